@@ -1,0 +1,62 @@
+// Layout: turns (checkpoint, parallel sizes, options) into a view. Names, rules and packing, nothing else.
+//
+// A layout accounts for the whole source: every tensor is used or ignored with a reason; an unknown one is refused,
+// because silently wrong weights are the worst outcome there is.
+//
+// A new layout is one new file that defines a subclass, and one line in registry.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/base/result.h"
+#include "shardfs/parallel/parallel_config.h"
+#include "shardfs/source/checkpoint.h"
+#include "shardfs/view/virtual_tree.h"
+
+namespace shardfs {
+
+struct LayoutOptions {
+  ParallelConfig parallel;
+  bool mtp = false;                                       // show the MTP layer too
+  std::uint64_t max_shard_bytes = 10'000'000'000;         // a file is closed before it would grow past this
+  bool dp_partition_up = false;                           // DP_PARTITION_UP_ENABLE
+  std::map<std::string, std::string> layout_options;      // -O NAME=VALUE
+};
+
+struct IgnoredTensor {
+  std::string name;
+  std::string reason;
+};
+
+// A view and what a person should know about it. Immutable.
+struct LayoutResult {
+  std::shared_ptr<const VirtualTree> tree;
+  std::uint32_t world_size = 0;
+  std::uint32_t nodes = 1;                 // servers, where the configuration says so
+  std::string summary;                     // one line: layout, model, effective parallel sizes
+  std::vector<IgnoredTensor> ignored;      // source tensors that no file is made of
+  std::vector<std::string> warnings;
+};
+
+class Layout {
+ public:
+  virtual ~Layout() = default;
+  virtual std::string_view name() const = 0;
+
+  // kInvalidArgument for options that do not fit the model or each other, kCorruption for a checkpoint that is
+  // incomplete or contradicts its config, kNotSupported for a model or weights that the layout does not cover.
+  // The result's tree keeps the checkpoint alive. Thread-safe.
+  virtual Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const = 0;
+};
+
+// The layout of that name, or nullptr; layouts live for the whole program.
+const Layout* FindLayout(std::string_view name);
+std::vector<std::string_view> LayoutNames();
+
+}  // namespace shardfs

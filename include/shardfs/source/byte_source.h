@@ -1,0 +1,38 @@
+// ByteSource: the bytes of one source file, readable at random; the seam that tests replace with a faulty one.
+//
+// Contract: ReadAt reads exactly the span or fails. A short read means that the source changed. Never zeros instead of
+// bytes, never a partial result called success.
+// Thread-safety: all members may be called from any number of threads at once.
+// Ownership: whoever holds a pointer to a ByteSource keeps its owner (the Checkpoint) alive.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "shardfs/base/status.h"
+
+namespace shardfs {
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+
+  // Fills all of `destination` from `offset` (bytes). kSourceChanged when the file is no longer the one that was
+  // opened (size or mtime differ), kIoError when the operating system failed.
+  virtual Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const = 0;
+
+  // The whole source mapped read-only, or empty if it is not mapped. Valid for the life of the ByteSource. Touching it
+  // raises SIGBUS where the file has been truncated or its device fails: go through GuardedCopy (fault_guard.h) and
+  // call CheckUnchanged() after the bytes have been taken and before they are handed on.
+  virtual std::span<const std::byte> Mapped() const { return {}; }
+
+  // OK, or kSourceChanged as ReadAt would say it.
+  virtual Status CheckUnchanged() const { return Status::Ok(); }
+
+  virtual std::uint64_t size() const = 0;             // bytes, as when it was opened
+  virtual const std::string& name() const = 0;        // the file's name in its directory, for messages
+};
+
+}  // namespace shardfs

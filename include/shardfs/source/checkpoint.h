@@ -1,0 +1,77 @@
+// Checkpoint: a directory of safetensors files, all headers read and validated, no tensor byte touched.
+//
+// Every non-hidden *.safetensors file directly in the directory belongs to the checkpoint, whether there is an index
+// (one *.safetensors.index.json) or not; the reference's tools read them all as well. An index must agree: each file
+// that it names is a plain name, exists and is regular, and each tensor that it maps is in the header of that file.
+// A tensor that stands in two files is refused; one that the index does not map is a warning.
+// Hugging Face cache directories (links into ../../blobs) work.
+//
+// Invariants: immutable after Open; tensors() is sorted by name and names are unique; offsets lie within their files.
+// Thread-safety: const members from any thread. Ownership: hold it by shared_ptr for as long as any TensorInfo or
+// ByteSource of it is in use.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/result.h"
+#include "shardfs/safetensors/header.h"
+#include "shardfs/source/file_source.h"
+
+namespace shardfs {
+
+// Where one tensor of the checkpoint lies.
+struct TensorInfo {
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  Shape shape;
+  const ByteSource* source = nullptr;  // owned by the Checkpoint
+  std::uint64_t offset = 0;            // bytes from the start of the file
+  std::uint64_t size = 0;              // bytes
+};
+
+// An entry of the checkpoint's directory that is not a safetensors file or its index.
+struct DirectoryEntry {
+  std::string name;
+  bool is_regular = false;  // after following links
+  std::uint64_t size = 0;   // bytes; 0 unless regular
+};
+
+class Checkpoint {
+ public:
+  // kInvalidArgument when `directory` does not exist or is no directory; kCorruption for a damaged or incomplete
+  // checkpoint; kNotSupported for a dtype that is not known. Headers are read in parallel.
+  static Result<std::shared_ptr<const Checkpoint>> Open(const std::string& directory);
+
+  std::span<const TensorInfo> tensors() const { return tensors_; }
+  const TensorInfo* Find(std::string_view name) const;  // nullptr when there is none
+
+  const std::vector<std::unique_ptr<FileSource>>& files() const { return files_; }     // by name
+  const std::vector<DirectoryEntry>& other_entries() const { return other_entries_; }  // by name; hidden ones too
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  const std::string& path() const { return path_; }           // absolute, links resolved
+  std::uint64_t total_tensor_bytes() const;
+
+  // The content of a file of the directory ("config.json"). kNotFound when it is missing, kNotSupported above `limit`.
+  Result<std::string> ReadTextFile(const std::string& name, std::uint64_t limit) const;
+
+  // Opens another file of the directory, to be shown as it is.
+  Result<std::unique_ptr<FileSource>> OpenFile(const std::string& name) const;
+
+ private:
+  Checkpoint() = default;
+
+  std::string path_;
+  FileDescriptor directory_;
+  std::vector<std::unique_ptr<FileSource>> files_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<DirectoryEntry> other_entries_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace shardfs

@@ -1,0 +1,47 @@
+// FileSource: a ByteSource over a regular file, held open and mapped for as long as it lives.
+//
+// Because the descriptor is held, replacing or deleting the name cannot redirect a read: the old bytes are served.
+// A change of size or mtime latches "source changed": from then on every read fails (an unlink or rename changes
+// neither). mtime is the granularity of the guard: an in-place write within one clock tick of the open is not seen.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/result.h"
+#include "shardfs/source/byte_source.h"
+
+namespace shardfs {
+
+class FileSource final : public ByteSource {
+ public:
+  // Opens `name` in the directory `directory_fd` for reading. Symbolic links are followed (Hugging Face caches are
+  // links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without blocking.
+  // `name` must be a plain name: no '/', not "." or "..". Errors name the file.
+  static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& name);
+
+  ~FileSource() override;
+
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  std::span<const std::byte> Mapped() const override;
+  Status CheckUnchanged() const override;
+  std::uint64_t size() const override { return size_; }
+  const std::string& name() const override { return name_; }
+
+  bool changed() const { return changed_.load(std::memory_order_relaxed); }
+  std::int64_t mtime_ns() const { return mtime_ns_; }
+
+ private:
+  FileSource() = default;
+
+  FileDescriptor fd_;
+  std::string name_;
+  std::uint64_t size_ = 0;
+  std::int64_t mtime_ns_ = 0;
+  const std::byte* mapping_ = nullptr;
+  mutable std::atomic<bool> changed_{false};  // a latch: only ever goes from false to true
+};
+
+}  // namespace shardfs
