@@ -2,13 +2,12 @@
 // duplicate keys, nesting deeper than a limit, documents larger than a limit, bytes that are not UTF-8, trailing bytes.
 // Keeps what a faithful re-dump needs: the order of keys, and the digits of every number as they were written.
 //
-// Thread-safety: values are immutable after construction. No exception leaves these functions (bad_alloc included:
-// it becomes kResourceExhausted).
+// Thread-safety: values are immutable after construction. No exception leaves ParseJson (bad_alloc becomes
+// kResourceExhausted).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,9 +47,9 @@ class JsonValue {
   std::optional<std::int64_t> AsInt64() const;
   std::optional<std::string_view> AsString() const;
 
-  const std::vector<JsonValue>& items() const { return items_; }        // empty unless kArray
-  const std::vector<JsonMember>& members() const { return members_; }   // empty unless kObject; document order
-  const JsonValue* Find(std::string_view key) const;                    // nullptr when absent or no object
+  const std::vector<JsonValue>& items() const { return items_; }       // empty unless kArray
+  const std::vector<JsonMember>& members() const { return members_; }  // empty unless kObject; document order
+  const JsonValue* Find(std::string_view key) const;                   // nullptr when absent or no object
   // A number as written in the document, or a string's bytes; empty for other types.
   const std::string& text() const { return text_; }
 
@@ -68,6 +67,7 @@ class JsonValue {
 struct JsonLimits {
   std::size_t max_bytes = 100u << 20;
   std::size_t max_depth = 64;
+  std::size_t max_values = 2'000'000;  // a value can take 2 bytes of text and takes about 100 in memory
 };
 
 // `what` names the document in messages ("config.json"). Errors: kCorruption with the byte offset, kNotSupported when

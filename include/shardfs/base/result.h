@@ -17,11 +17,12 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : value_(std::move(value)) {}                                           // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }           // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}                                  // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT: implicit on purpose
   template <typename U>
-    requires(std::is_convertible_v<U &&, T> && !std::is_convertible_v<U &&, Status> && !std::is_same_v<std::decay_t<U>, Result>)
-  Result(U&& value) : value_(std::forward<U>(value)) {}                                   // NOLINT: implicit on purpose
+  requires(std::is_convertible_v<U&&, T> && !std::is_convertible_v<U&&, Status> &&
+           !std::is_same_v<std::decay_t<U>, Result>) Result(U&& value)
+      : value_(std::forward<U>(value)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -59,5 +60,6 @@ class [[nodiscard]] Result {
   SHARDFS_ASSIGN_OR_RETURN_INNER(SHARDFS_CONCAT(shardfs_result_, __LINE__), target, expression)
 #define SHARDFS_ASSIGN_OR_RETURN_INNER(result, target, expression) \
   auto result = (expression);                                      \
-  if (!result.ok()) [[unlikely]] return result.status();           \
+  if (!result.ok()) [[unlikely]]                                   \
+    return result.status();                                        \
   target = std::move(result).value()

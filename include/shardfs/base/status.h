@@ -37,9 +37,7 @@ class [[nodiscard]] Status {
   static Status IoError(std::string message) { return {StatusCode::kIoError, std::move(message)}; }
   static Status SourceChanged(std::string message) { return {StatusCode::kSourceChanged, std::move(message)}; }
   static Status NotSupported(std::string message) { return {StatusCode::kNotSupported, std::move(message)}; }
-  static Status ResourceExhausted(std::string message) {
-    return {StatusCode::kResourceExhausted, std::move(message)};
-  }
+  static Status ResourceExhausted(std::string message) { return {StatusCode::kResourceExhausted, std::move(message)}; }
   static Status Cancelled(std::string message) { return {StatusCode::kCancelled, std::move(message)}; }
 
   // An error of the operating system: "<what>: <strerror(error_number)>". ENOMEM, EMFILE, ENFILE, ENOSPC and EDQUOT
@@ -79,8 +77,9 @@ inline std::ostream& operator<<(std::ostream& out, const Status& status) { retur
 }  // namespace shardfs
 
 // Returns from the enclosing function when `expression` (a Status) is not OK.
-#define SHARDFS_RETURN_IF_ERROR(expression)                        \
-  do {                                                             \
-    ::shardfs::Status shardfs_status_ = (expression);              \
-    if (!shardfs_status_.ok()) [[unlikely]] return shardfs_status_; \
+#define SHARDFS_RETURN_IF_ERROR(expression)           \
+  do {                                                \
+    ::shardfs::Status shardfs_status_ = (expression); \
+    if (!shardfs_status_.ok()) [[unlikely]]           \
+      return shardfs_status_;                         \
   } while (false)
