@@ -5,6 +5,8 @@
 // only non-negative integers up to 2^48-1, rank at most 16, names at most 4 KiB and without NUL, known dtypes,
 // offsets that tile the data from 0 without hole or overlap, product of shape times dtype equal to the extent of the
 // offsets, and the file ending where the last tensor ends. (TRUST section 2; format: safetensors README, "Format")
+// Memory stays within 4 times the header's size: __metadata__ has at most 65,536 entries, and no string is longer than
+// 16 MiB (both kNotSupported beyond).
 //
 // Thread-safety: free functions without shared state.
 #pragma once
@@ -33,10 +35,10 @@ struct HeaderTensor {
 };
 
 struct Header {
-  std::vector<HeaderTensor> tensors;                              // ascending by begin: in data order
-  std::vector<std::pair<std::string, std::string>> metadata;      // __metadata__, in document order
-  std::uint64_t data_offset = 0;                                  // bytes before the data section: 8 + header length
-  bool data_aligned = true;                                       // data_offset is a multiple of 8 (a warning if not)
+  std::vector<HeaderTensor> tensors;                          // ascending by begin: in data order
+  std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__, in document order
+  std::uint64_t data_offset = 0;                              // bytes before the data section: 8 + header length
+  bool data_aligned = true;                                   // data_offset is a multiple of 8 (a warning if not)
 };
 
 // The first 8 bytes of a file give the length of the JSON. Returns 8 + that length: what ParseHeader needs to see.
@@ -54,9 +56,9 @@ struct NewTensor {
 };
 
 struct SerializedHeader {
-  std::string bytes;                      // length prefix and space-padded JSON: the file up to its data
-  std::vector<std::size_t> order;         // indices into the input, in data order
-  std::vector<std::uint64_t> offsets;     // per entry of `order`: where its data begin, from the start of the file
+  std::string bytes;                   // length prefix and space-padded JSON: the file up to its data
+  std::vector<std::size_t> order;      // indices into the input, in data order
+  std::vector<std::uint64_t> offsets;  // per entry of `order`: where its data begin, from the start of the file
   std::uint64_t file_size = 0;
 };
 
