@@ -24,15 +24,15 @@ class ByteSource {
   virtual Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const = 0;
 
   // The whole source mapped read-only, or empty if it is not mapped. Valid for the life of the ByteSource. Touching it
-  // raises SIGBUS where the file has been truncated or its device fails: go through GuardedCopy (fault_guard.h) and
+  // raises SIGBUS where the file has been truncated or its device fails: go through WithFaultGuard (fault_guard.h) and
   // call CheckUnchanged() after the bytes have been taken and before they are handed on.
   virtual std::span<const std::byte> Mapped() const { return {}; }
 
   // OK, or kSourceChanged as ReadAt would say it.
   virtual Status CheckUnchanged() const { return Status::Ok(); }
 
-  virtual std::uint64_t size() const = 0;             // bytes, as when it was opened
-  virtual const std::string& name() const = 0;        // the file's name in its directory, for messages
+  virtual std::uint64_t size() const = 0;       // bytes, as when it was opened
+  virtual const std::string& name() const = 0;  // the file's name in its directory, for messages
 };
 
 }  // namespace shardfs

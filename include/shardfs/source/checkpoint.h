@@ -45,7 +45,8 @@ struct DirectoryEntry {
 class Checkpoint {
  public:
   // kInvalidArgument when `directory` does not exist or is no directory; kCorruption for a damaged or incomplete
-  // checkpoint; kNotSupported for a dtype that is not known. Headers are read in parallel.
+  // checkpoint; kNotSupported for a dtype that is not known. Headers are read in parallel, by oneTBB's threads, which
+  // live on: a process that forks does so before. Raises the soft limit on open files as far as it needs.
   static Result<std::shared_ptr<const Checkpoint>> Open(const std::string& directory);
 
   std::span<const TensorInfo> tensors() const { return tensors_; }
@@ -54,7 +55,7 @@ class Checkpoint {
   const std::vector<std::unique_ptr<FileSource>>& files() const { return files_; }     // by name
   const std::vector<DirectoryEntry>& other_entries() const { return other_entries_; }  // by name; hidden ones too
   const std::vector<std::string>& warnings() const { return warnings_; }
-  const std::string& path() const { return path_; }           // absolute, links resolved
+  const std::string& path() const { return path_; }  // absolute, links resolved
   std::uint64_t total_tensor_bytes() const;
 
   // The content of a file of the directory ("config.json"). kNotFound when it is missing, kNotSupported above `limit`.
@@ -65,6 +66,8 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+
+  Status Load();  // fills all but path_ and directory_
 
   std::string path_;
   FileDescriptor directory_;

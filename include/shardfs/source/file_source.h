@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
@@ -15,11 +16,16 @@
 
 namespace shardfs {
 
+// A name that can only mean an entry of the directory itself: not empty, no '/', no NUL, not "." or "..".
+bool IsPlainName(std::string_view name);
+
+// Every member but the destructor may be called from any number of threads at once.
 class FileSource final : public ByteSource {
  public:
   // Opens `name` in the directory `directory_fd` for reading. Symbolic links are followed (Hugging Face caches are
   // links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without blocking.
-  // `name` must be a plain name: no '/', not "." or "..". Errors name the file.
+  // kInvalidArgument when `name` is no plain name, kNotFound when it or what it links to does not exist, kCorruption
+  // when it is no regular file. Errors name the file.
   static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& name);
 
   ~FileSource() override;
@@ -30,11 +36,14 @@ class FileSource final : public ByteSource {
   std::uint64_t size() const override { return size_; }
   const std::string& name() const override { return name_; }
 
+  // True once a read or CheckUnchanged() has seen a change; looks at nothing itself.
   bool changed() const { return changed_.load(std::memory_order_relaxed); }
-  std::int64_t mtime_ns() const { return mtime_ns_; }
+  std::int64_t mtime_ns() const { return mtime_ns_; }  // nanoseconds since the epoch, as when it was opened
 
  private:
   FileSource() = default;
+
+  Status Changed(const std::string& difference) const;  // latches, and says so
 
   FileDescriptor fd_;
   std::string name_;

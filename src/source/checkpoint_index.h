@@ -1,0 +1,31 @@
+// CheckpointIndex: the weight_map of a *.safetensors.index.json: which tensor stands in which file.
+//
+// Read by SAX: an index is tens of megabytes, and nothing but the map is kept. A name that could lead out of the
+// directory is refused here; whether the files exist is the checkpoint's to see.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/base/result.h"
+
+namespace shardfs {
+
+inline constexpr std::uint64_t kMaxIndexBytes = 256'000'000;
+
+struct CheckpointIndex {
+  struct Entry {
+    std::string tensor;
+    std::uint32_t file;  // in `files`
+  };
+  std::vector<std::string> files;  // shard names in the order of first mention
+  std::vector<Entry> weight_map;   // ascending by tensor; no tensor twice
+};
+
+// `what` names the index in messages. kCorruption for anything that is no well-formed index; keys other than
+// weight_map are passed over.
+Result<CheckpointIndex> ParseCheckpointIndex(std::string_view json, std::string_view what);
+
+}  // namespace shardfs

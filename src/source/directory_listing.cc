@@ -1,0 +1,69 @@
+#include "source/directory_listing.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+namespace shardfs {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+DirectoryEntry Describe(int directory_fd, std::string name) {
+  DirectoryEntry entry{.name = std::move(name)};
+  struct stat attributes = {};
+  if (::fstatat(directory_fd, entry.name.c_str(), &attributes, 0) == 0 && S_ISREG(attributes.st_mode)) {
+    entry.is_regular = true;
+    entry.size = static_cast<std::uint64_t>(attributes.st_size);
+  }
+  return entry;
+}
+
+Result<std::vector<std::string>> Names(int directory_fd) {
+  // A descriptor of its own: reading moves the position, and closedir closes it.
+  FileDescriptor fd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return Status::FromErrno(errno, "cannot open the directory");
+  const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
+  if (directory == nullptr) return Status::FromErrno(errno, "cannot list the directory");
+  static_cast<void>(fd.release());  // closedir's now
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  if (errno != 0) return Status::FromErrno(errno, "cannot list the directory");
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+bool IsShardName(std::string_view name) {
+  return IsPlainName(name) && !name.starts_with('.') && name.ends_with(".safetensors");
+}
+
+Result<DirectoryListing> ListDirectory(int directory_fd) {
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<std::string> names, Names(directory_fd));
+  DirectoryListing listing;
+  for (std::string& name : names) {
+    if (IsShardName(name)) {
+      listing.shards.push_back(std::move(name));
+    } else if (!name.starts_with('.') && name.ends_with(".safetensors.index.json")) {
+      listing.indices.push_back(std::move(name));
+    } else {
+      listing.others.push_back(Describe(directory_fd, std::move(name)));
+    }
+  }
+  return listing;
+}
+
+}  // namespace shardfs

@@ -1,0 +1,126 @@
+#include "shardfs/source/file_source.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <new>
+
+namespace shardfs {
+namespace {
+
+// The most that one pread is asked for: below the kernel's own limit of 2 GiB less a page.
+constexpr std::size_t kMaxReadBytes = std::size_t{1} << 30;
+
+std::int64_t ModificationTime(const struct stat& attributes) {
+  return std::int64_t{attributes.st_mtim.tv_sec} * 1'000'000'000 + attributes.st_mtim.tv_nsec;
+}
+
+Status OpenError(int error_number, int directory_fd, const std::string& name) {
+  std::array<char, PATH_MAX> target;
+  if (error_number == ENOENT) {
+    const ssize_t length = ::readlinkat(directory_fd, name.c_str(), target.data(), target.size());
+    if (length >= 0) {
+      return Status::NotFound(fmt::format("'{}' is missing: it is a link to '{}', which does not exist", name,
+                                          std::string_view(target.data(), static_cast<std::size_t>(length))));
+    }
+    return Status::NotFound(fmt::format("'{}' is missing", name));
+  }
+  Status status = Status::FromErrno(error_number, fmt::format("cannot open '{}'", name));
+  if (error_number != EMFILE) return status;
+  return Status::ResourceExhausted(
+      fmt::format("{}; raise the limit on open files (ulimit -n) above the number of files", status.message()));
+}
+
+Status NotRegular(const std::string& name) {
+  return Status::Corruption(fmt::format("'{}' is not a regular file, nor a link to one", name));
+}
+
+}  // namespace
+
+bool IsPlainName(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
+}
+
+Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std::string& name) {
+  if (!IsPlainName(name)) {
+    return Status::InvalidArgument(fmt::format("'{}' is not the plain name of a file in the directory", name));
+  }
+  // Looked at before it is opened, as opening a device can have effects; and again after, as it may be another by then.
+  struct stat attributes = {};
+  if (::fstatat(directory_fd, name.c_str(), &attributes, 0) != 0) return OpenError(errno, directory_fd, name);
+  if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
+  FileDescriptor fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return OpenError(errno, directory_fd, name);
+  if (::fstat(fd.get(), &attributes) != 0) return Status::FromErrno(errno, fmt::format("cannot stat '{}'", name));
+  if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
+
+  std::unique_ptr<FileSource> source(new (std::nothrow) FileSource);
+  if (source == nullptr) return Status::ResourceExhausted(fmt::format("no memory to open '{}'", name));
+  source->fd_ = std::move(fd);
+  source->name_ = name;
+  source->size_ = static_cast<std::uint64_t>(attributes.st_size);
+  source->mtime_ns_ = ModificationTime(attributes);
+  if (source->size_ != 0) {
+    // The mapping only saves copies: without one (address space limited, a file system that cannot) ReadAt serves.
+    void* mapping = ::mmap(nullptr, source->size_, PROT_READ, MAP_SHARED, source->fd_.get(), 0);
+    if (mapping != MAP_FAILED) source->mapping_ = static_cast<const std::byte*>(mapping);
+  }
+  return source;
+}
+
+FileSource::~FileSource() {
+  if (mapping_ != nullptr) ::munmap(const_cast<std::byte*>(mapping_), size_);
+}
+
+std::span<const std::byte> FileSource::Mapped() const {
+  return mapping_ == nullptr ? std::span<const std::byte>{} : std::span<const std::byte>{mapping_, size_};
+}
+
+Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  if (offset > size_ || destination.size() > size_ - offset) {
+    return Status::InvalidArgument(fmt::format("a read of {} bytes at offset {} of '{}' goes beyond its {} bytes",
+                                               destination.size(), offset, name_, size_));
+  }
+  if (changed()) return CheckUnchanged();
+  for (std::size_t done = 0; done < destination.size();) {
+    const std::size_t wanted = std::min(destination.size() - done, kMaxReadBytes);
+    const ssize_t got = ::pread(fd_.get(), destination.data() + done, wanted, static_cast<off_t>(offset + done));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return Status::FromErrno(errno,
+                               fmt::format("cannot read {} bytes at offset {} of '{}'", wanted, offset + done, name_));
+    }
+    if (got == 0) return Changed(fmt::format("it ends at offset {} instead of {}", offset + done, size_));
+    done += static_cast<std::size_t>(got);
+  }
+  // Only now: a change before this point may have been read, a later one cannot have been.
+  return CheckUnchanged();
+}
+
+Status FileSource::CheckUnchanged() const {
+  struct stat attributes = {};
+  if (::fstat(fd_.get(), &attributes) != 0) return Status::FromErrno(errno, fmt::format("cannot stat '{}'", name_));
+  if (static_cast<std::uint64_t>(attributes.st_size) != size_) {
+    return Changed(fmt::format("its size was {} bytes and is {}", size_, attributes.st_size));
+  }
+  if (const std::int64_t now = ModificationTime(attributes); now != mtime_ns_) {
+    return Changed(fmt::format("its modification time was {} ns and is {} ns", mtime_ns_, now));
+  }
+  if (changed()) return Changed("it was seen with another size or modification time");
+  return Status::Ok();
+}
+
+Status FileSource::Changed(const std::string& difference) const {
+  changed_.store(true, std::memory_order_relaxed);
+  return Status::SourceChanged(fmt::format(
+      "source file '{}' has changed since it was opened: {}; restore it and start again", name_, difference));
+}
+
+}  // namespace shardfs

@@ -1,0 +1,77 @@
+#include "source/shard_reader.h"
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+
+#include <array>
+#include <new>
+#include <optional>
+
+#include "source/defect_list.h"
+
+namespace shardfs {
+namespace {
+
+Result<Shard> ReadShard(int directory_fd, const std::string& name) {
+  auto file = FileSource::Open(directory_fd, name);
+  if (!file.ok()) {
+    // The name was in the directory's listing: it is the checkpoint that is incomplete, not the question.
+    const Status& status = file.status();
+    return status.code() == StatusCode::kNotFound ? Status::Corruption(std::string(status.message())) : status;
+  }
+  const FileSource& source = **file;
+  const std::string context = fmt::format("'{}'", name);
+  // By reading, not through the mapping: the least that the file's pages need to be touched.
+  std::array<std::byte, 8> prefix;
+  const auto present = std::span(prefix).first(std::min<std::uint64_t>(prefix.size(), source.size()));
+  SHARDFS_RETURN_IF_ERROR(source.ReadAt(0, present));
+  const auto extent = HeaderExtent(present, source.size());
+  if (!extent.ok()) return extent.status().WithContext(context);
+  try {
+    std::vector<std::byte> bytes(*extent);
+    SHARDFS_RETURN_IF_ERROR(source.ReadAt(0, bytes));
+    SHARDFS_ASSIGN_OR_RETURN(Header header, ParseHeader(bytes, source.size(), name));
+    return Shard{std::move(*file), std::move(header)};
+  } catch (const std::bad_alloc&) {
+    return Status::ResourceExhausted(context + ": no memory for the header");
+  }
+}
+
+Status WithCode(StatusCode code, std::string message) {
+  switch (code) {
+    case StatusCode::kNotSupported:
+      return Status::NotSupported(std::move(message));
+    case StatusCode::kResourceExhausted:
+      return Status::ResourceExhausted(std::move(message));
+    case StatusCode::kIoError:
+      return Status::IoError(std::move(message));
+    case StatusCode::kSourceChanged:
+      return Status::SourceChanged(std::move(message));
+    default:
+      return Status::Corruption(std::move(message));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Shard>> ReadShards(int directory_fd, std::span<const std::string> names) {
+  std::vector<std::optional<Result<Shard>>> results(names.size());
+  tbb::parallel_for(std::size_t{0}, names.size(),
+                    [&](std::size_t i) { results[i].emplace(ReadShard(directory_fd, names[i])); });
+  std::vector<Shard> shards;
+  shards.reserve(names.size());
+  DefectList defects;
+  StatusCode code = StatusCode::kOk;  // of the first defect
+  for (auto& result : results) {
+    if (result->ok()) {
+      shards.push_back(std::move(*result).value());
+      continue;
+    }
+    if (code == StatusCode::kOk) code = result->status().code();
+    defects.Add(std::string(result->status().message()));
+  }
+  if (code == StatusCode::kOk) return shards;
+  return WithCode(code, defects.text());
+}
+
+}  // namespace shardfs

@@ -1,0 +1,75 @@
+#include "source/checkpoint_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace shardfs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+void ExpectCorrupt(std::string_view json, const std::vector<std::string>& parts) {
+  const auto index = ParseCheckpointIndex(json, "index.json");
+  ASSERT_FALSE(index.ok()) << json;
+  EXPECT_EQ(index.status().code(), StatusCode::kCorruption) << index.status();
+  EXPECT_THAT(std::string(index.status().message()), HasSubstr("'index.json': "));
+  for (const std::string& part : parts) EXPECT_THAT(std::string(index.status().message()), HasSubstr(part));
+}
+
+TEST(CheckpointIndexTest, ReadsTheWeightMapAndPassesOverTheRest) {
+  const auto index = ParseCheckpointIndex(
+      R"({"metadata": {"total_size": 12, "nested": [1, {"weight_map": "no"}]},
+          "weight_map": {"b": "2.safetensors", "a": "1.safetensors", "c": "2.safetensors"}, "other": 1.5})",
+      "index.json");
+  ASSERT_TRUE(index.ok()) << index.status();
+  EXPECT_THAT(index->files, ElementsAre("2.safetensors", "1.safetensors"));
+  ASSERT_EQ(index->weight_map.size(), 3u);
+  EXPECT_EQ(index->weight_map[0].tensor, "a");
+  EXPECT_EQ(index->weight_map[0].file, 1u);
+  EXPECT_EQ(index->weight_map[2].tensor, "c");
+  EXPECT_EQ(index->weight_map[2].file, 0u);
+}
+
+TEST(CheckpointIndexTest, RefusesFilesThatAreNoPlainNames) {
+  for (const char* file : {"../1.safetensors", "/etc/1.safetensors", "a/1.safetensors", "..", ".", "", "model.bin",
+                           ".safetensors", ".1.safetensors", "1.safetensors/"}) {
+    ExpectCorrupt(R"({"weight_map": {"t": ")" + std::string(file) + "\"}}",
+                  {"'t'", "'" + std::string(file) + "'", "plain file name"});
+  }
+  ExpectCorrupt(R"({"weight_map": {"t": "a\u0000/b.safetensors"}})", {"'t'", "plain file name"});
+}
+
+TEST(CheckpointIndexTest, RefusesATensorTwice) {
+  ExpectCorrupt(R"({"weight_map": {"t": "1.safetensors", "u": "1.safetensors", "t": "2.safetensors"}})",
+                {"'t'", "twice"});
+}
+
+TEST(CheckpointIndexTest, RefusesAWeightMapThatIsNone) {
+  ExpectCorrupt("{}", {"no weight_map"});
+  ExpectCorrupt(R"({"metadata": {"weight_map": {}}})", {"no weight_map"});
+  ExpectCorrupt(R"({"weight_map": []})", {"weight_map", "an array"});
+  ExpectCorrupt(R"({"weight_map": "x"})", {"weight_map", "a string"});
+  ExpectCorrupt(R"({"weight_map": {"t": 1}})", {"'t'", "a number"});
+  ExpectCorrupt(R"({"weight_map": {"t": {}}})", {"'t'", "an object"});
+  ExpectCorrupt(R"({"weight_map": {"t": ["1.safetensors"]}})", {"'t'", "an array"});
+  ExpectCorrupt(R"({"weight_map": {}, "weight_map": {}})", {"weight_map", "twice"});
+}
+
+TEST(CheckpointIndexTest, RefusesWhatIsNoObject) {
+  ExpectCorrupt("", {"byte 1"});
+  ExpectCorrupt("[]", {"an array"});
+  ExpectCorrupt("7", {"a number"});
+  ExpectCorrupt("null", {"null"});
+  ExpectCorrupt(R"({"weight_map": {)", {"byte"});
+  ExpectCorrupt(std::string_view("{\"weight_map\": {}}\0{}", 21), {"NUL"});
+  ExpectCorrupt("{\"metadata\": " + std::string(100'000, '['), {"deeper than 16"});
+}
+
+TEST(CheckpointIndexTest, RefusesMoreThanTheLimit) {
+  const std::string json(kMaxIndexBytes + 1, ' ');
+  EXPECT_EQ(ParseCheckpointIndex(json, "index.json").status().code(), StatusCode::kNotSupported);
+}
+
+}  // namespace
+}  // namespace shardfs

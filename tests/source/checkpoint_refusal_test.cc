@@ -1,0 +1,173 @@
+// Damaged and incomplete checkpoints: the code, and that the message names what disagrees.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "shardfs/source/checkpoint.h"
+#include "source/scratch_directory.h"
+
+namespace shardfs {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::ScratchDirectory;
+
+constexpr char kIndex[] = "model.safetensors.index.json";
+
+class CheckpointRefusalTest : public ::testing::Test {
+ protected:
+  void ExpectRefused(StatusCode code, const std::vector<std::string>& parts) {
+    const auto checkpoint = Checkpoint::Open(directory_.path().string());
+    ASSERT_FALSE(checkpoint.ok());
+    EXPECT_EQ(checkpoint.status().code(), code) << checkpoint.status();
+    const std::string message(checkpoint.status().message());
+    EXPECT_THAT(message, HasSubstr(directory_.path().string()));
+    for (const std::string& part : parts) EXPECT_THAT(message, HasSubstr(part));
+  }
+
+  ScratchDirectory directory_;
+};
+
+TEST_F(CheckpointRefusalTest, SourceThatIsNoDirectory) {
+  directory_.Write("file", "");
+  const auto missing = Checkpoint::Open((directory_ / "missing").string());
+  EXPECT_EQ(missing.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("does not exist"));
+  const auto file = Checkpoint::Open((directory_ / "file").string());
+  EXPECT_EQ(file.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr("not a directory"));
+  EXPECT_EQ(Checkpoint::Open((directory_ / "file/x").string()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Checkpoint::Open("").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(CheckpointRefusalTest, NoShardAtAll) {
+  directory_.Write("config.json", "{}");
+  ExpectRefused(StatusCode::kCorruption, {"no *.safetensors file"});
+}
+
+TEST_F(CheckpointRefusalTest, IndexNamesAMissingFile) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.Write(kIndex, R"({"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})");
+  ExpectRefused(StatusCode::kCorruption, {kIndex, "'2.safetensors'", "missing"});
+}
+
+TEST_F(CheckpointRefusalTest, IndexNamesAPath) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  for (const char* path : {"../1.safetensors", "/1.safetensors", "x/../1.safetensors", ".."}) {
+    directory_.Write(kIndex, R"({"weight_map": {"a": ")" + std::string(path) + "\"}}");
+    ExpectRefused(StatusCode::kCorruption, {kIndex, "'" + std::string(path) + "'", "'a'"});
+  }
+}
+
+TEST_F(CheckpointRefusalTest, TwoIndices) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.Write(kIndex, "{}");
+  directory_.Write("other.safetensors.index.json", "{}");
+  ExpectRefused(StatusCode::kCorruption, {"'model.safetensors.index.json'", "'other.safetensors.index.json'"});
+}
+
+TEST_F(CheckpointRefusalTest, DanglingIndex) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  std::filesystem::create_symlink("../blobs/0123", directory_ / kIndex);
+  ExpectRefused(StatusCode::kCorruption, {kIndex, "'../blobs/0123'"});
+}
+
+TEST_F(CheckpointRefusalTest, TensorInTwoFiles) {
+  directory_.WriteShard("1.safetensors", {"a", "b"});
+  directory_.WriteShard("2.safetensors", {"b", "c"});
+  ExpectRefused(StatusCode::kCorruption, {"'b'", "'1.safetensors'", "'2.safetensors'"});
+}
+
+TEST_F(CheckpointRefusalTest, TensorInNoFile) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.Write(kIndex, R"({"weight_map": {"a": "1.safetensors", "b": "1.safetensors"}})");
+  ExpectRefused(StatusCode::kCorruption, {"'b'", "'1.safetensors'", "no file"});
+}
+
+TEST_F(CheckpointRefusalTest, TensorInAnotherFileThanTheIndexSays) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.WriteShard("2.safetensors", {"b"});
+  directory_.Write(kIndex, R"({"weight_map": {"a": "2.safetensors", "b": "2.safetensors"}})");
+  ExpectRefused(StatusCode::kCorruption, {"'a'", "mapped to '2.safetensors'", "header of '1.safetensors'"});
+}
+
+TEST_F(CheckpointRefusalTest, ManyDefectsAreCutToTen) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  std::string map;
+  for (int i = 10; i < 22; ++i) map += "\"t" + std::to_string(i) + R"(": "1.safetensors",)";
+  directory_.Write(kIndex, "{\"weight_map\": {" + map + R"("a": "1.safetensors"}})");
+  const auto checkpoint = Checkpoint::Open(directory_.path().string());
+  const std::string message(checkpoint.status().message());
+  EXPECT_THAT(message, HasSubstr("'t10'"));
+  EXPECT_THAT(message, HasSubstr("'t19'"));
+  EXPECT_THAT(message, Not(HasSubstr("'t20'")));
+  EXPECT_THAT(message, HasSubstr("and 2 more"));
+}
+
+TEST_F(CheckpointRefusalTest, DamagedFilesAreNamedTogether) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.WriteShard("2.safetensors", {"b"}, 100);
+  std::filesystem::resize_file(directory_ / "2.safetensors",
+                               std::filesystem::file_size(directory_ / "2.safetensors") - 1);
+  directory_.Write("3.safetensors", "short");
+  directory_.WriteShard("4.safetensors", {"d"});
+  std::filesystem::resize_file(directory_ / "4.safetensors", 1000);
+  ExpectRefused(StatusCode::kCorruption,
+                {"'2.safetensors': ", "truncated", "'3.safetensors': ", "5 bytes", "'4.safetensors': ", "1000 bytes"});
+}
+
+TEST_F(CheckpointRefusalTest, UnknownDtype) {
+  directory_.Write("1.safetensors", testing::HeaderBytes(R"({"t":{"dtype":"F3","shape":[0],"data_offsets":[0,0]}})"));
+  ExpectRefused(StatusCode::kNotSupported, {"'1.safetensors'", "'t'", "'F3'"});
+}
+
+TEST_F(CheckpointRefusalTest, EmptyFile) {
+  directory_.Write("1.safetensors", "");
+  ExpectRefused(StatusCode::kCorruption, {"'1.safetensors'", "0 bytes"});
+}
+
+TEST_F(CheckpointRefusalTest, DanglingShard) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  std::filesystem::create_symlink("../../blobs/0123", directory_ / "2.safetensors");
+  ExpectRefused(StatusCode::kCorruption, {"'2.safetensors' is missing", "'../../blobs/0123'"});
+}
+
+TEST_F(CheckpointRefusalTest, FifoInPlaceOfAShard) {
+  ASSERT_EQ(::mkfifo((directory_ / "1.safetensors").c_str(), 0600), 0);
+  ExpectRefused(StatusCode::kCorruption, {"'1.safetensors' is not a regular file"});
+}
+
+TEST_F(CheckpointRefusalTest, DirectoryInPlaceOfAShard) {
+  std::filesystem::create_directory(directory_ / "1.safetensors");
+  ExpectRefused(StatusCode::kCorruption, {"'1.safetensors' is not a regular file"});
+}
+
+TEST_F(CheckpointRefusalTest, IndexAboveTheLimit) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.Write(kIndex, "{}");
+  std::filesystem::resize_file(directory_ / kIndex, 256'000'001);
+  ExpectRefused(StatusCode::kNotSupported, {kIndex, "256000001", "256000000"});
+}
+
+// In a process of its own, as a hard limit cannot be given back. Exits with 0 when the refusal is as it should be.
+[[noreturn]] void OpenWithFewDescriptors(const std::string& directory) {
+  const rlimit limit{.rlim_cur = 64, .rlim_max = 64};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const auto checkpoint = Checkpoint::Open(directory);
+  const std::string message(checkpoint.status().message());
+  std::_Exit(checkpoint.status().code() == StatusCode::kResourceExhausted &&
+                     message.find("100 files") != message.npos && message.find("64") != message.npos
+                 ? 0
+                 : 1);
+}
+
+TEST_F(CheckpointRefusalTest, TooFewDescriptors) {
+  for (int i = 100; i < 200; ++i) {
+    directory_.WriteShard(std::to_string(i) + ".safetensors", {"t" + std::to_string(i)});
+  }
+  EXPECT_EXIT(OpenWithFewDescriptors(directory_.path().string()), ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace shardfs
