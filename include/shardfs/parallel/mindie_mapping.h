@@ -13,7 +13,7 @@ namespace shardfs {
 
 // Where a rank stands in each group that splits weights.
 struct MindieCoordinates {
-  std::uint32_t rank = 0;          // 0 .. world_size-1; also its place in the group of all ranks (lm_head, shared experts)
+  std::uint32_t rank = 0;  // 0 .. world_size-1; also its place in the group of all ranks (lm_head, shared experts)
   std::uint32_t attention_tp = 0;  // attention, dense MLP, embedding
   std::uint32_t moe_tp = 0;
   std::uint32_t moe_ep = 0;
