@@ -26,8 +26,8 @@
 
 namespace shardfs {
 
-struct GatherPattern;   // plan_segments.h
-class ComputeKernel;    // plan_segments.h
+struct GatherPattern;  // plan_segments.h
+class ComputeKernel;   // plan_segments.h
 
 // A range of one source that a range of output bytes needs (a superset where runs lie at strides).
 struct SourceSpan {
@@ -39,12 +39,12 @@ struct SourceSpan {
 struct PlanSegment {
   enum class Kind : std::uint8_t { kMemory, kZeros, kCopy, kGather, kCompute };
 
-  std::uint64_t begin = 0;   // first output byte
-  std::uint64_t size = 0;    // output bytes
+  std::uint64_t begin = 0;  // first output byte
+  std::uint64_t size = 0;   // output bytes
   Kind kind = Kind::kZeros;
   std::uint64_t offset = 0;  // kCopy: in the source; kMemory: in the bytes; kGather, kCompute: output bytes skipped
-  const ByteSource* source = nullptr;           // kCopy
-  std::shared_ptr<const void> detail;           // kMemory: std::string; kGather: GatherPattern; kCompute: ComputeKernel
+  const ByteSource* source = nullptr;  // kCopy
+  std::shared_ptr<const void> detail;  // kMemory: std::string; kGather: GatherPattern; kCompute: ComputeKernel
 };
 
 class ReadPlan {
@@ -59,7 +59,8 @@ class ReadPlan {
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const;
 
   // Calls `visit` for the sources of [offset, offset + size), in output order.
-  void VisitSources(std::uint64_t offset, std::uint64_t size, const std::function<void(const SourceSpan&)>& visit) const;
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const;
 
  private:
   friend class ReadPlanBuilder;

@@ -47,9 +47,9 @@ class Tensor {
   std::uint64_t bytes() const { return elements_ * DtypeBytes(dtype_); }  // checked not to wrap when the node is built
 
   std::span<const TensorPtr> inputs() const { return inputs_; }
-  std::uint64_t axis() const { return axis_; }                // kSlice, kConcat, kRowGather
-  std::uint64_t begin() const { return begin_; }              // kSlice: first index; kSource: byte offset in the file
-  const ByteSource* source() const { return source_; }        // kSource
+  std::uint64_t axis() const { return axis_; }          // kSlice, kConcat, kRowGather
+  std::uint64_t begin() const { return begin_; }        // kSlice: first index; kSource: byte offset in the file
+  const ByteSource* source() const { return source_; }  // kSource
   std::span<const std::uint64_t> indices() const { return indices_; }  // kPermute: axes; kRowGather: rows
 
   // `shape` elements of `dtype`, stored row-major in `source` from byte `offset`. kCorruption when they would lie

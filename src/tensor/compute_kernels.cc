@@ -1,0 +1,186 @@
+#include "tensor/compute_kernels.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace shardfs {
+namespace {
+
+// Inputs pass through a buffer on the stack: large enough to amortise a plan's lookup, small enough for the L1 cache.
+constexpr std::size_t kBlockBytes = 16 << 10;
+constexpr std::size_t kMaxElementBytes = 8;
+
+// Calls produce(first element, elements, output) for the elements that overlap `destination`, whole elements only and
+// at most `block` at a time; what the range cuts off an element at either end goes by way of a spare one.
+template <typename Produce>
+Status ProduceElements(std::uint64_t offset, std::span<std::byte> destination, std::uint64_t element_bytes,
+                       std::uint64_t block, Produce&& produce) {
+  while (!destination.empty()) {
+    const std::uint64_t element = offset / element_bytes;
+    const std::uint64_t skip = offset % element_bytes;
+    std::uint64_t bytes;
+    if (skip != 0 || destination.size() < element_bytes) {
+      std::array<std::byte, kMaxElementBytes> whole;
+      SHARDFS_RETURN_IF_ERROR(produce(element, std::uint64_t{1}, whole.data()));
+      bytes = std::min<std::uint64_t>(element_bytes - skip, destination.size());
+      std::memcpy(destination.data(), whole.data() + skip, bytes);
+    } else {
+      const std::uint64_t elements = std::min<std::uint64_t>(destination.size() / element_bytes, block);
+      SHARDFS_RETURN_IF_ERROR(produce(element, elements, destination.data()));
+      bytes = elements * element_bytes;
+    }
+    offset += bytes;
+    destination = destination.subspan(bytes);
+  }
+  return Status::Ok();
+}
+
+float LoadFloat(const std::byte* at, Dtype dtype) {
+  if (dtype == Dtype::kF32) {
+    float value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  }
+  std::uint16_t bits;
+  std::memcpy(&bits, at, sizeof bits);
+  return std::bit_cast<float>(dtype == Dtype::kF16 ? F16ToF32(bits) : BF16ToF32(bits));
+}
+
+void StoreFloat(float value, Dtype dtype, std::byte* at) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if (dtype == Dtype::kF32) {
+    std::memcpy(at, &bits, sizeof bits);
+    return;
+  }
+  const std::uint16_t narrow = dtype == Dtype::kF16 ? F32ToF16(bits) : F32ToBF16(bits);
+  std::memcpy(at, &narrow, sizeof narrow);
+}
+
+}  // namespace
+
+CastElements::CastElements(ReadPlan input, Dtype from, Dtype to)
+    : input_(std::move(input)),
+      kernel_(FindCastKernel(from, to)),
+      from_bytes_(DtypeBytes(from)),
+      to_bytes_(DtypeBytes(to)) {}
+
+std::uint64_t CastElements::size() const { return input_.size() / from_bytes_ * to_bytes_; }
+
+Status CastElements::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  std::array<std::byte, kBlockBytes> block;
+  return ProduceElements(offset, destination, to_bytes_, kBlockBytes / from_bytes_,
+                         [&](std::uint64_t element, std::uint64_t elements, std::byte* output) {
+                           const auto input = std::span(block).first(elements * from_bytes_);
+                           SHARDFS_RETURN_IF_ERROR(input_.ReadAt(element * from_bytes_, input));
+                           kernel_(input.data(), output, elements);
+                           return Status::Ok();
+                         });
+}
+
+void CastElements::VisitSources(std::uint64_t offset, std::uint64_t size,
+                                const std::function<void(const SourceSpan&)>& visit) const {
+  const std::uint64_t first = offset / to_bytes_;
+  const std::uint64_t last = (offset + size + to_bytes_ - 1) / to_bytes_;
+  input_.VisitSources(first * from_bytes_, (last - first) * from_bytes_, visit);
+}
+
+SubtractMinKernel::SubtractMinKernel(ReadPlan input, Dtype dtype)
+    : input_(std::move(input)), dtype_(dtype), element_bytes_(DtypeBytes(dtype)) {}
+
+Status SubtractMinKernel::FindMinimum(float* minimum) const {
+  constexpr std::uint64_t kKnown = std::uint64_t{1} << 32;
+  if (const std::uint64_t known = minimum_.load(std::memory_order_relaxed); known != 0) {
+    *minimum = std::bit_cast<float>(static_cast<std::uint32_t>(known));
+    return Status::Ok();
+  }
+  std::array<std::byte, kBlockBytes> block;
+  bool first = true;
+  for (std::uint64_t offset = 0; offset < input_.size(); offset += kBlockBytes) {
+    const auto part = std::span(block).first(std::min<std::uint64_t>(kBlockBytes, input_.size() - offset));
+    SHARDFS_RETURN_IF_ERROR(input_.ReadAt(offset, part));
+    for (std::size_t at = 0; at < part.size(); at += element_bytes_) {
+      const float value = LoadFloat(part.data() + at, dtype_);
+      if (first || value < *minimum || (std::isnan(value) && !std::isnan(*minimum))) *minimum = value;
+      first = false;
+    }
+  }
+  minimum_.store(kKnown | std::bit_cast<std::uint32_t>(*minimum), std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+Status SubtractMinKernel::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  float minimum = 0;
+  SHARDFS_RETURN_IF_ERROR(FindMinimum(&minimum));
+  std::array<std::byte, kBlockBytes> block;
+  return ProduceElements(offset, destination, element_bytes_, kBlockBytes / element_bytes_,
+                         [&](std::uint64_t element, std::uint64_t elements, std::byte* output) {
+                           const auto input = std::span(block).first(elements * element_bytes_);
+                           SHARDFS_RETURN_IF_ERROR(input_.ReadAt(element * element_bytes_, input));
+                           for (std::uint64_t at = 0; at < input.size(); at += element_bytes_) {
+                             StoreFloat(LoadFloat(input.data() + at, dtype_) - minimum, dtype_, output + at);
+                           }
+                           return Status::Ok();
+                         });
+}
+
+void SubtractMinKernel::VisitSources(std::uint64_t, std::uint64_t,
+                                     const std::function<void(const SourceSpan&)>& visit) const {
+  input_.VisitSources(0, input_.size(), visit);
+}
+
+Interleave::Interleave(std::vector<Part> parts, std::uint64_t rounds) : parts_(std::move(parts)), rounds_(rounds) {
+  for (const Part& part : parts_) {
+    starts_.push_back(period_);
+    period_ += part.chunk;
+  }
+}
+
+Status Interleave::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  std::uint64_t round = offset / period_;
+  const std::uint64_t within = offset % period_;
+  std::size_t part =
+      static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), within) - starts_.begin()) - 1;
+  std::uint64_t skip = within - starts_[part];
+  while (!destination.empty()) {
+    const std::uint64_t chunk = parts_[part].chunk;
+    const std::uint64_t bytes = std::min<std::uint64_t>(chunk - skip, destination.size());
+    SHARDFS_RETURN_IF_ERROR(parts_[part].plan.ReadAt(round * chunk + skip, destination.first(bytes)));
+    destination = destination.subspan(bytes);
+    skip = 0;
+    if (++part == parts_.size()) {
+      part = 0;
+      ++round;
+    }
+  }
+  return Status::Ok();
+}
+
+void Interleave::VisitSources(std::uint64_t offset, std::uint64_t size,
+                              const std::function<void(const SourceSpan&)>& visit) const {
+  const std::uint64_t first = offset / period_;
+  const std::uint64_t last = (offset + size + period_ - 1) / period_;
+  for (const Part& part : parts_) part.plan.VisitSources(first * part.chunk, (last - first) * part.chunk, visit);
+}
+
+StridedKernel::StridedKernel(ReadPlan input, GatherPattern pattern)
+    : input_(std::move(input)), pattern_(std::move(pattern)) {}
+
+Status StridedKernel::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  Status status;
+  ForEachRun(pattern_, offset, destination.size(), [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
+    status = input_.ReadAt(from, destination.subspan(to, bytes));
+    return status.ok();
+  });
+  return status;
+}
+
+void StridedKernel::VisitSources(std::uint64_t offset, std::uint64_t size,
+                                 const std::function<void(const SourceSpan&)>& visit) const {
+  const auto [first, bytes] = pattern_.Bounds(offset, size);
+  input_.VisitSources(first, bytes, visit);
+}
+
+}  // namespace shardfs

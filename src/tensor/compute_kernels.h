@@ -1,0 +1,89 @@
+// The kernels of Compute segments. Each owns its input plans; all are immutable (SubtractMinKernel keeps the minimum
+// that it has found, atomically) and may be read from any number of threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/cast_kernels.h"
+#include "shardfs/tensor/read_plan.h"
+#include "tensor/plan_segments.h"
+
+namespace shardfs {
+
+// Each element of the input, converted.
+class CastElements final : public ComputeKernel {
+ public:
+  // FindCastKernel(from, to) must not be null.
+  CastElements(ReadPlan input, Dtype from, Dtype to);
+  std::uint64_t size() const override;
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const override;
+
+ private:
+  ReadPlan input_;
+  CastKernel kernel_;
+  std::uint64_t from_bytes_;  // per element
+  std::uint64_t to_bytes_;
+};
+
+// Each element minus the smallest of all (Tensor::SubtractMin says how).
+class SubtractMinKernel final : public ComputeKernel {
+ public:
+  // `dtype` is F32, F16 or BF16; `input` is not empty.
+  SubtractMinKernel(ReadPlan input, Dtype dtype);
+  std::uint64_t size() const override { return input_.size(); }
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  // Every byte depends on all of the input.
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const override;
+
+ private:
+  Status FindMinimum(float* minimum) const;
+
+  ReadPlan input_;
+  Dtype dtype_;
+  std::uint64_t element_bytes_;
+  // Bit 32 set: the low 32 bits are the minimum as F32. Threads that race store the same value.
+  mutable std::atomic<std::uint64_t> minimum_{0};
+};
+
+// Round after round, a chunk of each input in turn: what concatenation along an inner axis looks like in bytes.
+class Interleave final : public ComputeKernel {
+ public:
+  struct Part {
+    ReadPlan plan;            // `rounds` chunks
+    std::uint64_t chunk = 0;  // bytes per round
+  };
+  Interleave(std::vector<Part> parts, std::uint64_t rounds);
+  std::uint64_t size() const override { return rounds_ * period_; }
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const override;
+
+ private:
+  std::vector<Part> parts_;
+  std::vector<std::uint64_t> starts_;  // where each part's chunk begins within a round
+  std::uint64_t rounds_;
+  std::uint64_t period_ = 0;  // bytes per round
+};
+
+// Runs at strides of what is itself a plan: the fall-back for patterns that do not reduce to one source.
+class StridedKernel final : public ComputeKernel {
+ public:
+  // `pattern.source` is null; its offsets are output bytes of `input`.
+  StridedKernel(ReadPlan input, GatherPattern pattern);
+  std::uint64_t size() const override { return pattern_.size(); }
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const override;
+
+ private:
+  ReadPlan input_;
+  GatherPattern pattern_;
+};
+
+}  // namespace shardfs

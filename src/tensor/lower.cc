@@ -1,0 +1,104 @@
+#include <algorithm>
+
+#include "shardfs/tensor/read_plan.h"
+#include "tensor/form.h"
+
+namespace shardfs {
+namespace {
+
+Result<Form> FormOf(const Tensor& tensor) {
+  if (tensor.elements() == 0) return ZerosForm(tensor.dtype(), tensor.shape());
+  if (tensor.op() == TensorOp::kZeros) return ZerosForm(tensor.dtype(), tensor.shape());
+  if (tensor.op() == TensorOp::kSource) {
+    return ViewForm(
+        StridedView::OverSource(tensor.source(), tensor.begin(), DtypeBytes(tensor.dtype()), tensor.shape()),
+        tensor.dtype(), tensor.shape());
+  }
+  if (tensor.op() == TensorOp::kConcat) {
+    std::vector<Form> inputs;
+    for (const TensorPtr& input : tensor.inputs()) {
+      SHARDFS_ASSIGN_OR_RETURN(Form form, FormOf(*input));
+      inputs.push_back(std::move(form));
+    }
+    return ConcatForm(std::move(inputs), tensor.axis());
+  }
+  SHARDFS_ASSIGN_OR_RETURN(Form input, FormOf(*tensor.inputs().front()));
+  switch (tensor.op()) {
+    case TensorOp::kSlice:
+      return SliceForm(std::move(input), tensor.axis(), tensor.begin(), tensor.shape()[tensor.axis()]);
+    case TensorOp::kReshape:
+      return ReshapeForm(std::move(input), tensor.shape());
+    case TensorOp::kPermute:
+      return PermuteForm(std::move(input), tensor.indices());
+    case TensorOp::kRowGather:
+      return RowGatherForm(std::move(input), tensor.axis(), tensor.indices());
+    case TensorOp::kSubtractMin:
+      return SubtractMinForm(std::move(input));
+    default:
+      return CastForm(std::move(input), tensor.dtype());
+  }
+}
+
+// Whether the axes in front of `axis` are all of size 1, so that places of it follow each other in row-major order.
+bool IsOutermost(const Shape& shape, std::uint64_t axis) {
+  for (std::uint64_t a = 0; a < axis; ++a) {
+    if (shape[a] != 1) return false;
+  }
+  return true;
+}
+
+// Row-major order makes a reshape, a concatenation along the outermost axis and a slice of whole rows of a source a
+// matter of byte ranges alone. Most of a checkpoint is these, and for them this is many times faster than a Form.
+// Output bytes [skip, skip + size) of `tensor`; false when it is not of that kind (nothing was appended then).
+bool AppendContiguous(const Tensor& tensor, std::uint64_t skip, std::uint64_t size, ReadPlanBuilder* builder) {
+  switch (tensor.op()) {
+    case TensorOp::kSource:
+      builder->AppendCopy(tensor.source(), tensor.begin() + skip, size);
+      return true;
+    case TensorOp::kZeros:
+      builder->AppendZeros(size);
+      return true;
+    case TensorOp::kReshape:
+      return AppendContiguous(*tensor.inputs().front(), skip, size, builder);
+    case TensorOp::kSlice: {
+      const Tensor& input = *tensor.inputs().front();
+      if (tensor.elements() == 0 || !IsOutermost(input.shape(), tensor.axis())) return false;
+      const std::uint64_t row = input.bytes() / input.shape()[tensor.axis()];
+      return AppendContiguous(input, tensor.begin() * row + skip, size, builder);
+    }
+    default:
+      return false;
+  }
+}
+
+// Whether the tensor is a conversion of something, perhaps under other shapes.
+bool IsCast(const Tensor& tensor) {
+  const Tensor* node = &tensor;
+  while (node->op() == TensorOp::kReshape) node = node->inputs().front().get();
+  return node->op() == TensorOp::kCast;
+}
+
+Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder) {
+  if (AppendContiguous(tensor, 0, tensor.bytes(), builder)) return Status::Ok();
+  if (tensor.op() == TensorOp::kReshape) return AppendTensor(*tensor.inputs().front(), builder);
+  if (tensor.op() == TensorOp::kConcat && tensor.elements() != 0 && IsOutermost(tensor.shape(), tensor.axis())) {
+    const bool has_cast = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
+                                      [](const TensorPtr& input) { return IsCast(*input); });
+    if (!has_cast) {  // ConcatForm puts one conversion above all of them
+      for (const TensorPtr& input : tensor.inputs()) SHARDFS_RETURN_IF_ERROR(AppendTensor(*input, builder));
+      return Status::Ok();
+    }
+  }
+  SHARDFS_ASSIGN_OR_RETURN(const Form form, FormOf(tensor));
+  return AppendForm(form, builder);
+}
+
+}  // namespace
+
+Result<ReadPlan> LowerToPlan(const TensorPtr& tensor) {
+  ReadPlanBuilder builder;
+  SHARDFS_RETURN_IF_ERROR(AppendTensor(*tensor, &builder));
+  return std::move(builder).Build();
+}
+
+}  // namespace shardfs

@@ -1,0 +1,102 @@
+#include "shardfs/tensor/cast_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace shardfs {
+namespace {
+
+float AsFloat(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+
+// All 16-bit values go up and come back as they were, but for signalling NaNs, which come back quiet.
+TEST(CastKernels, EverySixteenBitValueSurvivesTheRoundTrip) {
+  for (std::uint32_t bits = 0; bits <= 0xffff; ++bits) {
+    const auto narrow = static_cast<std::uint16_t>(bits);
+    const bool f16_nan = (bits & 0x7fffu) > 0x7c00u;
+    const bool bf16_nan = (bits & 0x7fffu) > 0x7f80u;
+    ASSERT_EQ(F32ToF16(F16ToF32(narrow)), f16_nan ? (bits | 0x0200u) : bits) << bits;
+    ASSERT_EQ(F32ToBF16(BF16ToF32(narrow)), bf16_nan ? (bits | 0x0040u) : bits) << bits;
+  }
+}
+
+TEST(CastKernels, HalfWidensToTheValueThatItsFieldsSay) {
+  for (std::uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    const std::uint32_t exponent = bits >> 10;
+    const std::uint32_t mantissa = bits & 0x3ff;
+    const double expected =
+        exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, static_cast<int>(exponent) - 25);
+    ASSERT_EQ(static_cast<double>(AsFloat(F16ToF32(static_cast<std::uint16_t>(bits)))), expected) << bits;
+  }
+  EXPECT_EQ(F16ToF32(0x7c00), 0x7f800000u);
+  EXPECT_EQ(F16ToF32(0xfc00), 0xff800000u);
+}
+
+// Between two neighbouring 16-bit values: just below the middle rounds down, the middle to even, just above up.
+TEST(CastKernels, NarrowingRoundsToNearestTiesToEvenBetweenAllNeighbours) {
+  for (std::uint32_t low = 0; low < 0x7c00; ++low) {
+    const double below = AsFloat(F16ToF32(static_cast<std::uint16_t>(low)));
+    const double above =
+        low + 1 == 0x7c00 ? 65536.0 : static_cast<double>(AsFloat(F16ToF32(static_cast<std::uint16_t>(low + 1))));
+    const float middle = static_cast<float>((below + above) / 2);  // exact: F32 has 13 more bits
+    const std::uint32_t even = (low & 1u) == 0 ? low : low + 1;
+    ASSERT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(middle)), even) << low;
+    ASSERT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(std::nextafterf(middle, 0.0f))), low) << low;
+    ASSERT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(std::nextafterf(middle, 1e30f))), low + 1) << low;
+  }
+  for (std::uint32_t low = 0; low < 0x7f80; ++low) {
+    const std::uint32_t middle = (low << 16) | 0x8000u;
+    ASSERT_EQ(F32ToBF16(middle), (low & 1u) == 0 ? low : low + 1) << low;
+    ASSERT_EQ(F32ToBF16(middle - 1), low) << low;
+    ASSERT_EQ(F32ToBF16(middle + 1), low + 1) << low;
+  }
+}
+
+TEST(CastKernels, NanKeepsSignAndLeadingPayloadAndBecomesQuiet) {
+  EXPECT_EQ(F32ToBF16(0x7f800001u), 0x7fc0u);  // signalling, payload below what BF16 holds: still a NaN, not infinity
+  EXPECT_EQ(F32ToBF16(0xffa50000u), 0xffe5u);
+  EXPECT_EQ(F32ToF16(0x7f800001u), 0x7e00u);
+  EXPECT_EQ(F32ToF16(0xff802000u), 0xfe01u);
+  EXPECT_EQ(F16ToF32(0x7c01), 0x7fc02000u);
+  EXPECT_EQ(BF16ToF32(0x7f81), 0x7f810000u);
+}
+
+TEST(CastKernels, OverflowIsInfinityAndUnderflowIsZeroOfTheSameSign) {
+  EXPECT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(65519.996f)), 0x7bffu);
+  EXPECT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(65520.0f)), 0x7c00u);
+  EXPECT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(-1e30f)), 0xfc00u);
+  EXPECT_EQ(F32ToF16(std::bit_cast<std::uint32_t>(-0x1p-26f)), 0x8000u);
+  EXPECT_EQ(F32ToBF16(0x7f7fffffu), 0x7f80u);
+  EXPECT_EQ(F32ToF16(0x80000000u), 0x8000u);
+}
+
+TEST(CastKernels, ArraysAtOddAddressesConvertElementByElement) {
+  std::mt19937 random(7);
+  std::vector<std::uint32_t> values(1001);
+  for (auto& value : values) value = static_cast<std::uint32_t>(random());
+  std::vector<std::byte> input(values.size() * 4 + 1);
+  std::memcpy(input.data() + 1, values.data(), values.size() * 4);
+  std::vector<std::byte> output(values.size() * 2 + 1);
+  FindCastKernel(Dtype::kF32, Dtype::kBF16)(input.data() + 1, output.data() + 1, values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t narrow;
+    std::memcpy(&narrow, output.data() + 1 + i * 2, 2);
+    ASSERT_EQ(narrow, F32ToBF16(values[i]));
+  }
+}
+
+TEST(CastKernels, ThereIsAKernelForEachPairOfFloatsAndNoOther) {
+  constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
+  for (const Dtype from : kFloats) {
+    for (const Dtype to : kFloats) EXPECT_EQ(FindCastKernel(from, to) != nullptr, from != to);
+    EXPECT_EQ(FindCastKernel(from, Dtype::kI8), nullptr);
+    EXPECT_EQ(FindCastKernel(Dtype::kF8E4M3, from), nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace shardfs

@@ -1,0 +1,175 @@
+#include "tensor/random_tensor.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace shardfs::testing {
+namespace {
+
+constexpr std::uint64_t kMaxElements = 600;
+
+class Generator {
+ public:
+  Generator(std::mt19937_64* random, std::vector<std::unique_ptr<MemorySource>>* sources)
+      : random_(*random), sources_(*sources) {}
+
+  TensorPtr Make(int depth, Dtype dtype, const Shape& shape) {
+    if (depth <= 0) return Leaf(dtype, shape);
+    switch (Below(10)) {
+      case 0:
+        return MakeSlice(depth, dtype, shape);
+      case 1:
+        return MakeConcat(depth, dtype, shape);
+      case 2:
+        return MakeStack(depth, dtype, shape);
+      case 3:
+      case 4:
+        return MakeReshape(depth, dtype, shape);
+      case 5:
+      case 6:
+        return MakePermute(depth, dtype, shape);
+      case 7:
+        return MakeRowGather(depth, dtype, shape);
+      case 8:
+        return MakePad(depth, dtype, shape);
+      default:
+        return MakeConversion(depth, dtype, shape);
+    }
+  }
+
+  Shape RandomShape() {
+    Shape shape(Below(5));
+    std::uint64_t elements = 1;
+    for (std::uint64_t& size : shape) {
+      size = Below(25) == 0
+                 ? 0
+                 : 1 + Below(std::max<std::uint64_t>(1, std::min<std::uint64_t>(9, kMaxElements / elements)));
+      elements *= std::max<std::uint64_t>(1, size);
+    }
+    return shape;
+  }
+
+  Dtype RandomDtype() {
+    constexpr Dtype kDtypes[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kI8, Dtype::kI64};
+    return kDtypes[Below(5)];
+  }
+
+  std::uint64_t Below(std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random_);
+  }
+
+ private:
+  TensorPtr Leaf(Dtype dtype, const Shape& shape) {
+    if (Below(12) == 0) return Tensor::Zeros(dtype, shape).value();
+    const std::uint64_t bytes = ElementCount(shape).value() * DtypeBytes(dtype);
+    const std::uint64_t offset = Below(20);
+    std::vector<std::byte> content(offset + bytes + Below(20));
+    for (std::byte& byte : content) byte = static_cast<std::byte>(Below(256));
+    sources_.push_back(std::make_unique<MemorySource>(std::move(content), true));
+    return Tensor::Source(sources_.back().get(), offset, dtype, shape).value();
+  }
+
+  TensorPtr MakeSlice(int depth, Dtype dtype, Shape shape) {
+    if (shape.empty()) return Make(depth - 1, dtype, shape);
+    const std::uint64_t axis = Below(shape.size());
+    const std::uint64_t begin = Below(4);
+    const std::uint64_t end = begin + shape[axis];
+    shape[axis] = end + Below(4);
+    return Tensor::Slice(Make(depth - 1, dtype, shape), axis, begin, end).value();
+  }
+
+  TensorPtr MakeConcat(int depth, Dtype dtype, Shape shape) {
+    if (shape.empty()) return Make(depth - 1, dtype, shape);
+    const std::uint64_t axis = Below(shape.size());
+    std::uint64_t rest = shape[axis];
+    std::vector<TensorPtr> inputs;
+    while (inputs.empty() || rest > 0) {
+      shape[axis] = rest == 0 ? 0 : (inputs.size() == 3 ? rest : 1 + Below(rest));
+      rest -= shape[axis];
+      inputs.push_back(Make(depth - 1 - static_cast<int>(Below(2)), dtype, shape));
+    }
+    return Tensor::Concat(std::move(inputs), axis).value();
+  }
+
+  TensorPtr MakeStack(int depth, Dtype dtype, Shape shape) {
+    const auto small =
+        std::find_if(shape.begin(), shape.end(), [](std::uint64_t size) { return size >= 1 && size <= 4; });
+    if (small == shape.end()) return MakeReshape(depth, dtype, shape);
+    const auto axis = static_cast<std::uint64_t>(small - shape.begin());
+    const std::uint64_t count = *small;
+    shape.erase(small);
+    std::vector<TensorPtr> inputs;
+    for (std::uint64_t i = 0; i < count; ++i) inputs.push_back(Make(depth - 2, dtype, shape));
+    return Tensor::Stack(std::move(inputs), axis).value();
+  }
+
+  TensorPtr MakeReshape(int depth, Dtype dtype, const Shape& shape) {
+    // Factor the elements anew: merge some neighbours, split some sizes.
+    Shape other;
+    for (const std::uint64_t size : shape) {
+      if (!other.empty() && Below(3) == 0) {
+        other.back() *= size;
+        continue;
+      }
+      std::uint64_t factor = 1 + Below(4);
+      if (size != 0 && size % factor == 0 && other.size() < 5) {
+        other.push_back(factor);
+        other.push_back(size / factor);
+      } else {
+        other.push_back(size);
+      }
+    }
+    if (Below(4) == 0) other.insert(other.begin() + static_cast<std::ptrdiff_t>(Below(other.size() + 1)), 1);
+    if (Below(6) == 0) other = {ElementCount(shape).value()};
+    return Tensor::Reshape(Make(depth - 1, dtype, other), shape).value();
+  }
+
+  TensorPtr MakePermute(int depth, Dtype dtype, const Shape& shape) {
+    std::vector<std::uint64_t> axes(shape.size());
+    std::iota(axes.begin(), axes.end(), 0);
+    std::shuffle(axes.begin(), axes.end(), random_);
+    Shape input(shape.size());
+    for (std::size_t a = 0; a < shape.size(); ++a) input[axes[a]] = shape[a];
+    return Tensor::Permute(Make(depth - 1, dtype, input), axes).value();
+  }
+
+  TensorPtr MakeRowGather(int depth, Dtype dtype, Shape shape) {
+    if (shape.empty()) return Make(depth - 1, dtype, shape);
+    const std::uint64_t axis = Below(shape.size());
+    std::vector<std::uint64_t> rows(shape[axis]);
+    const std::uint64_t available = std::max<std::uint64_t>(1, shape[axis] + Below(4));
+    const std::uint64_t step = 1 + Below(2);
+    const bool regular = Below(3) == 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = regular ? (i * step) % available : Below(available);
+    shape[axis] = available;
+    return Tensor::RowGather(Make(depth - 1, dtype, shape), axis, rows).value();
+  }
+
+  TensorPtr MakePad(int depth, Dtype dtype, Shape shape) {
+    if (shape.empty()) return Make(depth - 1, dtype, shape);
+    const std::uint64_t axis = Below(shape.size());
+    const std::uint64_t before = Below(shape[axis] + 1);
+    const std::uint64_t after = Below(shape[axis] - before + 1);
+    shape[axis] -= before + after;
+    return Tensor::PadZeros(Make(depth - 1, dtype, shape), axis, before, after).value();
+  }
+
+  TensorPtr MakeConversion(int depth, Dtype dtype, const Shape& shape) {
+    if (!IsFloat(dtype)) return MakePermute(depth, dtype, shape);
+    constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
+    return Tensor::Cast(Make(depth - 1, kFloats[Below(3)], shape), dtype).value();
+  }
+
+  std::mt19937_64& random_;
+  std::vector<std::unique_ptr<MemorySource>>& sources_;
+};
+
+}  // namespace
+
+TensorPtr RandomTensor(std::mt19937_64* random, int depth, std::vector<std::unique_ptr<MemorySource>>* sources) {
+  Generator generator(random, sources);
+  const Dtype dtype = generator.RandomDtype();
+  return generator.Make(depth, dtype, generator.RandomShape());
+}
+
+}  // namespace shardfs::testing

@@ -1,0 +1,18 @@
+// Random tensor expressions over random sources, for property tests.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "shardfs/tensor/tensor.h"
+#include "tensor/memory_source.h"
+
+namespace shardfs::testing {
+
+// An expression of up to `depth` operations and a few hundred elements. The sources are appended to `sources`, which
+// must outlive the expression. Sources hold any bits, NaNs among them; subtract-min, which leaves NaN payloads to the
+// machine, is tested apart.
+TensorPtr RandomTensor(std::mt19937_64* random, int depth, std::vector<std::unique_ptr<MemorySource>>* sources);
+
+}  // namespace shardfs::testing

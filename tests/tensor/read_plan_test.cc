@@ -1,0 +1,195 @@
+#include "shardfs/tensor/read_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "tensor/memory_source.h"
+#include "tensor/reference_evaluate.h"
+
+namespace shardfs {
+namespace {
+
+using testing::MemorySource;
+using testing::ReferenceEvaluate;
+
+std::vector<std::byte> Counting(std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 37 + i / 256);
+  return bytes;
+}
+
+TensorPtr WholeSource(const MemorySource& source, Dtype dtype, Shape shape) {
+  return Tensor::Source(&source, 0, dtype, std::move(shape)).value();
+}
+
+std::vector<std::byte> ReadAll(const ReadPlan& plan) {
+  std::vector<std::byte> bytes(plan.size());
+  const Status status = plan.ReadAt(0, bytes);
+  EXPECT_TRUE(status.ok()) << status;
+  return bytes;
+}
+
+TEST(ReadPlan, RowsOfASourceAreOneCopy) {
+  const MemorySource source(Counting(64 * 16 * 2), true);
+  const auto slice = Tensor::Slice(WholeSource(source, Dtype::kBF16, {64, 16}), 0, 8, 24).value();
+  const auto plan = LowerToPlan(slice).value();
+  ASSERT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(plan.segments()[0].kind, PlanSegment::Kind::kCopy);
+  EXPECT_EQ(plan.segments()[0].offset, 8u * 16 * 2);
+  EXPECT_EQ(plan.size(), 16u * 16 * 2);
+}
+
+TEST(ReadPlan, ColumnsOfASourceAreOneGatherWhateverTheNumberOfRows) {
+  const MemorySource source(Counting(4096 * 16), true);
+  const auto slice = Tensor::Slice(WholeSource(source, Dtype::kI8, {4096, 16}), 1, 4, 8).value();
+  const auto plan = LowerToPlan(slice).value();
+  ASSERT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(plan.segments()[0].kind, PlanSegment::Kind::kGather);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*slice));
+}
+
+TEST(ReadPlan, NeighbouringCopiesThatContinueEachOtherAreOne) {
+  const MemorySource source(Counting(100), true);
+  const auto whole = WholeSource(source, Dtype::kI8, {100});
+  const auto joined =
+      Tensor::Concat({Tensor::Slice(whole, 0, 10, 30).value(), Tensor::Slice(whole, 0, 30, 90).value()}, 0).value();
+  EXPECT_EQ(LowerToPlan(joined)->segments().size(), 1u);
+}
+
+// The de-interleaving of rope rows in every head at once: reshape, listed rows, reshape back.
+TEST(ReadPlan, ListedRowsInEveryHeadAreOneGather) {
+  const MemorySource source(Counting(8 * 6 * 4), true);
+  const auto heads = Tensor::Reshape(WholeSource(source, Dtype::kI8, {48, 4}), {8, 6, 4}).value();
+  const auto rows = Tensor::RowGather(heads, 1, {0, 1, 2, 4, 3, 5}).value();
+  const auto flat = Tensor::Reshape(rows, {48, 4}).value();
+  const auto plan = LowerToPlan(flat).value();
+  EXPECT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*flat));
+}
+
+TEST(ReadPlan, TransposeOfASliceIsOneGather) {
+  const MemorySource source(Counting(4 * 10 * 8 * 2), true);
+  const auto view = Tensor::Reshape(WholeSource(source, Dtype::kBF16, {40, 8}), {4, 10, 8}).value();
+  const auto transposed = Tensor::Permute(Tensor::Slice(view, 1, 6, 10).value(), {0, 2, 1}).value();
+  EXPECT_EQ(transposed->shape(), (Shape{4, 8, 4}));
+  const auto plan = LowerToPlan(transposed).value();
+  EXPECT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*transposed));
+}
+
+TEST(ReadPlan, PaddedColumnsOfManyRowsAreOneSegment) {
+  const MemorySource source(Counting(1000 * 5), true);
+  const auto padded = Tensor::PadZeros(WholeSource(source, Dtype::kI8, {1000, 5}), 1, 0, 3).value();
+  const auto plan = LowerToPlan(padded).value();
+  EXPECT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*padded));
+}
+
+TEST(ReadPlan, OneConversionStandsAboveManyInputs) {
+  const MemorySource source(Counting(64 * 4), true);
+  const auto whole = WholeSource(source, Dtype::kF32, {64});
+  std::vector<TensorPtr> parts;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    parts.push_back(Tensor::Cast(Tensor::Slice(whole, 0, (7 - i) * 8, (8 - i) * 8).value(), Dtype::kBF16).value());
+  }
+  const auto stacked = Tensor::Stack(std::move(parts), 0).value();
+  const auto plan = LowerToPlan(stacked).value();
+  EXPECT_EQ(plan.segments().size(), 1u);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*stacked));
+}
+
+// A gather across concatenated inputs in disorder does not reduce to few runs; it is right all the same.
+TEST(ReadPlan, DisorderlyGatherAcrossInputsIsRightAndSmall) {
+  const MemorySource source(Counting(200 * 3), true);
+  const auto whole = WholeSource(source, Dtype::kI8, {200, 3});
+  const auto joined =
+      Tensor::Concat({Tensor::Slice(whole, 0, 100, 200).value(), Tensor::Slice(whole, 0, 0, 100).value()}, 0).value();
+  std::vector<std::uint64_t> rows(200);
+  for (std::uint64_t i = 0; i < 200; ++i) rows[i] = (i * 101) % 200;
+  const auto gathered = Tensor::RowGather(joined, 0, rows).value();
+  const auto plan = LowerToPlan(gathered).value();
+  EXPECT_LE(plan.segments().size(), 2u);
+  EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*gathered));
+}
+
+TEST(ReadPlan, EveryOneByteReadOfAConvertedTensorIsRight) {
+  const MemorySource source(Counting(50 * 4), true);
+  const auto cast = Tensor::Cast(WholeSource(source, Dtype::kF32, {50}), Dtype::kBF16).value();
+  const auto plan = LowerToPlan(cast).value();
+  const auto expected = ReferenceEvaluate(*cast);
+  for (std::uint64_t offset = 0; offset < plan.size(); ++offset) {
+    std::byte byte{};
+    ASSERT_TRUE(plan.ReadAt(offset, {&byte, 1}).ok());
+    ASSERT_EQ(byte, expected[offset]) << offset;
+  }
+}
+
+TEST(ReadPlan, UnmappedSourcesGiveTheSameBytes) {
+  const MemorySource mapped(Counting(300 * 8), true);
+  const MemorySource unmapped(Counting(300 * 8), false);
+  const auto columns = [](const MemorySource& source) {
+    return LowerToPlan(Tensor::Slice(WholeSource(source, Dtype::kI8, {300, 8}), 1, 3, 5).value()).value();
+  };
+  EXPECT_EQ(ReadAll(columns(mapped)), ReadAll(columns(unmapped)));
+}
+
+TEST(ReadPlan, AFailingSourceFailsTheReadThatNeedsItAndNoOther) {
+  MemorySource good(Counting(64), true);
+  MemorySource bad(Counting(64), true);
+  const auto joined = Tensor::Concat({WholeSource(good, Dtype::kI8, {8, 8}), WholeSource(bad, Dtype::kI8, {8, 8}),
+                                      WholeSource(good, Dtype::kI8, {8, 8})},
+                                     0)
+                          .value();
+  const auto plan = LowerToPlan(joined).value();
+  bad.set_failing(true);
+  std::vector<std::byte> part(64);
+  EXPECT_TRUE(plan.ReadAt(0, part).ok());
+  EXPECT_EQ(plan.ReadAt(64, part).code(), StatusCode::kIoError);
+  EXPECT_EQ(plan.ReadAt(1, part).code(), StatusCode::kIoError);
+  EXPECT_TRUE(plan.ReadAt(128, part).ok());
+  bad.set_failing(false);
+  EXPECT_TRUE(plan.ReadAt(1, part).ok());
+}
+
+TEST(ReadPlan, AGatherFromAChangedSourceIsAnError) {
+  MemorySource source(Counting(64), true);
+  const auto plan = LowerToPlan(Tensor::Slice(WholeSource(source, Dtype::kI8, {8, 8}), 1, 0, 4).value()).value();
+  source.set_failing(true);
+  std::vector<std::byte> part(8);
+  EXPECT_EQ(plan.ReadAt(0, part).code(), StatusCode::kSourceChanged);
+}
+
+TEST(ReadPlan, ReadsOutsideThePlanAreRefused) {
+  const MemorySource source(Counting(64), true);
+  const auto plan = LowerToPlan(WholeSource(source, Dtype::kI8, {64})).value();
+  std::vector<std::byte> bytes(10);
+  EXPECT_EQ(plan.ReadAt(60, bytes).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(plan.ReadAt(std::numeric_limits<std::uint64_t>::max(), bytes).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(plan.ReadAt(64, {}).ok());
+}
+
+TEST(ReadPlan, SubtractMinIsInTheTensorsOwnDtypeAndNanSpreads) {
+  std::vector<float> values = {3.5f, -2.25f, 0.0f, 7.0f};
+  std::vector<std::byte> bytes(16);
+  std::memcpy(bytes.data(), values.data(), 16);
+  const MemorySource source(bytes, true);
+  const auto shifted = Tensor::SubtractMin(WholeSource(source, Dtype::kF32, {4})).value();
+  const auto output = ReadAll(LowerToPlan(shifted).value());
+  EXPECT_EQ(output, ReferenceEvaluate(*shifted));
+  std::vector<float> result(4);
+  std::memcpy(result.data(), output.data(), 16);
+  EXPECT_EQ(result, (std::vector<float>{5.75f, 0.0f, 2.25f, 9.25f}));
+
+  values[2] = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(bytes.data(), values.data(), 16);
+  const MemorySource with_nan(bytes, true);
+  const auto all_nan =
+      ReadAll(LowerToPlan(Tensor::SubtractMin(WholeSource(with_nan, Dtype::kF32, {4})).value()).value());
+  std::memcpy(result.data(), all_nan.data(), 16);
+  for (const float value : result) EXPECT_NE(value, value);
+}
+
+}  // namespace
+}  // namespace shardfs
