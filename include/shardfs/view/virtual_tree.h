@@ -22,9 +22,9 @@ using NodeId = std::uint32_t;
 inline constexpr NodeId kRootNode = 0;
 
 struct VirtualNode {
-  std::string name;             // empty for the root
-  NodeId parent = kRootNode;    // the root is its own parent
-  RankSet ranks;                // the ranks that load it; a directory: the ranks that need it to exist
+  std::string name;                         // empty for the root
+  NodeId parent = kRootNode;                // the root is its own parent
+  RankSet ranks;                            // the ranks that load it; a directory: the ranks that need it to exist
   std::unique_ptr<const VirtualFile> file;  // null for a directory
   std::vector<NodeId> children;             // a directory's, ascending by name
   std::uint32_t subdirectories = 0;         // a directory's
