@@ -1,0 +1,176 @@
+#include "tools/checkpoint_writer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+namespace shardfs::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CheckpointWriterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "shardfs-tools-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  std::string Directory() const { return root_ / "checkpoint"; }
+
+  static CheckpointOptions TinyOptions() {
+    CheckpointOptions options;
+    options.shape = FindPreset("tiny")->shape;
+    options.files = 3;
+    options.seed = 11;
+    return options;
+  }
+
+  static std::vector<char> ReadFile(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+
+  static nlohmann::json ReadJson(const fs::path& path) { return nlohmann::json::parse(ReadFile(path)); }
+
+  // Parses each file strictly, compares every tensor's bytes with ExpectedBytes and counts tensors.
+  std::size_t VerifyEverything(const CheckpointOptions& options) const {
+    std::size_t tensors = 0;
+    const auto weight_map = ReadJson(fs::path(Directory()) / "model.safetensors.index.json")["weight_map"];
+    for (const auto& entry : fs::directory_iterator(Directory())) {
+      if (entry.path().extension() != ".safetensors") continue;
+      const std::vector<char> file = ReadFile(entry.path());
+      const auto bytes = std::as_bytes(std::span(file));
+      const auto extent = HeaderExtent(bytes.first(8), bytes.size());
+      EXPECT_TRUE(extent.ok()) << extent.status();
+      const auto header = ParseHeader(bytes.first(*extent), bytes.size(), entry.path().filename().string());
+      EXPECT_TRUE(header.ok()) << header.status();
+      EXPECT_FALSE(header->tensors.empty());
+      for (const HeaderTensor& tensor : header->tensors) {
+        const ContentKey key{tensor.name, tensor.dtype, tensor.end - tensor.begin, options.seed};
+        std::vector<std::byte> expected(key.size);
+        ExpectedBytes(key, options.fill, 0, expected);
+        EXPECT_TRUE(std::ranges::equal(expected, bytes.subspan(header->data_offset + tensor.begin, key.size)))
+            << tensor.name;
+        EXPECT_EQ(weight_map[tensor.name], entry.path().filename().string());
+        ++tensors;
+      }
+    }
+    EXPECT_EQ(weight_map.size(), tensors);
+    return tensors;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(CheckpointWriterTest, WritesWhatExpectedBytesSays) {
+  CheckpointOptions options = TinyOptions();
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->files, 3u);
+  EXPECT_EQ(summary->tensors, FloatTensors(options.shape).size());
+  EXPECT_EQ(VerifyEverything(options), summary->tensors);
+  EXPECT_TRUE(fs::exists(fs::path(Directory()) / "model-00003-of-00003.safetensors"));
+}
+
+TEST_F(CheckpointWriterTest, SparseContentTooAndAsF16) {
+  CheckpointOptions options = TinyOptions();
+  options.fill = Fill::kSparse;
+  options.shape.dtype = Dtype::kF16;
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(VerifyEverything(options), summary->tensors);
+}
+
+TEST_F(CheckpointWriterTest, IndexAndSummarySayTheSizes) {
+  const CheckpointOptions options = TinyOptions();
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  std::uint64_t apparent = 0;
+  for (const auto& entry : fs::directory_iterator(Directory())) {
+    if (entry.path().extension() == ".safetensors") apparent += entry.file_size();
+  }
+  EXPECT_EQ(summary->apparent_bytes, apparent);
+  std::uint64_t total = 0;
+  for (const NewTensor& tensor : FloatTensors(options.shape)) {
+    total += ElementCount(tensor.shape).value() * DtypeBytes(tensor.dtype);
+  }
+  EXPECT_EQ(ReadJson(fs::path(Directory()) / "model.safetensors.index.json")["metadata"]["total_size"], total);
+}
+
+TEST_F(CheckpointWriterTest, MaxFileBytesBoundsEachFile) {
+  CheckpointOptions options = TinyOptions();
+  options.files = 0;
+  options.max_file_bytes = 100'000;
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_GE(summary->files, 10u);
+  EXPECT_EQ(VerifyEverything(options), summary->tensors);
+  for (const auto& entry : fs::directory_iterator(Directory())) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const std::vector<char> file = ReadFile(entry.path());
+    const auto bytes = std::as_bytes(std::span(file));
+    EXPECT_LE(bytes.size() - HeaderExtent(bytes.first(8), bytes.size()).value(), options.max_file_bytes);
+  }
+}
+
+TEST_F(CheckpointWriterTest, AsManyFilesAsTensorsAtMost) {
+  CheckpointOptions options = TinyOptions();
+  options.files = 100'000;
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->files, summary->tensors);
+}
+
+TEST_F(CheckpointWriterTest, TrueScaleIsSparse) {
+  CheckpointOptions options;
+  options.shape = FindPreset("deepseek-v3")->shape;
+  options.shape.layers = 5;  // two MoE layers at their true sizes: 56 GB
+  options.shape.mtp_layers = 0;
+  options.files = 7;
+  options.fill = Fill::kSparse;
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->files, 7u);
+  EXPECT_GT(summary->apparent_bytes, 50'000'000'000u);
+  EXPECT_LT(summary->disk_bytes, 100'000'000u);
+}
+
+TEST_F(CheckpointWriterTest, RefusesADirectoryThatIsNotEmpty) {
+  fs::create_directories(Directory());
+  std::ofstream(fs::path(Directory()) / "precious") << "x";
+  const auto summary = WriteCheckpoint(Directory(), TinyOptions());
+  EXPECT_EQ(summary.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::distance(fs::directory_iterator(Directory()), fs::directory_iterator()), 1);
+}
+
+TEST_F(CheckpointWriterTest, RemovesWhatItWroteWhenItFails) {
+  CheckpointOptions options = TinyOptions();
+  auto tensors = FloatTensors(options.shape);
+  tensors.push_back(tensors.back());  // a duplicate name in one file, which SerializeHeader refuses
+  EXPECT_FALSE(WriteCheckpoint(Directory(), options, tensors).ok());
+  EXPECT_TRUE(fs::is_empty(Directory()));
+}
+
+TEST_F(CheckpointWriterTest, RefusesAWrongShapeBeforeWriting) {
+  CheckpointOptions options = TinyOptions();
+  options.shape.heads = 0;
+  EXPECT_EQ(WriteCheckpoint(Directory(), options).status().code(), StatusCode::kInvalidArgument);
+  options = TinyOptions();
+  options.max_file_bytes = 1;
+  EXPECT_EQ(WriteCheckpoint(Directory(), options).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(Directory()));
+}
+
+}  // namespace
+}  // namespace shardfs::tools

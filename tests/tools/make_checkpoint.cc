@@ -1,0 +1,151 @@
+// make_checkpoint: writes a DeepSeek-V3-shaped checkpoint for demonstrations, tests and benchmarks.
+// Exit codes: 0 written, 1 failed while writing, 2 the command line is wrong or the directory not empty.
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tools/checkpoint_writer.h"
+
+namespace shardfs::tools {
+namespace {
+
+struct Dimension {
+  const char* option;
+  std::uint64_t DeepSeekShape::*member;
+  const char* description;
+};
+
+constexpr Dimension kDimensions[] = {
+    {"--hidden", &DeepSeekShape::hidden, "hidden_size"},
+    {"--layers", &DeepSeekShape::layers, "num_hidden_layers, without the MTP layers"},
+    {"--heads", &DeepSeekShape::heads, "num_attention_heads"},
+    {"--experts", &DeepSeekShape::experts, "n_routed_experts"},
+    {"--n-shared-experts", &DeepSeekShape::shared_experts, "n_shared_experts"},
+    {"--intermediate", &DeepSeekShape::intermediate, "intermediate_size, of a dense layer"},
+    {"--moe-intermediate", &DeepSeekShape::moe_intermediate, "moe_intermediate_size, of one expert"},
+    {"--vocab", &DeepSeekShape::vocab, "vocab_size"},
+    {"--q-lora-rank", &DeepSeekShape::q_lora_rank, "q_lora_rank"},
+    {"--kv-lora-rank", &DeepSeekShape::kv_lora_rank, "kv_lora_rank"},
+    {"--qk-nope-head-dim", &DeepSeekShape::qk_nope_head_dim, "qk_nope_head_dim"},
+    {"--qk-rope-head-dim", &DeepSeekShape::qk_rope_head_dim, "qk_rope_head_dim"},
+    {"--v-head-dim", &DeepSeekShape::v_head_dim, "v_head_dim"},
+    {"--first-k-dense", &DeepSeekShape::first_k_dense, "first_k_dense_replace"},
+    {"--mtp-layers", &DeepSeekShape::mtp_layers, "num_nextn_predict_layers"},
+};
+
+struct Arguments {
+  std::string directory;
+  std::string preset = "small";
+  std::string dtype = "bf16";
+  std::string max_file_size;
+  std::optional<std::uint64_t> files;
+  std::uint64_t seed = 0;
+  bool sparse = false;
+  std::optional<std::uint64_t> dimensions[std::size(kDimensions)];
+};
+
+// "4.3GB", "512MiB", "1000000"; nothing when it is not a positive size.
+std::optional<std::uint64_t> ParseSize(const std::string& text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
+  };
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit(end, text.data() + text.size());
+  for (const auto& [name, factor] : kUnits) {
+    const double bytes = std::floor(number * factor);
+    if (unit == name && bytes >= 1 && bytes < 0x1p62) return static_cast<std::uint64_t>(bytes);
+  }
+  return std::nullopt;
+}
+
+std::string FormatSize(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"bytes", "KB", "MB", "GB", "TB"};
+  double number = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; number >= 1000 && unit + 1 < std::size(kUnits); ++unit) number /= 1000;
+  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.2f} {}", number, kUnits[unit]);
+}
+
+Result<CheckpointOptions> OptionsFrom(const Arguments& arguments) {
+  const Preset* preset = FindPreset(arguments.preset);
+  if (preset == nullptr) return Status::InvalidArgument("there is no preset " + arguments.preset);
+  CheckpointOptions options;
+  options.shape = preset->shape;
+  for (std::size_t i = 0; i < std::size(kDimensions); ++i) {
+    if (arguments.dimensions[i]) options.shape.*kDimensions[i].member = *arguments.dimensions[i];
+  }
+  options.shape.dtype = arguments.dtype == "f16" ? Dtype::kF16 : Dtype::kBF16;
+  options.files = arguments.files.value_or(arguments.max_file_size.empty() ? preset->files : 0);
+  if (!arguments.max_file_size.empty()) {
+    const auto size = ParseSize(arguments.max_file_size);
+    if (!size) {
+      return Status::InvalidArgument("--max-file-size is \"" + arguments.max_file_size +
+                                     "\", which is no size: give one like 4.3GB or 512MiB");
+    }
+    options.max_file_bytes = *size;
+  }
+  options.seed = arguments.seed;
+  options.fill = arguments.sparse ? Fill::kSparse : Fill::kDense;
+  return options;
+}
+
+int Run(const Arguments& arguments) {
+  const auto options = OptionsFrom(arguments);
+  const auto summary =
+      options.ok() ? WriteCheckpoint(arguments.directory, *options) : Result<CheckpointSummary>(options.status());
+  if (!summary.ok()) {
+    fmt::print(stderr, "make_checkpoint: {}\n", summary.status().message());
+    return ToExitCode(summary.status().code());
+  }
+  fmt::print("{} tensors in {} files: {} apparent, {} on disk\n", summary->tensors, summary->files,
+             FormatSize(summary->apparent_bytes), FormatSize(summary->disk_bytes));
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Writes a DeepSeek-V3-shaped checkpoint of made-up values into an empty or new directory.");
+  Arguments arguments;
+  app.add_option("DIRECTORY", arguments.directory, "where to write")->required();
+  std::vector<std::string> presets;
+  for (const Preset& preset : Presets()) presets.emplace_back(preset.name);
+  app.add_option("--preset", arguments.preset, "sizes to start from; the options below replace single ones")
+      ->check(CLI::IsMember(presets))
+      ->capture_default_str();
+  for (std::size_t i = 0; i < std::size(kDimensions); ++i) {
+    app.add_option(kDimensions[i].option, arguments.dimensions[i], kDimensions[i].description)->type_name("N");
+  }
+  app.add_option("--dtype", arguments.dtype, "torch_dtype")
+      ->check(CLI::IsMember({"bf16", "f16"}))
+      ->capture_default_str();
+  CLI::Option* size = app.add_option("--max-file-size", arguments.max_file_size,
+                                     "close a file before its tensors grow past this, for instance 4.3GB");
+  app.add_option("--files", arguments.files, "write this many files of about one size [default: the preset's]")
+      ->check(CLI::PositiveNumber)
+      ->excludes(size);
+  app.add_option("--seed", arguments.seed, "of the values")->capture_default_str();
+  app.add_flag("--sparse", arguments.sparse,
+               "leave holes for the values but for a few stamps in each tensor, to write any size in seconds");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return Run(arguments);
+}
+
+}  // namespace
+}  // namespace shardfs::tools
+
+int main(int argc, char** argv) { return shardfs::tools::Main(argc, argv); }

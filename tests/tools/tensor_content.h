@@ -1,0 +1,52 @@
+// The bytes of a synthetic tensor: a pure function of the seed, the tensor's name and dtype, and the position, so that
+// a test can tell what any read must give without having stored anything.
+//
+// Dense content. 8-byte word w of a tensor (little-endian, w = byte offset / 8) is SplitMix64's output number w for the
+// key Mix(FNV1a64(name) ^ Mix(seed)), masked so that every element is a finite, normal float of magnitude 2^-8 to 1
+// with random sign and mantissa. For dtypes other than F32, F16 and BF16 all bits are random.
+//
+// Sparse content. The same bytes within the tensor's stamps, zeros elsewhere. A stamp is a short range whose bytes are
+// those of the dense content: one at the beginning, one at the end and one in between at a place that depends on name
+// and seed. A tensor of at most kWholeStampBytes is all stamp. Stamps lie on 8-byte boundaries of the tensor, except
+// that the last one ends where the tensor ends.
+//
+// Thread-safety: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/safetensors/dtype.h"
+
+namespace shardfs::tools {
+
+enum class Fill : std::uint8_t { kDense, kSparse };
+
+inline constexpr std::uint64_t kStampBytes = 64;
+inline constexpr std::uint64_t kWholeStampBytes = 4096;
+
+// What the content of one tensor depends on.
+struct ContentKey {
+  std::string_view name;  // the tensor's; must outlive the key
+  Dtype dtype = Dtype::kBF16;
+  std::uint64_t size = 0;  // bytes of the whole tensor
+  std::uint64_t seed = 0;
+};
+
+// Bytes of a tensor, from its beginning.
+struct StampRange {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
+// The stamps of a sparse tensor, ascending and without overlap. Empty for an empty tensor.
+std::vector<StampRange> StampsOf(const ContentKey& key);
+
+// Fills `destination` with what the tensor holds from byte `offset`; offset + destination.size() must not exceed
+// key.size. Costs time in proportion to the destination.
+void ExpectedBytes(const ContentKey& key, Fill fill, std::uint64_t offset, std::span<std::byte> destination);
+
+}  // namespace shardfs::tools
