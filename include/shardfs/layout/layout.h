@@ -23,10 +23,10 @@ namespace shardfs {
 
 struct LayoutOptions {
   ParallelConfig parallel;
-  bool mtp = false;                                       // show the MTP layer too
-  std::uint64_t max_shard_bytes = 10'000'000'000;         // a file is closed before it would grow past this
-  bool dp_partition_up = false;                           // DP_PARTITION_UP_ENABLE
-  std::map<std::string, std::string> layout_options;      // -O NAME=VALUE
+  bool mtp = false;                                   // show the MTP layer too
+  std::uint64_t max_shard_bytes = 10'000'000'000;     // a file is closed before it would grow past this
+  bool dp_partition_up = false;                       // DP_PARTITION_UP_ENABLE
+  std::map<std::string, std::string> layout_options;  // -O NAME=VALUE
 };
 
 struct IgnoredTensor {
@@ -38,9 +38,9 @@ struct IgnoredTensor {
 struct LayoutResult {
   std::shared_ptr<const VirtualTree> tree;
   std::uint32_t world_size = 0;
-  std::uint32_t nodes = 1;                 // servers, where the configuration says so
-  std::string summary;                     // one line: layout, model, effective parallel sizes
-  std::vector<IgnoredTensor> ignored;      // source tensors that no file is made of
+  std::uint32_t nodes = 1;             // servers, where the configuration says so
+  std::string summary;                 // one line: layout, model, effective parallel sizes
+  std::vector<IgnoredTensor> ignored;  // source tensors that no file is made of
   std::vector<std::string> warnings;
 };
 
@@ -52,7 +52,8 @@ class Layout {
   // kInvalidArgument for options that do not fit the model or each other, kCorruption for a checkpoint that is
   // incomplete or contradicts its config, kNotSupported for a model or weights that the layout does not cover.
   // The result's tree keeps the checkpoint alive. Thread-safe.
-  virtual Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const = 0;
+  virtual Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint,
+                                     const LayoutOptions& options) const = 0;
 };
 
 // The layout of that name, or nullptr; layouts live for the whole program.

@@ -1,0 +1,42 @@
+// DeepseekConfig: what config.json of a DeepSeek-V2/V3/R1 checkpoint says about the shapes of its tensors.
+// Sources: spec/mindie-weight-sharder.md, section 1 ("Other hard requirements", "Model types") and its notation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "shardfs/base/json.h"
+#include "shardfs/base/result.h"
+#include "shardfs/safetensors/dtype.h"
+
+namespace shardfs {
+
+struct DeepseekConfig {
+  std::string model_type;
+  Dtype dtype = Dtype::kBF16;  // torch_dtype: BF16 or F16
+  std::uint64_t hidden_size = 0;
+  std::uint64_t intermediate_size = 0;      // dense MLP
+  std::uint64_t moe_intermediate_size = 0;  // one expert
+  std::uint64_t layers = 0;                 // num_hidden_layers, without MTP layers
+  std::uint64_t mtp_layers = 0;             // num_nextn_predict_layers
+  std::uint64_t first_dense_layers = 0;     // first_k_dense_replace: layers below it are dense, the others MoE
+  std::uint64_t heads = 0;
+  std::uint64_t routed_experts = 0;
+  std::uint64_t shared_experts = 0;  // 0 when the model has none
+  std::uint64_t vocab_size = 0;
+  std::optional<std::uint64_t> q_lora_rank;  // nothing: one q_proj instead of q_a_proj and q_b_proj
+  std::uint64_t kv_lora_rank = 0;
+  std::uint64_t nope_head_dim = 0;  // qk_nope_head_dim
+  std::uint64_t rope_head_dim = 0;  // qk_rope_head_dim
+  std::uint64_t v_head_dim = 0;
+  bool router_has_bias = false;  // topk_method is noaux_tc
+
+  bool IsMoe(std::uint64_t layer) const { return layer >= first_dense_layers; }
+
+  // kCorruption for a missing key or one of the wrong type, kNotSupported for a model that the layout does not cover
+  // or that MindIE refuses; each names the key and its value.
+  static Result<DeepseekConfig> Parse(const JsonValue& config);
+};
+
+}  // namespace shardfs

@@ -1,0 +1,50 @@
+#include "layout/mindie/layout_options.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace shardfs {
+namespace {
+
+std::optional<bool> ParseSwitch(std::string_view value) {
+  if (value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  return std::nullopt;
+}
+
+Status WrongValue(std::string_view name, std::string_view value, std::string_view accepted) {
+  return Status::InvalidArgument(fmt::format("-O {}={}: {} takes {}", name, value, name, accepted));
+}
+
+}  // namespace
+
+Result<MindieOptions> MindieOptions::Parse(const std::map<std::string, std::string>& options, bool dp_partition_up) {
+  MindieOptions parsed;
+  parsed.dp_partition_up = dp_partition_up;
+  for (const auto& [name, value] : options) {
+    if (name == "fidelity") {
+      if (value != "sharder") return WrongValue(name, value, "sharder");
+    } else if (name == "ep_level") {
+      if (value != "1" && value != "2") return WrongValue(name, value, "1 or 2");
+      parsed.ep_level = value == "1" ? 1 : 2;
+    } else if (name == "enable_gating_dp" || name == "enable_shared_expert_dp") {
+      const auto on = ParseSwitch(value);
+      if (!on) return WrongValue(name, value, "true or false");
+      (name == "enable_gating_dp" ? parsed.enable_gating_dp : parsed.enable_shared_expert_dp) = *on;
+    } else {
+      return Status::InvalidArgument(fmt::format(
+          "-O {}={}: the mindie layout has no option \"{}\"; it has fidelity, ep_level, enable_gating_dp and "
+          "enable_shared_expert_dp",
+          name, value, name));
+    }
+  }
+  return parsed;
+}
+
+bool MindieOptions::RotatesRouter(const MindieMapping& mapping) const {
+  const bool data_parallel = mapping.dp() > 1 || mapping.cp() > 1;
+  return mapping.moe_ep() > 1 && ep_level == 1 && !(enable_gating_dp && data_parallel);
+}
+
+}  // namespace shardfs

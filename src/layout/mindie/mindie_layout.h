@@ -1,0 +1,15 @@
+// MindieLayout: the directory that MindIE-LLM's weight_sharder writes for DeepSeek-V2/V3/R1, byte for byte
+// (spec/mindie-weight-sharder.md). Float weights; what the reference loses data on is refused.
+#pragma once
+
+#include "shardfs/layout/layout.h"
+
+namespace shardfs {
+
+class MindieLayout final : public Layout {
+ public:
+  std::string_view name() const override { return "mindie"; }
+  Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const override;
+};
+
+}  // namespace shardfs

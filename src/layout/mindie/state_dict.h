@@ -1,0 +1,48 @@
+// The state dict of one rank in the reference's order, sorted into the folders that weight_sharder writes.
+// Source: spec/mindie-weight-sharder.md, sections 2 (folders), 3 (tensors) and 4.3 (order).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/deepseek_weights.h"
+#include "layout/mindie/layout_options.h"
+#include "shardfs/parallel/mindie_mapping.h"
+#include "shardfs/view/virtual_file.h"
+
+namespace shardfs {
+
+enum class MindieFolder : std::uint8_t { kMoe, kDense, kAttention, kRank, kNorm };
+inline constexpr std::size_t kMindieFolders = 5;
+
+// "model-moe-tp-003-ep-001", "model-dense-tp-000", "model-attn-tp-000", "model-005", "model-norm".
+std::string MindieFolderName(MindieFolder folder, const MindieCoordinates& coordinates);
+
+// The folder of a tensor, decided from its final name alone, as the reference does.
+MindieFolder MindieFolderOf(std::string_view tensor_name);
+
+// The last layer whose `mlp` tensors go to the dense folder: hard-coded in the reference, whatever
+// first_k_dense_replace says.
+inline constexpr std::uint64_t kLastDenseFolderLayer = 2;
+
+// What every rank's state dict is made from. All of it outlives the call.
+struct MindieModel {
+  const DeepseekConfig& config;
+  const DeepseekWeights& weights;
+  const MindieMapping& mapping;
+  const MindieOptions& options;
+};
+
+// By folder, in state-dict order.
+using MindieStateDict = std::array<std::vector<NamedTensor>, kMindieFolders>;
+
+// The tensors of `rank` that belong to the folders whose flag in `wanted` is set; the others are not built.
+// Thread-safe.
+Result<MindieStateDict> BuildMindieStateDict(const MindieModel& model, std::uint32_t rank,
+                                             const std::array<bool, kMindieFolders>& wanted);
+
+}  // namespace shardfs

@@ -1,0 +1,139 @@
+// What the mindie layout refuses: configurations that do not fit, and checkpoints that are not what their config says.
+#include "layout/mindie/mindie_fixture.h"
+
+namespace shardfs::testing {
+namespace {
+
+class MindieRefusal : public MindieFixture {};
+
+TEST_F(MindieRefusal, SizesThatDoNotDivide) {
+  ASSERT_TRUE(Build().ok());
+  options_.parallel = {.world_size = 3, .tp = 3, .moe_tp = 3};
+  ExpectRefused(BuildWritten(), 2, "tp is 3", "num_attention_heads");
+  options_.parallel = {.world_size = 3, .dp = 3, .tp = 1, .moe_tp = 1, .moe_ep = 3};
+  ExpectRefused(BuildWritten(), 2, "moe_ep is 3", "n_routed_experts");
+  options_.parallel = {.world_size = 8, .dp = 2, .tp = 2, .moe_tp = 2, .moe_ep = 2};
+  ExpectRefused(BuildWritten(), 2, "tp 2 * dp 2", "world size is 8");
+}
+
+TEST_F(MindieRefusal, AHiddenSizeThatTheEmbeddingWouldLoseColumnsOf) {
+  shape_.hidden += 1;
+  shape_.heads = 2;
+  ExpectRefused(Build(), 2, "tp is 2", "hidden_size");
+}
+
+TEST_F(MindieRefusal, MoeLayersThatRanksWouldOverwrite) {
+  shape_.first_k_dense = 2;
+  ExpectRefused(Build(), 3, "layer 2 has experts", "first_k_dense_replace 2");
+}
+
+TEST_F(MindieRefusal, AnMtpLayerThatRanksWouldOverwrite) {
+  shape_.layers = 2;
+  shape_.first_k_dense = 2;
+  options_.mtp = true;
+  ExpectRefused(Build(), 3, "layer 2 has experts", "num_hidden_layers 2");
+  options_.mtp = false;
+  EXPECT_TRUE(BuildWritten().ok());
+}
+
+TEST_F(MindieRefusal, ConfigsOfOtherModels) {
+  ExpectRefused(BuildWithConfig("\"deepseek_v3\"", "\"llama\""), 3, "llama", "deepseek_v3");
+  ExpectRefused(BuildWithConfig("\"bfloat16\"", "\"float32\""), 3, "float32", "torch_dtype");
+  ExpectRefused(BuildWithConfig("\"moe_layer_freq\": 1", "\"moe_layer_freq\": 2"), 3, "moe_layer_freq", "2");
+}
+
+TEST_F(MindieRefusal, ConfigKeysThatAreMissingOrNoNumbers) {
+  ExpectRefused(BuildWithConfig("\"kv_lora_rank\"", "\"kv_lora_rank_\""), 3, "config.json", "\"kv_lora_rank\"");
+  ExpectRefused(BuildWithConfig("\"model_type\"", "\"model_type_\""), 3, "config.json", "\"model_type\"");
+  ExpectRefused(BuildWithConfig("\"num_hidden_layers\": ", "\"num_hidden_layers\": -"), 3, "num_hidden_layers", "-");
+  ExpectRefused(BuildWithConfig("\"n_routed_experts\": ", "\"n_routed_experts\": 1.5, \"x\": "), 3, "n_routed_experts",
+                "1.5");
+  ExpectRefused(BuildWithConfig("\"hidden_size\": ", "\"hidden_size\": 99999999999999, \"x\": "), 3, "hidden_size",
+                "99999999999999");
+  ExpectRefused(BuildWithConfig("{", "{\"hidden_size\": 1, "), 3, "config.json", "hidden_size");  // a key twice
+}
+
+TEST_F(MindieRefusal, AMissingConfig) {
+  ASSERT_TRUE(Build().ok());
+  std::filesystem::remove(std::filesystem::path(directory_) / "config.json");
+  ExpectRefused(BuildWritten(), 3, "config.json", directory_);
+}
+
+TEST_F(MindieRefusal, QuantisedAndFp8CheckpointsForNow) {
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": \"w8a8_dynamic\", "), 3, "not supported yet", "w8a8_dynamic");
+  ExpectRefused(BuildWithConfig("{", "{\"quantization_config\": {\"quant_method\": \"fp8\"}, "), 3, "not supported yet",
+                "fp8");
+  ExpectRefused(Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kI8; }), 3,
+                "model.layers.0.mlp.up_proj.weight", "not supported yet");
+  ExpectRefused(Build([](auto* tensors) { Named(tensors, "lm_head.weight").dtype = Dtype::kF8E4M3; }), 3,
+                "lm_head.weight", "F8_E4M3");
+}
+
+TEST_F(MindieRefusal, AnExpertWithoutItsUpProj) {
+  ExpectRefused(Build([](auto* tensors) { Remove(tensors, "model.layers.3.mlp.experts.1.up_proj.weight"); }), 3,
+                "model.layers.3.mlp.experts.1.up_proj.weight", "missing");
+}
+
+TEST_F(MindieRefusal, AShapeThatDisagreesWithTheConfig) {
+  ExpectRefused(Build([](auto* tensors) { Named(tensors, "model.norm.weight").shape = {7}; }), 3,
+                "model.norm.weight is [7]", "config.json makes it [" + std::to_string(shape_.hidden) + "]");
+}
+
+TEST_F(MindieRefusal, ATensorThatTheModelDoesNotHave) {
+  ExpectRefused(Build([](auto* tensors) {
+                  tensors->push_back({"model.layers.0.self_attn.q_b_proj.bias", Dtype::kBF16, {4}});
+                }),
+                3, "model.layers.0.self_attn.q_b_proj.bias", "not a tensor of this model");
+  ExpectRefused(Build([](auto* tensors) {
+                  tensors->push_back({"model.layers.99.input_layernorm.weight", Dtype::kBF16, {4}});
+                }),
+                3, "model.layers.99.input_layernorm.weight", "not a tensor of this model");
+}
+
+TEST_F(MindieRefusal, ManyDefectsAreNamedUpToTenAndCounted) {
+  const auto result = Build([](auto* tensors) {
+    std::erase_if(*tensors, [](const NewTensor& tensor) { return tensor.name.find("layernorm") != std::string::npos; });
+  });
+  ExpectRefused(result, 3, "model.layers.0.input_layernorm.weight is missing", " more");
+  const std::string message(result.status().message());
+  std::size_t named = 0;
+  for (std::size_t at = 0; (at = message.find(" is missing", at)) != std::string::npos; ++at) ++named;
+  EXPECT_EQ(named, 10u);
+}
+
+TEST_F(MindieRefusal, AnMtpLayerThatIsNotThere) {
+  shape_.mtp_layers = 0;
+  options_.mtp = true;
+  ExpectRefused(Build(), 3, "MTP", "--no-mtp");
+}
+
+// A config that asks for a billion experts must not make us look for each of them.
+TEST_F(MindieRefusal, AConfigThatAsksForFarMoreThanThereIsEndsSoon) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto result = BuildWithConfig("\"num_hidden_layers\": ", "\"num_hidden_layers\": 2000000, \"x\": ");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  ExpectRefused(result, 3, "is missing", "at least");
+}
+
+TEST_F(MindieRefusal, OptionsThatTheLayoutDoesNotHave) {
+  ASSERT_TRUE(Build().ok());
+  options_.layout_options = {{"fidelty", "sharder"}};
+  ExpectRefused(BuildWritten(), 2, "fidelty", "fidelity");
+  options_.layout_options = {{"fidelity", "exact"}};
+  ExpectRefused(BuildWritten(), 2, "exact", "sharder");
+  options_.layout_options = {{"ep_level", "3"}};
+  ExpectRefused(BuildWritten(), 2, "ep_level", "3");
+  options_.layout_options = {{"enable_gating_dp", "maybe"}};
+  ExpectRefused(BuildWritten(), 2, "enable_gating_dp", "maybe");
+}
+
+TEST_F(MindieRefusal, ACopiedFileThatIsTooLarge) {
+  ASSERT_TRUE(Build().ok());
+  const auto path = std::filesystem::path(directory_) / "tokenizer.bin";
+  std::ofstream(path) << "x";
+  std::filesystem::resize_file(path, (std::uint64_t{1} << 30) + 1);
+  ExpectRefused(BuildWritten(), 3, "tokenizer.bin", "1073741824");
+}
+
+}  // namespace
+}  // namespace shardfs::testing
