@@ -1,0 +1,192 @@
+#include "fuse/session.h"
+
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <semaphore>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "fuse/filesystem.h"
+#include "fuse/libfuse_log.h"
+#include "fuse/mount_table.h"
+#include "fuse/operations.h"
+#include "shardfs/base/file_descriptor.h"
+
+namespace shardfs {
+namespace {
+
+// Interrupts the wait of libfuse's loop, which looks at its exit flag only when woken.
+constexpr int kWakeSignal = SIGUSR1;
+
+constexpr unsigned kReadAheadKib = 2048;
+
+// In a mount option's value, a comma would end it and a backslash escapes.
+std::string EscapeOption(std::string_view value) {
+  std::string escaped;
+  for (const char c : value) {
+    if (c == ',' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+std::string MountOptions(const FuseOptions& options) {
+  std::string text = "ro,nosuid,nodev,noexec,noatime,default_permissions,subtype=shardfs,fsname=";
+  text += EscapeOption(options.source_name.empty() ? "shardfs" : options.source_name);
+  if (options.allow_other) text += ",allow_other";
+  return text;
+}
+
+bool ConnectionIsCut(int fuse_fd) {
+  pollfd event{fuse_fd, 0, 0};
+  return ::poll(&event, 1, 0) == 1 && (event.revents & POLLERR) != 0;
+}
+
+// Keeps kWakeSignal harmless while the loop runs: without a handler it would end the process.
+class WakeSignalHandler {
+ public:
+  WakeSignalHandler() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};  // and no SA_RESTART, so that the wait ends
+    ::sigaction(kWakeSignal, &action, &previous_);
+  }
+  ~WakeSignalHandler() { ::sigaction(kWakeSignal, &previous_, nullptr); }
+
+ private:
+  struct sigaction previous_ {};
+};
+
+}  // namespace
+
+struct FuseSession::State {
+  Filesystem filesystem;
+  fuse_session* session = nullptr;
+  std::string mount_point;  // empty until mounted
+  MountEntry mounted;
+
+  std::counting_semaphore<2> ready{0};  // released when INIT has come, and when the loop ends
+
+  std::mutex mutex;  // guards the next three
+  std::condition_variable loop_left;
+  bool in_loop = false;
+  pthread_t loop_thread{};
+};
+
+Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const VirtualTree> tree,
+                                                         const FuseOptions& options) {
+  auto state = std::make_unique<State>();
+  state->filesystem.tree = std::move(tree);
+  state->filesystem.attributes = options.attributes;
+  state->filesystem.max_threads = std::max(options.max_threads, 1u);
+  state->filesystem.on_init = [state = state.get(), on_ready = options.on_ready] {
+    if (on_ready) on_ready();
+    state->ready.release();
+  };
+
+  const std::string mount_options = MountOptions(options);
+  const char* arguments[] = {"shardfs", "-o", mount_options.c_str()};
+  fuse_args args = FUSE_ARGS_INIT(3, const_cast<char**>(arguments));
+  const LibfuseMessages messages;
+  state->session = fuse_session_new(&args, &Operations(), sizeof(fuse_lowlevel_ops), &state->filesystem);
+  fuse_opt_free_args(&args);
+  if (state->session == nullptr) {
+    return Status::IoError("libfuse would not start a session: " + messages.TextOr("it gave no reason"));
+  }
+  return std::unique_ptr<FuseSession>(new FuseSession(std::move(state)));
+}
+
+FuseSession::FuseSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+FuseSession::~FuseSession() {
+  // libfuse unmounts by path unless the connection is cut; after a lazy unmount that is not, as long as files are open,
+  // and the path may carry somebody else's mount.
+  if (!state_->mount_point.empty() && (ConnectionIsCut(fuse_session_fd(state_->session)) || StillMounted())) {
+    fuse_session_unmount(state_->session);
+  }
+  fuse_session_destroy(state_->session);
+}
+
+Status FuseSession::Mount(const std::string& mount_point) {
+  const LibfuseMessages messages;
+  if (fuse_session_mount(state_->session, mount_point.c_str()) != 0) {
+    return Status::IoError("cannot mount on " + mount_point + ": " + messages.TextOr("fusermount3 refused"));
+  }
+  state_->mount_point = mount_point;
+  SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
+  if (!entry) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
+  state_->mounted = *entry;
+  return Status::Ok();
+}
+
+bool FuseSession::StillMounted() const {
+  const Result<std::optional<MountEntry>> found = FindMount(state_->mount_point);
+  if (!found.ok() || !found->has_value()) return false;
+  const MountEntry& entry = **found;
+  return entry.device_major == state_->mounted.device_major && entry.device_minor == state_->mounted.device_minor;
+}
+
+Status FuseSession::Run() {
+  const WakeSignalHandler handler;
+  fuse_loop_config* config = fuse_loop_cfg_create();
+  if (config == nullptr) return Status::ResourceExhausted("no memory for the serving threads");
+  fuse_loop_cfg_set_clone_fd(config, 0);
+  fuse_loop_cfg_set_max_threads(config, state_->filesystem.max_threads);
+  std::jthread read_ahead([this](const std::stop_token& stop) {
+    state_->ready.acquire();
+    if (!stop.stop_requested()) RaiseReadAhead();
+  });
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->in_loop = true;
+    state_->loop_thread = ::pthread_self();
+  }
+  const int result = fuse_session_loop_mt(state_->session, config);
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->in_loop = false;
+  }
+  state_->loop_left.notify_all();
+  read_ahead.request_stop();
+  state_->ready.release();
+  fuse_loop_cfg_destroy(config);
+  // An unmount cuts the connection, which a thread that is just taking a request sees as ECONNABORTED.
+  if (result < 0 && StillMounted()) return Status::FromErrno(-result, "the connection to the kernel failed");
+  return Status::Ok();
+}
+
+bool FuseSession::Stop(std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  fuse_session_exit(state_->session);
+  std::unique_lock lock(state_->mutex);
+  // The signal is lost when it comes between the loop's look at the exit flag and its wait, hence again and again.
+  while (state_->in_loop && std::chrono::steady_clock::now() < deadline) {
+    ::pthread_kill(state_->loop_thread, kWakeSignal);
+    state_->loop_left.wait_for(lock, std::chrono::milliseconds(10));
+  }
+  return !state_->in_loop;
+}
+
+const FuseCounters& FuseSession::counters() const { return state_->filesystem.counters; }
+
+// The kernel starts with a window of 128 KiB, and nothing in the protocol raises it. Best effort: only root may.
+void FuseSession::RaiseReadAhead() const {
+  const std::string path = "/sys/class/bdi/" + std::to_string(state_->mounted.device_major) + ":" +
+                           std::to_string(state_->mounted.device_minor) + "/read_ahead_kb";
+  const std::string value = std::to_string(kReadAheadKib);
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file.valid() || ::write(file.get(), value.data(), value.size()) < 0) {
+    spdlog::debug("read-ahead stays as it is: cannot write {}: {}", path, std::generic_category().message(errno));
+  }
+}
+
+}  // namespace shardfs

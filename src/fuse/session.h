@@ -1,0 +1,58 @@
+// FuseSession: a view mounted on a directory and served until somebody unmounts it or stops the session.
+//
+// Life cycle: Create (nothing mounted yet) -> Mount -> Run (blocks) -> destructor. Whatever way it ends, the destructor
+// leaves nothing mounted. Mounted always: ro,nosuid,nodev,noexec,noatime,default_permissions. The last makes the kernel
+// check modes and owners itself, without which allow_other would let one user's check count for another.
+// Thread-safety: Stop and counters from any thread; everything else from one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "fuse/attributes.h"
+#include "fuse/counters.h"
+#include "shardfs/base/result.h"
+#include "shardfs/view/virtual_tree.h"
+
+namespace shardfs {
+
+struct FuseOptions {
+  std::string source_name;  // shown as the mount's source
+  AttributeOptions attributes;
+  bool allow_other = false;        // other users than the mounting one may look in
+  unsigned max_threads = 32;       // at least 1; serving threads, started as requests pile up
+  std::function<void()> on_ready;  // called once from a serving thread, when the kernel has opened the connection
+};
+
+class FuseSession {
+ public:
+  static Result<std::unique_ptr<FuseSession>> Create(std::shared_ptr<const VirtualTree> tree,
+                                                     const FuseOptions& options);
+  ~FuseSession();
+  FuseSession(const FuseSession&) = delete;
+  FuseSession& operator=(const FuseSession&) = delete;
+
+  // `mount_point` must be absolute and canonical. kIoError with what the operating system or fusermount3 said.
+  Status Mount(const std::string& mount_point);
+
+  // Serves requests. OK when the view was unmounted or Stop was called.
+  Status Run();
+
+  // Makes Run return, before or while it runs. False when requests in progress kept it from returning in time.
+  bool Stop(std::chrono::milliseconds timeout);
+
+  const FuseCounters& counters() const;
+
+ private:
+  struct State;
+  explicit FuseSession(std::unique_ptr<State> state);
+  void RaiseReadAhead() const;
+  bool StillMounted() const;
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shardfs
