@@ -1,0 +1,59 @@
+// Materialize: writes the files of a plan, in parallel, and leaves either all of them or nothing.
+//
+// Each file has one writer at a time and appears under its name only when it is complete: until then it is called
+// ".NAME.shardfs-tmp" (hidden, so that no glob for *.safetensors takes it for a shard). Its room is reserved before
+// its first byte is written, so that a full filesystem is noticed early.
+//
+// A run that fails or is cancelled removes everything that it made, finished files included, and puts an existing
+// destination's mode and owner back: a directory with some of its files could be mistaken for a model. A run that is
+// killed (SIGKILL, power) cannot do that; its destination is then not empty, and the next plan refuses it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <stop_token>
+
+#include "shardfs/base/result.h"
+#include "shardfs/materialize/materialize_plan.h"
+
+namespace shardfs {
+
+// The default modes are the widest that MindIE's server accepts (spec/mindie-weight-sharder.md, section 6).
+struct MaterializeOptions {
+  mode_t file_mode = 0640;
+  mode_t directory_mode = 0750;  // the destination itself included
+  std::optional<uid_t> uid;      // owner; the caller's when not given
+  std::optional<gid_t> gid;      // group; the filesystem's choice when not given
+  unsigned threads = 0;          // files written at a time; 0: one per CPU that the process may use
+};
+
+// How far a run is, for a thread that reports it. Written by the run with relaxed atomics: a reader sees each number
+// soon, but not all of them at one instant.
+struct MaterializeProgress {
+  static constexpr std::uint32_t kNoFile = std::numeric_limits<std::uint32_t>::max();
+
+  std::atomic<std::uint64_t> bytes_done{0};
+  std::atomic<std::uint32_t> files_done{0};
+  std::atomic<std::uint32_t> current_file{kNoFile};  // the file started last, as an index of MaterializePlan::files()
+};
+
+struct MaterializeSummary {
+  std::uint64_t files = 0;
+  std::uint64_t directories = 0;  // without the destination itself
+  std::uint64_t bytes = 0;
+  double seconds = 0;
+};
+
+// Runs the plan. `progress` must outlive the call. `cancel` may be requested from any thread; the run notices within a
+// chunk (4 MiB) per file in work, or within one file's reservation of room.
+//
+// Errors name the file: kCancelled, kResourceExhausted when room runs out after all, the view's own error when a read
+// fails, kIoError. The first one stops all workers and is the one returned.
+Result<MaterializeSummary> Materialize(const MaterializePlan& plan, const MaterializeOptions& options,
+                                       MaterializeProgress& progress, std::stop_token cancel);
+
+}  // namespace shardfs
