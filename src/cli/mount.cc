@@ -1,0 +1,181 @@
+// shardfs mount: shows a checkpoint's view on a directory.
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/file_mode.h"
+#include "cli/logging.h"
+#include "cli/mount_point.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stop_signals.h"
+#include "fuse/mount_table.h"
+#include "fuse/session.h"
+
+namespace shardfs {
+namespace {
+
+struct MountArguments {
+  CommonOptions common;
+  std::string mount_point;
+  bool foreground = false;
+  bool allow_other = false;
+  uid_t uid = ::geteuid();
+  gid_t gid = ::getegid();
+  std::string file_mode = "0440";
+  std::string directory_mode = "0550";
+  unsigned threads = 0;  // 0: DefaultThreads
+  std::string log_file;
+};
+
+// What is known before anything is started.
+struct MountRequest {
+  std::string mount_point;  // canonical
+  FuseOptions options;
+};
+
+// Ranks fault pages at once, and each waits for its own: threads are there to wait, so many more than cores.
+unsigned DefaultThreads() { return std::max(32u, 2 * std::thread::hardware_concurrency()); }
+
+Status SetUpLog(const MountArguments& arguments, const std::string& mount_point) {
+  if (arguments.log_file.empty()) {
+    arguments.foreground ? LogToStderr() : LogToSyslog();
+    return Status::Ok();
+  }
+  std::error_code error;
+  const std::string path = std::filesystem::weakly_canonical(arguments.log_file, error).string();
+  if (!error && IsWithin(path, mount_point)) {
+    return Status::InvalidArgument("the log file " + path + " is inside the mountpoint " + mount_point +
+                                   "; put it elsewhere");
+  }
+  return LogToFile(arguments.log_file);
+}
+
+Result<MountRequest> Prepare(const MountArguments& arguments) {
+  MountRequest request;
+  SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.file_mode, ParseMode(arguments.file_mode, "--file-mode"));
+  SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.directory_mode,
+                           ParseMode(arguments.directory_mode, "--dir-mode"));
+  request.options.attributes.uid = arguments.uid;
+  request.options.attributes.gid = arguments.gid;
+  request.options.allow_other = arguments.allow_other;
+  request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
+  SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.common.source));
+  SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
+  const AttributeOptions& attributes = request.options.attributes;
+  for (const std::string& warning :
+       MindieWarnings(request.mount_point, attributes.file_mode, attributes.directory_mode)) {
+    PrintWarning(warning);
+  }
+  return request;
+}
+
+// Why a mount that asked for allow_other may have been refused, if that is why.
+std::string AllowOtherHint(const FuseOptions& options) {
+  if (!options.allow_other || ::geteuid() == 0) return "";
+  std::ifstream config("/etc/fuse.conf");
+  for (std::string line; std::getline(config, line);) {
+    if (line.starts_with("user_allow_other")) return "";
+  }
+  return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
+}
+
+std::int64_t NewestTime(const Checkpoint& checkpoint) {
+  std::int64_t newest = 0;
+  for (const auto& file : checkpoint.files()) newest = std::max(newest, file->mtime_ns());
+  return newest;
+}
+
+// Mounts and serves until the end; the exit code. `on_ready` is called once the mount answers.
+int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier& on_ready) {
+  StopSignals signals;
+  std::string source;
+  std::string summary;
+  std::shared_ptr<const VirtualTree> tree;
+  {
+    Result<View> view = BuildView(common);
+    if (!view.ok()) return ExitCodeOf(view.status());
+    source = view->checkpoint->path();
+    summary = view->layout.summary;
+    tree = view->layout.tree;
+    request.options.attributes.time_ns = NewestTime(*view->checkpoint);
+  }
+  request.options.source_name = source;
+  request.options.on_ready = on_ready;
+  const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(tree, request.options);
+  if (!session.ok()) return ExitCodeOf(session.status());
+
+  signals.Attach(**session, request.mount_point);
+  Status status = (*session)->Mount(request.mount_point);
+  if (!status.ok()) {
+    signals.Detach();
+    return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(request.options)));
+  }
+  spdlog::info("mounted {} on {}: {}", source, request.mount_point, summary);
+  status = (*session)->Run();
+  signals.Detach();
+  const FuseCounters& counters = (*session)->counters();
+  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads.load(),
+               counters.read_bytes.load(), counters.read_errors.load());
+  if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
+  return ToExitCode(status.code());
+}
+
+// Waits for the file system's first answers, as any user of it would get them.
+Status CheckAnswers(const std::string& mount_point, dev_t device_before) {
+  struct stat attributes {};
+  if (::stat(mount_point.c_str(), &attributes) != 0) {
+    return Status::IoError("the mount on " + mount_point +
+                           " does not answer: " + std::generic_category().message(errno));
+  }
+  if (attributes.st_dev == device_before) {
+    return Status::IoError("nothing is mounted on " + mount_point + " although the daemon runs; was it unmounted?");
+  }
+  return Status::Ok();
+}
+
+int RunMount(const MountArguments& arguments) {
+  const Result<MountRequest> request = Prepare(arguments);
+  if (!request.ok()) return ExitCodeOf(request.status());
+  if (arguments.foreground) return Serve(arguments.common, *request, [] {});
+
+  const std::string& mount_point = request->mount_point;
+  struct stat before {};
+  if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));
+  return RunAsDaemon([&](const ReadyNotifier& ready) { return Serve(arguments.common, *request, ready); },
+                     [&] { return CheckAnswers(mount_point, before.st_dev); });
+}
+
+}  // namespace
+
+Command AddMountCommand(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("mount", "Show a view of a checkpoint on a directory");
+  auto arguments = std::make_shared<MountArguments>();
+  AddCommonOptions(*command, arguments->common);
+  command->add_option("MOUNTPOINT", arguments->mount_point, "Empty directory to mount on")->required();
+  command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
+  command->add_flag("--allow-other", arguments->allow_other, "Let other users in, as the modes allow");
+  command->add_option("--uid", arguments->uid, "Owner of all files (default: the user who mounts)")->type_name("UID");
+  command->add_option("--gid", arguments->gid, "Group of all files (default: that of the user)")->type_name("GID");
+  command->add_option("--file-mode", arguments->file_mode, "Mode of files (default: 0440)")->type_name("MODE");
+  command->add_option("--dir-mode", arguments->directory_mode, "Mode of directories (default: 0550)")
+      ->type_name("MODE");
+  command->add_option("--threads", arguments->threads, "Most threads that serve reads (default: 32 or 2 a core)")
+      ->check(CLI::Range(1u, 1024u))
+      ->type_name("N");
+  command->add_option("--log-file", arguments->log_file, "Log of the daemon (default: syslog)")->type_name("FILE");
+  return {command, [arguments] { return RunMount(*arguments); }};
+}
+
+}  // namespace shardfs

@@ -1,0 +1,114 @@
+#include "cli/mount_point.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "fuse/mount_table.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status CheckIsPlainDirectory(const std::string& path) {
+  struct stat attributes {};
+  if (::lstat(path.c_str(), &attributes) != 0) {
+    if (errno == ENOENT) {
+      return Status::InvalidArgument("the mountpoint " + path + " does not exist; create an empty directory there");
+    }
+    return Status::InvalidArgument("the mountpoint " + path +
+                                   " cannot be used: " + std::generic_category().message(errno));
+  }
+  if (S_ISLNK(attributes.st_mode)) {
+    return Status::InvalidArgument("the mountpoint " + path +
+                                   " is a symbolic link; give the directory that it leads to");
+  }
+  if (!S_ISDIR(attributes.st_mode)) return Status::InvalidArgument("the mountpoint " + path + " is not a directory");
+  return Status::Ok();
+}
+
+Status CheckApartFromSource(const std::string& path, const std::string& source) {
+  std::error_code error;
+  const std::string canonical_source = fs::canonical(source, error).string();
+  if (error) return Status::Ok();  // opening the checkpoint will say what is wrong with it
+  if (IsWithin(path, canonical_source)) {
+    return Status::InvalidArgument("the mountpoint " + path + " is inside the source " + canonical_source +
+                                   "; choose a directory elsewhere");
+  }
+  if (IsWithin(canonical_source, path)) {
+    return Status::InvalidArgument("the mountpoint " + path + " contains the source " + canonical_source +
+                                   ", which the mount would hide; choose a directory elsewhere");
+  }
+  return Status::Ok();
+}
+
+Status CheckEmpty(const std::string& path) {
+  std::error_code error;
+  const fs::directory_iterator entries(path, error);
+  if (error) return Status::InvalidArgument("the mountpoint " + path + " cannot be listed: " + error.message());
+  if (entries != fs::directory_iterator()) {
+    return Status::InvalidArgument("the mountpoint " + path + " is not empty: it holds " +
+                                   entries->path().filename().string() + "; give an empty directory");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool IsWithin(const std::string& path, const std::string& directory) {
+  if (!path.starts_with(directory)) return false;
+  return path.size() == directory.size() || directory == "/" || path[directory.size()] == '/';
+}
+
+Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source) {
+  const Result<std::string> canonical = CanonicalMountPath(mount_point);
+  if (!canonical.ok()) {
+    return Status::InvalidArgument("the mountpoint " + mount_point +
+                                   " does not exist: " + std::string(canonical.status().message()));
+  }
+  const std::string& path = *canonical;
+  SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(path));
+  if (mounted) {
+    return Status::InvalidArgument("the mountpoint " + path + " is a mount already (" + mounted->type + " of " +
+                                   mounted->source + "); unmount it first, or choose another directory");
+  }
+  SHARDFS_RETURN_IF_ERROR(CheckIsPlainDirectory(path));
+  SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(path, source));
+  SHARDFS_RETURN_IF_ERROR(CheckEmpty(path));
+  return path;
+}
+
+std::vector<std::string> MindieWarnings(const std::string& path, mode_t file_mode, mode_t directory_mode) {
+  constexpr std::string_view kAllowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_./-";
+  constexpr std::size_t kMaxPath = 4096;
+  constexpr std::size_t kMaxComponent = 255;
+  constexpr std::ptrdiff_t kMaxDepth = 32;
+  constexpr mode_t kWorldWritable = 0002;
+
+  std::vector<std::string> warnings;
+  const auto refuses = [&](const std::string& what) {
+    warnings.push_back("MindIE will refuse a model here: the mountpoint " + path + " " + what);
+  };
+  if (path.find_first_not_of(kAllowed) != std::string::npos) {
+    refuses("has other characters than letters, digits and _ . / -");
+  }
+  if (path.size() > kMaxPath) refuses("has " + std::to_string(path.size()) + " characters, and 4096 are allowed");
+  const fs::path parts = fs::path(path).relative_path();
+  const std::ptrdiff_t depth = std::distance(parts.begin(), parts.end());
+  if (depth > kMaxDepth) refuses("is " + std::to_string(depth) + " directories deep, and 32 are allowed");
+  if (std::any_of(parts.begin(), parts.end(),
+                  [](const fs::path& part) { return part.native().size() > kMaxComponent; })) {
+    refuses("has a name of more than 255 characters");
+  }
+  if (((file_mode | directory_mode) & kWorldWritable) != 0) {
+    warnings.push_back("MindIE will refuse files and directories that everybody may write to (mode 0002)");
+  }
+  return warnings;
+}
+
+}  // namespace shardfs

@@ -1,0 +1,134 @@
+#include "cli/options.h"
+
+#include "cli/output.h"
+#include "shardfs/parallel/rank_table.h"
+
+namespace shardfs {
+namespace {
+
+constexpr const char* kGroup = "Layout";
+constexpr const char* kDefaultLayout = "mindie";
+
+// "--moe-tp,--moe_tp"
+std::string BothSpellings(std::string_view name) {
+  std::string spellings = "--" + std::string(name);
+  if (name.find('-') == std::string_view::npos) return spellings;
+  std::string underscored(name);
+  for (char& c : underscored) c = c == '-' ? '_' : c;
+  return spellings + ",--" + underscored;
+}
+
+std::int64_t SizeOf(const std::optional<std::int64_t>& size) { return size.value_or(ParallelConfig::kDefault); }
+
+Status CheckSizes(const LayoutSettings& settings) {
+  for (const SizeSetting& size : SizeSettings()) {
+    const std::int64_t value = SizeOf(settings.*size.member);
+    if (value >= 1 || value == ParallelConfig::kDefault) continue;
+    return Status::InvalidArgument(std::string(size.name) + " is " + std::to_string(value) +
+                                   ", and must be at least 1, or -1 for the default");
+  }
+  return Status::Ok();
+}
+
+Result<LayoutSettings> CommandLineSettings(const CommonOptions& options) {
+  LayoutSettings settings = options.settings;
+  for (const std::string& assignment : options.assignments) {
+    SHARDFS_RETURN_IF_ERROR(AddAssignment(assignment, settings.layout_options));
+  }
+  if (!options.max_shard_size.empty()) {
+    const Result<std::uint64_t> bytes = ParseByteSize(options.max_shard_size);
+    if (!bytes.ok()) return bytes.status().WithContext("--max-shard-size");
+    settings.max_shard_bytes = *bytes;
+  }
+  return settings;
+}
+
+std::string KnownLayouts() {
+  std::string names;
+  for (const std::string_view name : LayoutNames()) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names;
+}
+
+}  // namespace
+
+void AddCommonOptions(CLI::App& command, CommonOptions& options) {
+  command.add_option("SOURCE", options.source, "Directory of the checkpoint (safetensors and config.json)")->required();
+  command.add_option("--layout", options.settings.layout, "Layout of the view (default: mindie)")->group(kGroup);
+  for (const SizeSetting& size : SizeSettings()) {
+    command.add_option(BothSpellings(size.name), options.settings.*size.member, std::string(size.description))
+        ->group(kGroup)
+        ->type_name("N");
+  }
+  command
+      .add_flag_function(
+          "--mtp,!--no-mtp", [&options](std::int64_t count) { options.settings.mtp = count > 0; },
+          "Show the MTP layer (default: whether DEEPSEEK_MTP is not 0)")
+      ->group(kGroup);
+  command
+      .add_option(BothSpellings("rank-table"), options.settings.rank_table,
+                  "Rank table; says how many servers there are (default: RANK_TABLE_FILE)")
+      ->group(kGroup)
+      ->type_name("FILE");
+  command
+      .add_option(BothSpellings("max-shard-size"), options.max_shard_size,
+                  "Close a file before it grows past this (default: 10GB)")
+      ->group(kGroup)
+      ->type_name("SIZE");
+  command.add_option("-O", options.assignments, "Option of the layout itself; may be given again for another")
+      ->group(kGroup)
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--config", options.config_file, "JSON file of these settings, under the same names")
+      ->group(kGroup)
+      ->type_name("FILE");
+}
+
+Result<ResolvedOptions> Resolve(const CommonOptions& options) {
+  SHARDFS_ASSIGN_OR_RETURN(LayoutSettings settings, CommandLineSettings(options));
+  SHARDFS_ASSIGN_OR_RETURN(const LayoutSettings environment, EnvironmentSettings());
+  settings = Merge(std::move(settings), environment);
+  if (!options.config_file.empty()) {
+    SHARDFS_ASSIGN_OR_RETURN(const LayoutSettings config, ReadConfigFile(options.config_file));
+    settings = Merge(std::move(settings), config);
+  }
+  SHARDFS_RETURN_IF_ERROR(CheckSizes(settings));
+
+  ResolvedOptions resolved;
+  resolved.source = options.source;
+  resolved.layout = settings.layout.value_or(kDefaultLayout);
+  LayoutOptions& layout = resolved.options;
+  layout.parallel.world_size = SizeOf(settings.world_size);
+  layout.parallel.dp = SizeOf(settings.dp);
+  layout.parallel.tp = SizeOf(settings.tp);
+  layout.parallel.moe_tp = SizeOf(settings.moe_tp);
+  layout.parallel.moe_ep = SizeOf(settings.moe_ep);
+  layout.parallel.sp = SizeOf(settings.sp);
+  layout.parallel.cp = SizeOf(settings.cp);
+  if (settings.rank_table) {
+    SHARDFS_ASSIGN_OR_RETURN(layout.parallel.nodes, ReadRankTableServerCount(*settings.rank_table));
+  }
+  layout.mtp = settings.mtp.value_or(layout.mtp);
+  layout.max_shard_bytes = settings.max_shard_bytes.value_or(layout.max_shard_bytes);
+  layout.dp_partition_up = settings.dp_partition_up.value_or(layout.dp_partition_up);
+  layout.layout_options = std::move(settings.layout_options);
+  return resolved;
+}
+
+Result<View> BuildView(const CommonOptions& options) {
+  SHARDFS_ASSIGN_OR_RETURN(const ResolvedOptions resolved, Resolve(options));
+  const Layout* layout = FindLayout(resolved.layout);
+  if (layout == nullptr) {
+    return Status::InvalidArgument("there is no layout '" + resolved.layout + "'; there is " + KnownLayouts());
+  }
+  View view;
+  SHARDFS_ASSIGN_OR_RETURN(view.checkpoint, Checkpoint::Open(resolved.source));
+  SHARDFS_ASSIGN_OR_RETURN(view.layout, layout->Build(view.checkpoint, resolved.options));
+  for (const std::string& warning : view.checkpoint->warnings()) PrintWarning(warning);
+  for (const std::string& warning : view.layout.warnings) PrintWarning(warning);
+  return view;
+}
+
+}  // namespace shardfs

@@ -1,0 +1,27 @@
+#include "cli/output.h"
+
+#include <cstdio>
+#include <string>
+
+namespace shardfs {
+namespace {
+
+// One write, so that lines of two processes do not mix. Line breaks inside (from a file's name) become spaces.
+void PrintLine(std::string line) {
+  for (char& c : line) c = c == '\n' || c == '\r' ? ' ' : c;
+  line += '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace
+
+void PrintError(std::string_view message) { PrintLine("shardfs: " + std::string(message)); }
+
+void PrintWarning(std::string_view message) { PrintLine("shardfs: warning: " + std::string(message)); }
+
+int ExitCodeOf(const Status& status) {
+  if (!status.ok()) PrintError(status.message());
+  return ToExitCode(status.code());
+}
+
+}  // namespace shardfs

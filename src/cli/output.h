@@ -1,0 +1,19 @@
+// What the program says to people: one line a message, on stderr. Results go to stdout, and not through here.
+#pragma once
+
+#include <string_view>
+
+#include "shardfs/base/status.h"
+
+namespace shardfs {
+
+// "shardfs: <message>"
+void PrintError(std::string_view message);
+
+// "shardfs: warning: <message>"
+void PrintWarning(std::string_view message);
+
+// Prints the error and returns its exit code; 0 for an OK status, without printing.
+int ExitCodeOf(const Status& status);
+
+}  // namespace shardfs

@@ -1,0 +1,69 @@
+// The progress of a materialize run: a bar on a terminal, a line every few seconds elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "shardfs/materialize/materializer.h"
+
+namespace shardfs {
+
+// One moment of a run.
+struct ProgressState {
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint64_t files_done = 0;
+  std::uint64_t files_total = 0;
+  double bytes_per_second = 0;  // lately; 0 while it is not known
+  std::string current_file;     // may be empty
+};
+
+// "1:05", "2:03:09"
+std::string FormatDuration(double seconds);
+
+// "shardfs: 45 %, 1.23 GB of 2.73 GB, 13 of 40 files, 1.10 GB/s, 0:12 left"
+std::string FormatProgressLine(const ProgressState& state);
+
+// "[=====>    ]  45 %  1.23 GB of 2.73 GB  1.10 GB/s  0:12 left  model-norm/model.safetensors", in at most `width`
+// columns: the file's name goes first, then the bar.
+std::string FormatProgressBar(const ProgressState& state, std::size_t width);
+
+// The rate over the last few seconds. Not thread-safe.
+class RateMeter {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `bytes` done in all at `now`; returns bytes per second.
+  double Update(Clock::time_point now, std::uint64_t bytes);
+
+ private:
+  std::deque<std::pair<Clock::time_point, std::uint64_t>> samples_;  // oldest first
+};
+
+// Shows the progress of a run on stderr from a thread of its own, from construction to destruction; the bar is removed
+// at the end. Ownership: borrows the plan and the progress.
+class ProgressReporter {
+ public:
+  // `on_tick` is called about ten times a second from the reporter's thread.
+  ProgressReporter(const MaterializePlan& plan, const MaterializeProgress& progress, std::function<void()> on_tick);
+  ~ProgressReporter();
+  ProgressReporter(const ProgressReporter&) = delete;
+  ProgressReporter& operator=(const ProgressReporter&) = delete;
+
+ private:
+  void Loop(const std::stop_token& stop);
+  ProgressState Snapshot();
+
+  const MaterializePlan& plan_;
+  const MaterializeProgress& progress_;
+  const std::function<void()> on_tick_;
+  RateMeter meter_;
+  std::jthread thread_;  // last, so that all it uses exists while it runs
+};
+
+}  // namespace shardfs
