@@ -1,0 +1,78 @@
+// Sixteen processes on one mount at once, as sixteen ranks load it; and what is left when it is gone.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "end_to_end/mounted_program.h"
+#include "fuse/fuse_available.h"
+
+namespace shardfs::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What one reader does: the whole tree in an order of its own, half of it by mmap. 0 when every byte was right.
+int ReadEverything(const fs::path& mount, const fs::path& expected, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::string> files = FilesBelow(expected);
+  std::shuffle(files.begin(), files.end(), random);
+  for (const std::string& file : files) {
+    if (file == "model_sharded_metadata.json") continue;
+    const std::string bytes = random() % 2 == 0 ? ReadMapped(mount / file, MAP_SHARED) : ReadFile(mount / file);
+    if (bytes != ReadFile(expected / file)) return 1;
+  }
+  return 0;
+}
+
+// Processes of the program that have `path` on their command line.
+std::vector<std::string> ProcessesNaming(const std::string& path) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::error_code gone;
+    const fs::path command_line = entry.path() / "cmdline";
+    if (!fs::exists(command_line, gone) || entry.path().filename() == "self") continue;
+    std::ifstream file(command_line, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    if (text.find("shardfs") != std::string::npos && text.find(path) != std::string::npos)
+      found.push_back(entry.path().filename());
+  }
+  return found;
+}
+
+TEST(ManyReaders, SixteenProcessesGetTheRightBytesAndUnmountLeavesNothing) {
+  SHARDFS_REQUIRE_FUSE();
+  const GoldenCase golden = FindGoldenCase("bf16_dp2tp8_mtp4ep4");
+  const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+  ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
+  ASSERT_FALSE(ProcessesNaming(mount.path()).empty());
+
+  std::vector<pid_t> readers;
+  for (unsigned rank = 0; rank < 16; ++rank) {
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) ::_exit(ReadEverything(mount.path(), golden.expected, rank + 1));
+    readers.push_back(pid);
+  }
+  for (const pid_t pid : readers) {
+    int status = -1;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0) << "a reader got wrong bytes or was killed";
+  }
+
+  const ProgramResult result = RunShardfs({"umount", mount.path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(fs::is_empty(mount.path()));
+  EXPECT_EQ(ReadFile("/proc/self/mountinfo").find(mount.path()), std::string::npos);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!ProcessesNaming(mount.path()).empty() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(ProcessesNaming(mount.path()).empty());
+}
+
+}  // namespace
+}  // namespace shardfs::testing
