@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything and runs every test with ctest. Arguments are handed to ctest
+# ("tests/run.sh -R Fuse"). Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+# A compiler takes up to 2 GiB, so memory bounds the number of them as well as processors.
+processors=$(nproc)
+memory_gib=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
+build_jobs=$((memory_gib / 2 < processors ? memory_gib / 2 : processors))
+build_jobs=$((build_jobs > 0 ? build_jobs : 1))
+
+mount-scripts/install-dependencies.sh --tests
+if [[ ! -e /dev/fuse ]] && ((EUID == 0)); then
+  modprobe fuse 2>/dev/null || true # in a container there is no module to load: the tests say what is missing
+fi
+
+cmake --preset default
+cmake --build --preset default -j "$build_jobs"
+
+# Everything that the tests make lies in this directory, and everything that they start has it in its environment:
+# that tells their leftovers from other people's mounts and processes.
+scratch=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/shardfs-tests-XXXXXX")")
+chmod 0755 "$scratch" # some tests become another user
+export TMPDIR=$scratch
+
+# The mount points below $scratch, innermost first.
+mounts_left() {
+  local point
+  cut -d ' ' -f 5 /proc/self/mountinfo | while read -r point; do
+    if [[ $point == "$scratch"/* ]]; then echo "$point"; fi
+  done | sort -r
+}
+
+processes_left() {
+  local environment pid
+  for environment in /proc/[0-9]*/environ; do
+    pid=${environment#/proc/}
+    pid=${pid%/environ}
+    # Only programs of this build: the shells of this script have the variable as well.
+    if [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$root"/build/* ]] &&
+      grep -qzxF "TMPDIR=$scratch" "$environment" 2>/dev/null; then
+      echo "$pid"
+    fi
+  done
+}
+
+# Removes what the tests left behind; fails, and says what it was, if that is a mount or a process.
+clean_up() {
+  local point pid failed=0
+  trap '' INT TERM # an impatient second Ctrl-C must not leave the rest
+  while read -r point; do
+    echo "tests/run.sh: the tests left a mount behind: $point" >&2
+    fusermount3 -u -z "$point" 2>/dev/null || umount -l "$point" || true
+    failed=1
+  done < <(mounts_left)
+  # A file system that was unmounted as it should be may still be about to exit.
+  for _ in {1..50}; do
+    [[ -n $(processes_left) ]] || break
+    sleep 0.1
+  done
+  while read -r pid; do
+    echo "tests/run.sh: the tests left a process behind: $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null))" >&2
+    kill -KILL "$pid" 2>/dev/null || true
+    failed=1
+  done < <(processes_left)
+  if [[ -z $(mounts_left) ]]; then
+    chmod -R u+rwX "$scratch" # the view's directories are read-only, and so are copies of them
+    rm -rf "$scratch"
+  fi
+  return "$failed"
+}
+trap 'clean_up || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+result=0
+ctest --preset default --no-tests=error -j "$((processors > 2 ? processors : 2))" "$@" || result=$?
+
+trap - EXIT
+clean_up || result=1
+exit "$result"
