@@ -1,5 +1,7 @@
 #include "tensor/compute_kernels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -12,6 +14,7 @@ namespace {
 // Inputs pass through a buffer on the stack: large enough to amortise a plan's lookup, small enough for the L1 cache.
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr std::size_t kMaxElementBytes = 8;
+constexpr std::size_t kMaxInputs = 2;
 
 // Calls produce(first element, elements, output) for the elements that overlap `destination`, whole elements only and
 // at most `block` at a time; what the range cuts off an element at either end goes by way of a spare one.
@@ -61,30 +64,51 @@ void StoreFloat(float value, Dtype dtype, std::byte* at) {
 
 }  // namespace
 
-CastElements::CastElements(ReadPlan input, Dtype from, Dtype to)
-    : input_(std::move(input)),
-      kernel_(FindCastKernel(from, to)),
-      from_bytes_(DtypeBytes(from)),
-      to_bytes_(DtypeBytes(to)) {}
+MapElements::MapElements(std::vector<ReadPlan> inputs, const ElementwiseKernel* kernel)
+    : inputs_(std::move(inputs)),
+      kernel_(kernel),
+      from_bytes_(DtypeBytes(kernel->input)),
+      to_bytes_(DtypeBytes(kernel->output)) {}
 
-std::uint64_t CastElements::size() const { return input_.size() / from_bytes_ * to_bytes_; }
+std::uint64_t MapElements::size() const { return inputs_.front().size() / from_bytes_ * to_bytes_; }
 
-Status CastElements::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+Status MapElements::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
   std::array<std::byte, kBlockBytes> block;
-  return ProduceElements(offset, destination, to_bytes_, kBlockBytes / from_bytes_,
-                         [&](std::uint64_t element, std::uint64_t elements, std::byte* output) {
-                           const auto input = std::span(block).first(elements * from_bytes_);
-                           SHARDFS_RETURN_IF_ERROR(input_.ReadAt(element * from_bytes_, input));
-                           kernel_(input.data(), output, elements);
-                           return Status::Ok();
-                         });
+  const std::uint64_t share = kBlockBytes / kMaxInputs;  // of each input; the block is shared so that stacks stay small
+  return ProduceElements(
+      offset, destination, to_bytes_, share / from_bytes_,
+      [&](std::uint64_t element, std::uint64_t elements, std::byte* output) {
+        std::array<const std::byte*, kMaxInputs> operands{};
+        for (std::size_t i = 0; i < inputs_.size(); ++i) {
+          const auto operand = std::span(block).subspan(i * share, elements * from_bytes_);
+          SHARDFS_RETURN_IF_ERROR(inputs_[i].ReadAt(element * from_bytes_, operand));
+          operands[i] = operand.data();
+        }
+        if (kernel_->apply(operands.data(), output, elements)) return Status::Ok();
+        return Status::Corruption(fmt::format("two tensors of the source that must agree differ in elements [{}, {})",
+                                              element, element + elements));
+      });
 }
 
-void CastElements::VisitSources(std::uint64_t offset, std::uint64_t size,
-                                const std::function<void(const SourceSpan&)>& visit) const {
+void MapElements::VisitSources(std::uint64_t offset, std::uint64_t size,
+                               const std::function<void(const SourceSpan&)>& visit) const {
   const std::uint64_t first = offset / to_bytes_;
   const std::uint64_t last = (offset + size + to_bytes_ - 1) / to_bytes_;
-  input_.VisitSources(first * from_bytes_, (last - first) * from_bytes_, visit);
+  for (const ReadPlan& input : inputs_) input.VisitSources(first * from_bytes_, (last - first) * from_bytes_, visit);
+}
+
+ObserveKernel::ObserveKernel(ReadPlan input, std::shared_ptr<const ReadObserver> observer)
+    : input_(std::move(input)), observer_(std::move(observer)) {}
+
+Status ObserveKernel::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  SHARDFS_RETURN_IF_ERROR(input_.ReadAt(offset, destination));
+  observer_->Observe(offset, destination);
+  return Status::Ok();
+}
+
+void ObserveKernel::VisitSources(std::uint64_t offset, std::uint64_t size,
+                                 const std::function<void(const SourceSpan&)>& visit) const {
+  input_.VisitSources(offset, size, visit);
 }
 
 SubtractMinKernel::SubtractMinKernel(ReadPlan input, Dtype dtype)

@@ -9,25 +9,39 @@
 #include "shardfs/safetensors/dtype.h"
 #include "shardfs/tensor/cast_kernels.h"
 #include "shardfs/tensor/read_plan.h"
+#include "tensor/elementwise_kernels.h"
 #include "tensor/plan_segments.h"
 
 namespace shardfs {
 
-// Each element of the input, converted.
-class CastElements final : public ComputeKernel {
+// An element-by-element operation on one or two inputs of as many elements.
+class MapElements final : public ComputeKernel {
  public:
-  // FindCastKernel(from, to) must not be null.
-  CastElements(ReadPlan input, Dtype from, Dtype to);
+  MapElements(std::vector<ReadPlan> inputs, const ElementwiseKernel* kernel);
   std::uint64_t size() const override;
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   void VisitSources(std::uint64_t offset, std::uint64_t size,
                     const std::function<void(const SourceSpan&)>& visit) const override;
 
  private:
-  ReadPlan input_;
-  CastKernel kernel_;
+  std::vector<ReadPlan> inputs_;
+  const ElementwiseKernel* kernel_;
   std::uint64_t from_bytes_;  // per element
   std::uint64_t to_bytes_;
+};
+
+// The input as it is, shown to an observer.
+class ObserveKernel final : public ComputeKernel {
+ public:
+  ObserveKernel(ReadPlan input, std::shared_ptr<const ReadObserver> observer);
+  std::uint64_t size() const override { return input_.size(); }
+  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
+  void VisitSources(std::uint64_t offset, std::uint64_t size,
+                    const std::function<void(const SourceSpan&)>& visit) const override;
+
+ private:
+  ReadPlan input_;
+  std::shared_ptr<const ReadObserver> observer_;
 };
 
 // Each element minus the smallest of all (Tensor::SubtractMin says how).

@@ -103,13 +103,25 @@ Status AppendConcat(const Form& form, ReadPlanBuilder* builder) {
 }  // namespace
 
 Form ViewForm(StridedView view, Dtype dtype, Shape shape) {
-  Form form{.kind = Form::Kind::kView, .dtype = dtype, .shape = std::move(shape), .view = {}, .axis = 0, .inputs = {}};
+  Form form{.kind = Form::Kind::kView,
+            .dtype = dtype,
+            .shape = std::move(shape),
+            .view = {},
+            .axis = 0,
+            .inputs = {},
+            .kernel = nullptr};
   form.view = std::move(view);
   return form;
 }
 
 Form ZerosForm(Dtype dtype, Shape shape) {
-  return {.kind = Form::Kind::kZeros, .dtype = dtype, .shape = std::move(shape), .view = {}, .axis = 0, .inputs = {}};
+  return {.kind = Form::Kind::kZeros,
+          .dtype = dtype,
+          .shape = std::move(shape),
+          .view = {},
+          .axis = 0,
+          .inputs = {},
+          .kernel = nullptr};
 }
 
 Form ConcatForm(std::vector<Form> inputs, std::uint64_t axis) {
@@ -118,7 +130,8 @@ Form ConcatForm(std::vector<Form> inputs, std::uint64_t axis) {
             .shape = inputs.front().shape,
             .view = {},
             .axis = axis,
-            .inputs = {}};
+            .inputs = {},
+            .kernel = nullptr};
   form.shape[axis] = 0;
   for (Form& input : inputs) {
     form.shape[axis] += input.shape[axis];
@@ -131,22 +144,35 @@ Form ConcatForm(std::vector<Form> inputs, std::uint64_t axis) {
   }
   if (form.inputs.empty()) return ZerosForm(form.dtype, std::move(form.shape));
   if (form.inputs.size() == 1) return std::move(form.inputs.front());
-  // One conversion above many inputs, not one above each: a segment per tensor, not per expert.
+  // One operation above many inputs, not one above each: a segment per tensor, not per expert.
   const Form& first = form.inputs.front();
-  const bool all_cast = std::all_of(form.inputs.begin(), form.inputs.end(), [&](const Form& input) {
-    return input.kind == Form::Kind::kCast && first.kind == Form::Kind::kCast &&
-           input.inputs.front().dtype == first.inputs.front().dtype;
+  const bool same_map = std::all_of(form.inputs.begin(), form.inputs.end(), [&](const Form& input) {
+    return input.kind == Form::Kind::kMap && input.kernel == first.kernel;
   });
-  if (!all_cast) return form;
-  std::vector<Form> converted;
-  for (Form& input : form.inputs) converted.push_back(std::move(input.inputs.front()));
-  return CastForm(ConcatForm(std::move(converted), axis), form.dtype);
+  if (!same_map) return form;
+  const ElementwiseKernel* const kernel = first.kernel;
+  std::vector<Form> operands;
+  for (std::size_t operand = 0; operand < first.inputs.size(); ++operand) {
+    std::vector<Form> parts;
+    for (Form& input : form.inputs) parts.push_back(std::move(input.inputs[operand]));
+    operands.push_back(ConcatForm(std::move(parts), axis));
+  }
+  return MapForm(std::move(operands), kernel);
 }
 
-Form CastForm(Form input, Dtype dtype) {
-  if (input.kind == Form::Kind::kZeros) return ZerosForm(dtype, std::move(input.shape));  // 0 is all zero bits in each
-  Form form{.kind = Form::Kind::kCast, .dtype = dtype, .shape = input.shape, .view = {}, .axis = 0, .inputs = {}};
-  form.inputs.push_back(std::move(input));
+Form MapForm(std::vector<Form> inputs, const ElementwiseKernel* kernel) {
+  const bool all_zero =
+      std::all_of(inputs.begin(), inputs.end(), [](const Form& input) { return input.kind == Form::Kind::kZeros; });
+  if (all_zero && (kernel->keeps_zero || IsEmpty(inputs.front().shape))) {
+    return ZerosForm(kernel->output, std::move(inputs.front().shape));
+  }
+  Form form{.kind = Form::Kind::kMap,
+            .dtype = kernel->output,
+            .shape = inputs.front().shape,
+            .view = {},
+            .axis = 0,
+            .inputs = std::move(inputs),
+            .kernel = kernel};
   return form;
 }
 
@@ -166,9 +192,10 @@ Result<Form> SliceForm(Form input, std::uint64_t axis, std::uint64_t begin, std:
     }
     return ConcatForm(std::move(parts), axis);
   }
-  if (input.kind == Form::Kind::kCast) {
-    SHARDFS_ASSIGN_OR_RETURN(Form inner, SliceForm(std::move(input.inputs.front()), axis, begin, count));
-    return CastForm(std::move(inner), input.dtype);
+  if (input.kind == Form::Kind::kMap) {
+    SHARDFS_RETURN_IF_ERROR(
+        TransformInputs(&input, [&](Form operand) { return SliceForm(std::move(operand), axis, begin, count); }));
+    return MapForm(std::move(input.inputs), input.kernel);
   }
   if (axis != input.axis) {
     SHARDFS_RETURN_IF_ERROR(
@@ -211,9 +238,10 @@ Result<Form> RowGatherForm(Form input, std::uint64_t axis, std::span<const std::
   if (input.kind == Form::Kind::kView) {
     return ViewForm(input.view->RowGather(axis, rows), input.dtype, std::move(shape));
   }
-  if (input.kind == Form::Kind::kCast) {
-    SHARDFS_ASSIGN_OR_RETURN(Form inner, RowGatherForm(std::move(input.inputs.front()), axis, rows));
-    return CastForm(std::move(inner), input.dtype);
+  if (input.kind == Form::Kind::kMap) {
+    SHARDFS_RETURN_IF_ERROR(
+        TransformInputs(&input, [&](Form operand) { return RowGatherForm(std::move(operand), axis, rows); }));
+    return MapForm(std::move(input.inputs), input.kernel);
   }
   return RowGatherConcat(std::move(input), axis, rows, std::move(shape));
 }
@@ -224,9 +252,10 @@ Result<Form> ReshapeForm(Form input, const Shape& shape) {
     if (auto view = input.view->Reshape(shape)) return ViewForm(std::move(*view), input.dtype, shape);
     return OpaqueForm(input, shape);
   }
-  if (input.kind == Form::Kind::kCast) {
-    SHARDFS_ASSIGN_OR_RETURN(Form inner, ReshapeForm(std::move(input.inputs.front()), shape));
-    return CastForm(std::move(inner), input.dtype);
+  if (input.kind == Form::Kind::kMap) {
+    SHARDFS_RETURN_IF_ERROR(
+        TransformInputs(&input, [&](Form operand) { return ReshapeForm(std::move(operand), shape); }));
+    return MapForm(std::move(input.inputs), input.kernel);
   }
   const auto axis = ConcatAxisUnder(input, shape);
   if (!axis) return OpaqueForm(input, shape);
@@ -251,6 +280,22 @@ Result<Form> SubtractMinForm(Form input) {
                   input.shape);
 }
 
+Result<Form> ObserveForm(Form input, std::shared_ptr<const ReadObserver> observer) {
+  SHARDFS_ASSIGN_OR_RETURN(ReadPlan plan, PlanOf(input));
+  ReadPlanBuilder builder;
+  builder.AppendCompute(std::make_shared<const ObserveKernel>(std::move(plan), std::move(observer)));
+  auto shared = std::make_shared<const ReadPlan>(std::move(builder).Build());
+  return ViewForm(StridedView::OverPlan(std::move(shared), DtypeBytes(input.dtype), input.shape), input.dtype,
+                  input.shape);
+}
+
+Form LiteralForm(std::string bytes, Dtype dtype, const Shape& shape) {
+  ReadPlanBuilder builder;
+  builder.AppendMemory(std::move(bytes));
+  auto shared = std::make_shared<const ReadPlan>(std::move(builder).Build());
+  return ViewForm(StridedView::OverPlan(std::move(shared), DtypeBytes(dtype), shape), dtype, shape);
+}
+
 Status AppendForm(const Form& form, ReadPlanBuilder* builder) {
   switch (form.kind) {
     case Form::Kind::kZeros:
@@ -261,10 +306,13 @@ Status AppendForm(const Form& form, ReadPlanBuilder* builder) {
       return Status::NotSupported("a tensor expression has more nested strides than a plan holds");
     case Form::Kind::kConcat:
       return AppendConcat(form, builder);
-    case Form::Kind::kCast: {
-      const Form& input = form.inputs.front();
-      SHARDFS_ASSIGN_OR_RETURN(ReadPlan plan, PlanOf(input));
-      builder->AppendCompute(std::make_shared<const CastElements>(std::move(plan), input.dtype, form.dtype));
+    case Form::Kind::kMap: {
+      std::vector<ReadPlan> plans;
+      for (const Form& input : form.inputs) {
+        SHARDFS_ASSIGN_OR_RETURN(ReadPlan plan, PlanOf(input));
+        plans.push_back(std::move(plan));
+      }
+      builder->AppendCompute(std::make_shared<const MapElements>(std::move(plans), form.kernel));
       return Status::Ok();
     }
   }

@@ -1,10 +1,10 @@
 // Form: a tensor expression in normal form, on its way to a plan. Data movement is pushed down to the sources, so that
-// what is left above them is only concatenation and conversion:
+// what is left above them is only concatenation and arithmetic:
 //
 //   View    a StridedView
 //   Zeros   all bits zero
 //   Concat  forms one behind the other along an axis
-//   Cast    a form, converted element by element
+//   Map     an element-by-element operation on one or two forms of one shape
 //
 // What cannot be pushed (a reshape through listed rows, a gather across concatenated inputs in disorder) becomes a View
 // over the plan of what is below it: always right, only slower.
@@ -20,31 +20,35 @@
 #include "shardfs/base/result.h"
 #include "shardfs/safetensors/dtype.h"
 #include "shardfs/tensor/tensor.h"
+#include "tensor/elementwise_kernels.h"
 #include "tensor/strided_view.h"
 
 namespace shardfs {
 
 struct Form {
-  enum class Kind : std::uint8_t { kView, kZeros, kConcat, kCast };
+  enum class Kind : std::uint8_t { kView, kZeros, kConcat, kMap };
 
   Kind kind = Kind::kZeros;
   Dtype dtype = Dtype::kF32;
-  Shape shape;                      // without elements only for kZeros
-  std::optional<StridedView> view;  // kView
-  std::uint64_t axis = 0;           // kConcat
-  std::vector<Form> inputs;         // kConcat: two or more; kCast: one
+  Shape shape;                                // without elements only for kZeros
+  std::optional<StridedView> view;            // kView
+  std::uint64_t axis = 0;                     // kConcat
+  std::vector<Form> inputs;                   // kConcat: two or more; kMap: as many as the kernel takes
+  const ElementwiseKernel* kernel = nullptr;  // kMap
 };
 
 Form ViewForm(StridedView view, Dtype dtype, Shape shape);
 Form ZerosForm(Dtype dtype, Shape shape);
 Form ConcatForm(std::vector<Form> inputs, std::uint64_t axis);  // at least one input
-Form CastForm(Form input, Dtype dtype);
+Form MapForm(std::vector<Form> inputs, const ElementwiseKernel* kernel);
 
 Result<Form> SliceForm(Form input, std::uint64_t axis, std::uint64_t begin, std::uint64_t count);
 Result<Form> PermuteForm(Form input, std::span<const std::uint64_t> axes);
 Result<Form> RowGatherForm(Form input, std::uint64_t axis, std::span<const std::uint64_t> rows);
 Result<Form> ReshapeForm(Form input, const Shape& shape);
 Result<Form> SubtractMinForm(Form input);
+Result<Form> ObserveForm(Form input, std::shared_ptr<const ReadObserver> observer);
+Form LiteralForm(std::string bytes, Dtype dtype, const Shape& shape);
 
 // Appends the form's bytes, row-major. kNotSupported when a pattern has more nested dims than a plan holds.
 Status AppendForm(const Form& form, ReadPlanBuilder* builder);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "shardfs/tensor/read_plan.h"
+#include "tensor/compute_kernels.h"
 #include "tensor/form.h"
 
 namespace shardfs {
@@ -14,13 +15,15 @@ Result<Form> FormOf(const Tensor& tensor) {
         StridedView::OverSource(tensor.source(), tensor.begin(), DtypeBytes(tensor.dtype()), tensor.shape()),
         tensor.dtype(), tensor.shape());
   }
-  if (tensor.op() == TensorOp::kConcat) {
+  if (tensor.op() == TensorOp::kLiteral) return LiteralForm(tensor.literal(), tensor.dtype(), tensor.shape());
+  if (tensor.op() == TensorOp::kConcat || tensor.kernel() != nullptr) {
     std::vector<Form> inputs;
     for (const TensorPtr& input : tensor.inputs()) {
       SHARDFS_ASSIGN_OR_RETURN(Form form, FormOf(*input));
       inputs.push_back(std::move(form));
     }
-    return ConcatForm(std::move(inputs), tensor.axis());
+    return tensor.kernel() != nullptr ? MapForm(std::move(inputs), tensor.kernel())
+                                      : ConcatForm(std::move(inputs), tensor.axis());
   }
   SHARDFS_ASSIGN_OR_RETURN(Form input, FormOf(*tensor.inputs().front()));
   switch (tensor.op()) {
@@ -32,10 +35,10 @@ Result<Form> FormOf(const Tensor& tensor) {
       return PermuteForm(std::move(input), tensor.indices());
     case TensorOp::kRowGather:
       return RowGatherForm(std::move(input), tensor.axis(), tensor.indices());
-    case TensorOp::kSubtractMin:
-      return SubtractMinForm(std::move(input));
+    case TensorOp::kObserve:
+      return ObserveForm(std::move(input), tensor.observer());
     default:
-      return CastForm(std::move(input), tensor.dtype());
+      return SubtractMinForm(std::move(input));
   }
 }
 
@@ -71,20 +74,35 @@ bool AppendContiguous(const Tensor& tensor, std::uint64_t skip, std::uint64_t si
   }
 }
 
-// Whether the tensor is a conversion of something, perhaps under other shapes.
-bool IsCast(const Tensor& tensor) {
+// Whether the tensor is an element-by-element operation, perhaps under other shapes.
+bool IsElementwise(const Tensor& tensor) {
   const Tensor* node = &tensor;
   while (node->op() == TensorOp::kReshape) node = node->inputs().front().get();
-  return node->op() == TensorOp::kCast;
+  return node->kernel() != nullptr;
+}
+
+Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder);
+
+// An operation above plans that need no Form of their own: a conversion of stacked experts, say.
+Status AppendElementwise(const Tensor& tensor, ReadPlanBuilder* builder) {
+  std::vector<ReadPlan> plans;
+  for (const TensorPtr& input : tensor.inputs()) {
+    ReadPlanBuilder operand;
+    SHARDFS_RETURN_IF_ERROR(AppendTensor(*input, &operand));
+    plans.push_back(std::move(operand).Build());
+  }
+  builder->AppendCompute(std::make_shared<const MapElements>(std::move(plans), tensor.kernel()));
+  return Status::Ok();
 }
 
 Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder) {
   if (AppendContiguous(tensor, 0, tensor.bytes(), builder)) return Status::Ok();
   if (tensor.op() == TensorOp::kReshape) return AppendTensor(*tensor.inputs().front(), builder);
+  if (tensor.kernel() != nullptr && tensor.elements() != 0) return AppendElementwise(tensor, builder);
   if (tensor.op() == TensorOp::kConcat && tensor.elements() != 0 && IsOutermost(tensor.shape(), tensor.axis())) {
-    const bool has_cast = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
-                                      [](const TensorPtr& input) { return IsCast(*input); });
-    if (!has_cast) {  // ConcatForm puts one conversion above all of them
+    const bool has_operation = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
+                                           [](const TensorPtr& input) { return IsElementwise(*input); });
+    if (!has_operation) {  // ConcatForm puts one operation above all of them
       for (const TensorPtr& input : tensor.inputs()) SHARDFS_RETURN_IF_ERROR(AppendTensor(*input, builder));
       return Status::Ok();
     }

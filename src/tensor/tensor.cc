@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "shardfs/base/checked_math.h"
-#include "shardfs/tensor/cast_kernels.h"
+#include "tensor/elementwise_kernels.h"
 
 namespace shardfs {
 namespace {
@@ -186,13 +186,82 @@ Result<TensorPtr> Tensor::PadZeros(TensorPtr input, std::uint64_t axis, std::uin
   return Concat(std::move(parts), axis);
 }
 
+Result<TensorPtr> Tensor::Elementwise(TensorOp op, Dtype output, std::vector<TensorPtr> inputs) {
+  const Tensor& first = *inputs.front();
+  const ElementwiseKernel* const kernel = FindElementwiseKernel(op, first.dtype(), output);
+  if (kernel == nullptr) {
+    return Status::NotSupported(
+        fmt::format("{} of a tensor of {} to {}", TensorOpName(op), Describe(first), DtypeName(output)));
+  }
+  for (const TensorPtr& input : inputs) {
+    if (input->dtype() != first.dtype() || input->shape() != first.shape()) {
+      return Status::InvalidArgument(
+          fmt::format("{} of a tensor of {} and one of {}", TensorOpName(op), Describe(first), Describe(*input)));
+    }
+  }
+  Shape shape = first.shape();
+  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(op, output, std::move(shape), std::move(inputs)));
+  node->kernel_ = kernel;
+  return TensorPtr(std::move(node));
+}
+
 Result<TensorPtr> Tensor::Cast(TensorPtr input, Dtype dtype) {
   if (input->dtype() == dtype) return input;
-  if (FindCastKernel(input->dtype(), dtype) == nullptr) {
-    return Status::NotSupported(fmt::format("a cast of a tensor of {} to {}", Describe(*input), DtypeName(dtype)));
+  return Elementwise(TensorOp::kCast, dtype, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::Negate(TensorPtr input) {
+  const Dtype dtype = input->dtype();
+  return Elementwise(TensorOp::kNegate, dtype, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::Reciprocal(TensorPtr input) {
+  const Dtype dtype = input->dtype();
+  return Elementwise(TensorOp::kReciprocal, dtype, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::Multiply(TensorPtr a, TensorPtr b) {
+  const Dtype dtype = a->dtype();
+  return Elementwise(TensorOp::kMultiply, dtype, {std::move(a), std::move(b)});
+}
+
+Result<TensorPtr> Tensor::Add(TensorPtr a, TensorPtr b) {
+  const Dtype dtype = a->dtype();
+  return Elementwise(TensorOp::kAdd, dtype, {std::move(a), std::move(b)});
+}
+
+Result<TensorPtr> Tensor::TruncateToI8(TensorPtr input) {
+  return Elementwise(TensorOp::kTruncateToI8, Dtype::kI8, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::F32BitsToI64(TensorPtr input) {
+  return Elementwise(TensorOp::kF32BitsToI64, Dtype::kI64, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::F16RoundedBitsToI64(TensorPtr input) {
+  return Elementwise(TensorOp::kF16RoundedBitsToI64, Dtype::kI64, {std::move(input)});
+}
+
+Result<TensorPtr> Tensor::RequireClose(TensorPtr a, TensorPtr b) {
+  const Dtype dtype = a->dtype();
+  return Elementwise(TensorOp::kRequireClose, dtype, {std::move(a), std::move(b)});
+}
+
+Result<TensorPtr> Tensor::Literal(Dtype dtype, Shape shape, std::string bytes) {
+  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kLiteral, dtype, std::move(shape), {}));
+  if (bytes.size() != node->bytes()) {
+    return Status::InvalidArgument(
+        fmt::format("{} bytes for a tensor of {}, which has {}", bytes.size(), Describe(*node), node->bytes()));
   }
+  node->literal_ = std::move(bytes);
+  return TensorPtr(std::move(node));
+}
+
+Result<TensorPtr> Tensor::Observe(TensorPtr input, std::shared_ptr<const ReadObserver> observer) {
+  const Dtype dtype = input->dtype();
   Shape shape = input->shape();
-  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kCast, dtype, std::move(shape), {std::move(input)}));
+  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kObserve, dtype, std::move(shape), {std::move(input)}));
+  node->observer_ = std::move(observer);
   return TensorPtr(std::move(node));
 }
 

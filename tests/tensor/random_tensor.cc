@@ -1,7 +1,9 @@
 #include "tensor/random_tensor.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
+#include <string>
 
 namespace shardfs::testing {
 namespace {
@@ -61,6 +63,7 @@ class Generator {
  private:
   TensorPtr Leaf(Dtype dtype, const Shape& shape) {
     if (Below(12) == 0) return Tensor::Zeros(dtype, shape).value();
+    if (finite_) return FiniteLiteral(dtype, shape);
     const std::uint64_t bytes = ElementCount(shape).value() * DtypeBytes(dtype);
     const std::uint64_t offset = Below(20);
     std::vector<std::byte> content(offset + bytes + Below(20));
@@ -154,14 +157,73 @@ class Generator {
     return Tensor::PadZeros(Make(depth - 1, dtype, shape), axis, before, after).value();
   }
 
-  TensorPtr MakeConversion(int depth, Dtype dtype, const Shape& shape) {
-    if (!IsFloat(dtype)) return MakePermute(depth, dtype, shape);
-    constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
-    return Tensor::Cast(Make(depth - 1, kFloats[Below(3)], shape), dtype).value();
+  // Elements of magnitude 2^-8 to 2^8 and either sign.
+  TensorPtr FiniteLiteral(Dtype dtype, const Shape& shape) {
+    const std::uint32_t width = DtypeBytes(dtype);
+    std::string bytes(ElementCount(shape).value() * width, '\0');
+    for (std::size_t at = 0; at < bytes.size(); at += width) {
+      const std::uint32_t exponent = static_cast<std::uint32_t>(Below(16)) + (dtype == Dtype::kF16 ? 7u : 119u);
+      const std::uint32_t mantissa_bits = dtype == Dtype::kF32 ? 23u : dtype == Dtype::kF16 ? 10u : 7u;
+      const auto mantissa = static_cast<std::uint32_t>(Below(std::uint64_t{1} << mantissa_bits));
+      const std::uint32_t sign = static_cast<std::uint32_t>(Below(2)) << (8 * width - 1);
+      const std::uint32_t bits = sign | exponent << mantissa_bits | mantissa;
+      std::memcpy(bytes.data() + at, &bits, width);
+    }
+    return Tensor::Literal(dtype, shape, std::move(bytes)).value();
   }
+
+  Dtype RandomFloat() {
+    constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
+    return kFloats[Below(3)];
+  }
+
+  TensorPtr MakeConversion(int depth, Dtype dtype, const Shape& shape) {
+    if (dtype == Dtype::kI8) return Tensor::TruncateToI8(Make(depth - 1, RandomFloat(), shape)).value();
+    if (dtype == Dtype::kI64) {
+      TensorPtr input = Make(depth - 1, RandomFloat(), shape);
+      return (Below(2) == 0 ? Tensor::F32BitsToI64(std::move(input)) : Tensor::F16RoundedBitsToI64(std::move(input)))
+          .value();
+    }
+    switch (finite_ ? 0 : Below(4)) {
+      case 0:
+        return Tensor::Cast(Make(depth - 1, RandomFloat(), shape), dtype).value();
+      case 1:
+        return Tensor::Negate(Make(depth - 1, dtype, shape)).value();
+      case 2: {
+        auto observed = Make(depth - 1, dtype, shape);
+        return Tensor::Observe(std::move(observed), std::make_shared<const IgnoringObserver>()).value();
+      }
+      default:
+        return MakeArithmetic(depth, dtype, shape);
+    }
+  }
+
+  // On values whose results are no NaNs: their payload would be the machine's.
+  TensorPtr MakeArithmetic(int depth, Dtype dtype, const Shape& shape) {
+    finite_ = true;
+    TensorPtr a = Make(depth - 1, dtype, shape);
+    TensorPtr b = Make(depth - 1, dtype, shape);
+    finite_ = false;
+    switch (Below(4)) {
+      case 0:
+        return Tensor::Reciprocal(std::move(a)).value();
+      case 1:
+        return Tensor::Multiply(std::move(a), std::move(b)).value();
+      case 2:
+        return Tensor::Add(std::move(a), std::move(b)).value();
+      default:
+        return Tensor::RequireClose(a, a).value();
+    }
+  }
+
+  class IgnoringObserver final : public ReadObserver {
+   public:
+    void Observe(std::uint64_t, std::span<const std::byte>) const override {}
+  };
 
   std::mt19937_64& random_;
   std::vector<std::unique_ptr<MemorySource>>& sources_;
+  bool finite_ = false;  // sources below an arithmetic operation
 };
 
 }  // namespace

@@ -191,5 +191,42 @@ TEST(ReadPlan, SubtractMinIsInTheTensorsOwnDtypeAndNanSpreads) {
   for (const float value : result) EXPECT_NE(value, value);
 }
 
+TensorPtr Floats(std::vector<float> values) {
+  std::string bytes(values.size() * sizeof(float), '\0');
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return Tensor::Literal(Dtype::kF32, {values.size()}, std::move(bytes)).value();
+}
+
+TEST(ReadPlan, NegatingZeroGivesMinusZeroAlsoInPadding) {
+  const auto padded = Tensor::PadZeros(Floats({0.0f, 1.0f}), 0, 0, 1).value();
+  const auto bytes = ReadAll(LowerToPlan(Tensor::Negate(padded).value()).value());
+  std::vector<std::uint32_t> bits(3);
+  std::memcpy(bits.data(), bytes.data(), bytes.size());
+  EXPECT_EQ(bits, (std::vector<std::uint32_t>{0x80000000u, 0xbf800000u, 0x80000000u}));
+}
+
+TEST(ReadPlan, TensorsThatMustAgreeAndDoNotFailTheRead) {
+  const auto close = LowerToPlan(Tensor::RequireClose(Floats({1.0f, 2.0f}), Floats({1.000001f, 2.0f})).value()).value();
+  EXPECT_EQ(ReadAll(close), ReadAll(LowerToPlan(Floats({1.0f, 2.0f})).value()));
+  const auto apart = LowerToPlan(Tensor::RequireClose(Floats({1.0f, 2.0f}), Floats({1.0f, 2.1f})).value()).value();
+  std::vector<std::byte> bytes(8);
+  EXPECT_EQ(apart.ReadAt(0, bytes).code(), StatusCode::kCorruption);
+}
+
+TEST(ReadPlan, AnObserverSeesWhatIsRead) {
+  class Recorder final : public ReadObserver {
+   public:
+    void Observe(std::uint64_t offset, std::span<const std::byte> bytes) const override {
+      seen.emplace_back(offset, bytes.size());
+    }
+    mutable std::vector<std::pair<std::uint64_t, std::size_t>> seen;
+  };
+  const auto recorder = std::make_shared<const Recorder>();
+  const auto plan = LowerToPlan(Tensor::Observe(Floats({1.0f, 2.0f, 3.0f}), recorder).value()).value();
+  std::vector<std::byte> bytes(6);
+  ASSERT_TRUE(plan.ReadAt(4, bytes).ok());
+  EXPECT_EQ(recorder->seen, (std::vector<std::pair<std::uint64_t, std::size_t>>{{4, 6}}));
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -120,6 +120,68 @@ Bytes EvaluateSubtractMin(const Tensor& tensor, const Bytes& input) {
   return output;
 }
 
+float ValueAt(const Bytes& bytes, std::uint64_t element, Dtype dtype) {
+  return static_cast<float>(Decode(LoadBits(bytes.data() + element * DtypeBytes(dtype), dtype), dtype));
+}
+
+// Operations of one element, or of two: in F32, rounded to the output's dtype. Inputs hold no NaN where their payload
+// would be the machine's.
+Bytes EvaluateArithmetic(const Tensor& tensor, const std::vector<Bytes>& inputs) {
+  const Dtype dtype = tensor.dtype();
+  Bytes output(tensor.bytes());
+  for (std::uint64_t i = 0; i < tensor.elements(); ++i) {
+    const float a = ValueAt(inputs[0], i, dtype);
+    float value = a;
+    if (tensor.op() == TensorOp::kReciprocal) value = 1.0f / a;
+    if (tensor.op() == TensorOp::kMultiply) value = a * ValueAt(inputs[1], i, dtype);
+    if (tensor.op() == TensorOp::kAdd) value = a + ValueAt(inputs[1], i, dtype);
+    const std::uint32_t bits = Encode(static_cast<double>(value), dtype);
+    std::memcpy(output.data() + i * DtypeBytes(dtype), &bits, DtypeBytes(dtype));
+  }
+  return output;
+}
+
+Bytes EvaluateNegate(const Tensor& tensor, Bytes bytes) {
+  const std::uint32_t width = DtypeBytes(tensor.dtype());
+  for (std::size_t i = width - 1; i < bytes.size(); i += width) bytes[i] ^= std::byte{0x80};
+  return bytes;
+}
+
+Bytes EvaluateTruncate(const Tensor& tensor, const Bytes& input) {
+  Bytes output(tensor.bytes());
+  for (std::uint64_t i = 0; i < tensor.elements(); ++i) {
+    const double value = std::trunc(static_cast<double>(ValueAt(input, i, tensor.inputs()[0]->dtype())));
+    // Beyond 32 bits the conversion gives INT32_MIN, whose low byte is 0.
+    const bool fits = value >= -2147483648.0 && value < 2147483648.0;
+    const auto whole = fits ? static_cast<std::int64_t>(value) : 0;
+    output[i] = static_cast<std::byte>(static_cast<std::uint64_t>(whole) & 0xffu);
+  }
+  return output;
+}
+
+// The bits of each value as F32: sign-extended, or rounded to F16 first and zero-extended.
+Bytes EvaluateBits(const Tensor& tensor, const Bytes& input) {
+  const Dtype from = tensor.inputs()[0]->dtype();
+  const auto to_f32 = [](std::uint32_t bits, Dtype dtype) {
+    if (dtype == Dtype::kF32) return bits;
+    const double value = Decode(bits, dtype);
+    return std::isnan(value) ? ConvertNan(bits, dtype, Dtype::kF32) : Encode(value, Dtype::kF32);
+  };
+  Bytes output(tensor.bytes());
+  for (std::uint64_t i = 0; i < tensor.elements(); ++i) {
+    std::uint32_t bits = to_f32(LoadBits(input.data() + i * DtypeBytes(from), from), from);
+    std::uint64_t wide = (bits >> 31) != 0 ? 0xffffffff00000000u | bits : bits;
+    if (tensor.op() == TensorOp::kF16RoundedBitsToI64) {
+      const double value = Decode(bits, Dtype::kF32);
+      const std::uint32_t half =
+          std::isnan(value) ? ConvertNan(bits, Dtype::kF32, Dtype::kF16) : Encode(value, Dtype::kF16);
+      wide = to_f32(half, Dtype::kF16);
+    }
+    std::memcpy(output.data() + i * sizeof wide, &wide, sizeof wide);
+  }
+  return output;
+}
+
 // The element of the inputs that element `index` of `tensor` is: {input number, its index}.
 std::pair<std::size_t, Index> OriginOf(const Tensor& tensor, std::uint64_t element, Index index) {
   const std::uint64_t axis = tensor.axis();
@@ -153,11 +215,34 @@ std::vector<std::byte> ReferenceEvaluate(const Tensor& tensor) {
     const auto all = tensor.source()->Mapped().subspan(tensor.begin(), tensor.bytes());
     return {all.begin(), all.end()};
   }
+  if (tensor.op() == TensorOp::kLiteral) {
+    const auto all = std::as_bytes(std::span(tensor.literal()));
+    return {all.begin(), all.end()};
+  }
   if (tensor.op() == TensorOp::kZeros) return Bytes(tensor.bytes(), std::byte{0});
   std::vector<Bytes> inputs;
   for (const TensorPtr& input : tensor.inputs()) inputs.push_back(ReferenceEvaluate(*input));
   if (tensor.op() == TensorOp::kCast) return EvaluateCast(tensor, inputs[0]);
-  if (tensor.op() == TensorOp::kSubtractMin) return EvaluateSubtractMin(tensor, inputs[0]);
+  switch (tensor.op()) {
+    case TensorOp::kSubtractMin:
+      return EvaluateSubtractMin(tensor, inputs[0]);
+    case TensorOp::kReciprocal:
+    case TensorOp::kMultiply:
+    case TensorOp::kAdd:
+      return EvaluateArithmetic(tensor, inputs);
+    case TensorOp::kNegate:
+      return EvaluateNegate(tensor, inputs[0]);
+    case TensorOp::kTruncateToI8:
+      return EvaluateTruncate(tensor, inputs[0]);
+    case TensorOp::kF32BitsToI64:
+    case TensorOp::kF16RoundedBitsToI64:
+      return EvaluateBits(tensor, inputs[0]);
+    case TensorOp::kRequireClose:
+    case TensorOp::kObserve:
+      return inputs[0];
+    default:
+      break;
+  }
   Bytes output(tensor.bytes());
   const std::uint32_t width = DtypeBytes(tensor.dtype());
   for (std::uint64_t element = 0; element < tensor.elements(); ++element) {

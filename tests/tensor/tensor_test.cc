@@ -74,6 +74,14 @@ TEST_F(TensorTest, ConversionsAreAmongFloatsOnly) {
   ExpectRefused(Tensor::SubtractMin(Make(Dtype::kF32, {0})), StatusCode::kInvalidArgument, "empty", "[0]");
 }
 
+TEST_F(TensorTest, OperationsOnTwoTensorsNeedOneShapeAndDtype) {
+  const auto a = Make(Dtype::kBF16, {4, 2});
+  ExpectRefused(Tensor::Multiply(a, Make(Dtype::kBF16, {2, 4})), StatusCode::kInvalidArgument, "[4, 2]", "[2, 4]");
+  ExpectRefused(Tensor::Add(a, Make(Dtype::kF16, {4, 2})), StatusCode::kInvalidArgument, "BF16 [4, 2]", "F16 [4, 2]");
+  ExpectRefused(Tensor::Negate(Make(Dtype::kI8, {4})), StatusCode::kNotSupported, "negation", "I8");
+  ExpectRefused(Tensor::Literal(Dtype::kF16, {3}, "12345"), StatusCode::kInvalidArgument, "5 bytes", "6");
+}
+
 TEST_F(TensorTest, ASourceTensorMustLieWithinItsSource) {
   EXPECT_TRUE(Tensor::Source(&source_, 1000, Dtype::kI8, {24}).ok());
   ExpectRefused(Tensor::Source(&source_, 1000, Dtype::kI8, {25}), StatusCode::kCorruption, "1000", "1024");
