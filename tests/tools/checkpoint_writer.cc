@@ -63,8 +63,9 @@ std::vector<WeightFile> Split(const CheckpointOptions& options, const std::vecto
     current += size;
     done += size;
   }
+  const std::string prefix = WeightFilePrefix(options.quantisation.kind);
   for (std::size_t i = 0; i < files.size(); ++i) {
-    files[i].name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, files.size());
+    files[i].name = fmt::format("{}-{:05}-of-{:05}.safetensors", prefix, i + 1, files.size());
   }
   return files;
 }
@@ -122,7 +123,7 @@ Result<std::pair<std::uint64_t, std::uint64_t>> WriteWeightFile(const std::strin
   }
   for (std::size_t i = 0; i < header.order.size(); ++i) {
     const NewTensor& tensor = file.tensors[header.order[i]];
-    const ContentKey key{tensor.name, tensor.dtype, SizeOf(tensor), options.seed};
+    const ContentKey key{tensor.name, tensor.dtype, SizeOf(tensor), options.seed, options.offsets};
     SHARDFS_RETURN_IF_ERROR(WriteTensor(fd.get(), path, header.offsets[i], key, options.fill, chunk));
   }
   struct stat info = {};
@@ -161,6 +162,14 @@ Result<CheckpointSummary> WriteWeightFiles(const std::filesystem::path& director
   return summary;
 }
 
+std::vector<std::string_view> NamesOf(const std::vector<WeightFile>& files) {
+  std::vector<std::string_view> names;
+  for (const WeightFile& file : files) {
+    for (const NewTensor& tensor : file.tensors) names.push_back(tensor.name);
+  }
+  return names;
+}
+
 std::string IndexOf(const std::vector<WeightFile>& files) {
   std::vector<std::pair<std::string_view, std::string_view>> weight_map;
   std::uint64_t total_size = 0;
@@ -189,8 +198,14 @@ Result<CheckpointSummary> WriteInto(const std::filesystem::path& directory, cons
   for (const TextFile& file : CompanionFiles(options.shape)) {
     SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / file.name, file.content));
   }
-  SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / "model.safetensors.index.json", IndexOf(files)));
-  SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / "config.json", ConfigJson(options.shape)));
+  const Quantisation& quantisation = options.quantisation;
+  const std::string index = WeightFilePrefix(quantisation.kind) + ".safetensors.index.json";
+  SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / index, IndexOf(files)));
+  if (quantisation.kind != CheckpointKind::kFloat) {
+    SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / DescriptionFileName(quantisation),
+                                          DescriptionJson(options.shape, quantisation, NamesOf(files))));
+  }
+  SHARDFS_RETURN_IF_ERROR(WriteTextFile(directory / "config.json", ConfigJson(options.shape, quantisation)));
   return summary;
 }
 
@@ -202,6 +217,7 @@ Result<CheckpointSummary> WriteCheckpoint(const std::string& directory, const Ch
     return Status::InvalidArgument("both a number of files and a largest file size are given: give one");
   }
   SHARDFS_RETURN_IF_ERROR(ValidateShape(options.shape));
+  SHARDFS_RETURN_IF_ERROR(ValidateQuantisation(options.quantisation, options.shape));
   SHARDFS_RETURN_IF_ERROR(PrepareDirectory(directory));
   auto summary = WriteInto(directory, options, Split(options, tensors));
   if (!summary.ok()) {
@@ -215,7 +231,8 @@ Result<CheckpointSummary> WriteCheckpoint(const std::string& directory, const Ch
 
 Result<CheckpointSummary> WriteCheckpoint(const std::string& directory, const CheckpointOptions& options) {
   SHARDFS_RETURN_IF_ERROR(ValidateShape(options.shape));  // before its sizes are multiplied
-  return WriteCheckpoint(directory, options, FloatTensors(options.shape));
+  SHARDFS_RETURN_IF_ERROR(ValidateQuantisation(options.quantisation, options.shape));
+  return WriteCheckpoint(directory, options, CheckpointTensors(options.shape, options.quantisation));
 }
 
 }  // namespace shardfs::tools

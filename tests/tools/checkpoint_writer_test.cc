@@ -46,7 +46,8 @@ class CheckpointWriterTest : public ::testing::Test {
   // Parses each file strictly, compares every tensor's bytes with ExpectedBytes and counts tensors.
   std::size_t VerifyEverything(const CheckpointOptions& options) const {
     std::size_t tensors = 0;
-    const auto weight_map = ReadJson(fs::path(Directory()) / "model.safetensors.index.json")["weight_map"];
+    const std::string index = WeightFilePrefix(options.quantisation.kind) + ".safetensors.index.json";
+    const auto weight_map = ReadJson(fs::path(Directory()) / index)["weight_map"];
     for (const auto& entry : fs::directory_iterator(Directory())) {
       if (entry.path().extension() != ".safetensors") continue;
       const std::vector<char> file = ReadFile(entry.path());
@@ -57,7 +58,7 @@ class CheckpointWriterTest : public ::testing::Test {
       EXPECT_TRUE(header.ok()) << header.status();
       EXPECT_FALSE(header->tensors.empty());
       for (const HeaderTensor& tensor : header->tensors) {
-        const ContentKey key{tensor.name, tensor.dtype, tensor.end - tensor.begin, options.seed};
+        const ContentKey key{tensor.name, tensor.dtype, tensor.end - tensor.begin, options.seed, options.offsets};
         std::vector<std::byte> expected(key.size);
         ExpectedBytes(key, options.fill, 0, expected);
         EXPECT_TRUE(std::ranges::equal(expected, bytes.subspan(header->data_offset + tensor.begin, key.size)))
@@ -90,6 +91,22 @@ TEST_F(CheckpointWriterTest, SparseContentTooAndAsF16) {
   const auto summary = WriteCheckpoint(Directory(), options);
   ASSERT_TRUE(summary.ok()) << summary.status();
   EXPECT_EQ(VerifyEverything(options), summary->tensors);
+}
+
+TEST_F(CheckpointWriterTest, WritesEveryKind) {
+  for (const char* kind : {"w8a8", "w8a8_dynamic", "w8a8_mix", "w8a16", "w4a8", "w4a8_group"}) {
+    SCOPED_TRACE(kind);
+    CheckpointOptions options = TinyOptions();
+    options.quantisation.kind = ParseCheckpointKind(kind).value();
+    options.quantisation.fa3 = true;
+    options.offsets = Offsets::kRandom;
+    const auto summary = WriteCheckpoint(Directory(), options);
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(VerifyEverything(options), summary->tensors);
+    const auto description = ReadJson(fs::path(Directory()) / "quant_model_description.json");
+    EXPECT_EQ(description.size(), summary->tensors + 4);  // model_quant_type, version, group_size, fa_quant_type
+    fs::remove_all(Directory());
+  }
 }
 
 TEST_F(CheckpointWriterTest, IndexAndSummarySayTheSizes) {
@@ -165,6 +182,9 @@ TEST_F(CheckpointWriterTest, RemovesWhatItWroteWhenItFails) {
 TEST_F(CheckpointWriterTest, RefusesAWrongShapeBeforeWriting) {
   CheckpointOptions options = TinyOptions();
   options.shape.heads = 0;
+  EXPECT_EQ(WriteCheckpoint(Directory(), options).status().code(), StatusCode::kInvalidArgument);
+  options = TinyOptions();
+  options.quantisation.fa3 = true;  // of a float checkpoint
   EXPECT_EQ(WriteCheckpoint(Directory(), options).status().code(), StatusCode::kInvalidArgument);
   options = TinyOptions();
   options.max_file_bytes = 1;

@@ -3,7 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <iterator>
+
+#include "tools/checkpoint_tensors.h"
 
 namespace shardfs::tools {
 namespace {
@@ -28,11 +31,32 @@ Routing RoutingOf(std::uint64_t experts) {
   return routing;
 }
 
+// The last keys of config.json, with the comma before them.
+std::string QuantisationKeys(const Quantisation& quantisation) {
+  const std::string_view quantize = QuantizeName(quantisation.kind);
+  if (quantize.empty()) return {};
+  std::string keys = fmt::format(",\n  \"quantize\": \"{}\"", quantize);
+  if (AttentionKind(quantisation.kind) != MlpKind(quantisation.kind)) keys += ",\n  \"mla_quantize\": \"w8a8\"";
+  if (ExpertKind(quantisation.kind) == WeightKind::kW4A8Dynamic) keys += ",\n  \"moe_quantize\": \"w4a8_dynamic\"";
+  if (quantisation.quantised_mtp && quantize == "w8a8_dynamic") keys += ",\n  \"mtp_quantize\": \"w8a8_dynamic\"";
+  if (quantisation.fa3) keys += ",\n  \"quantization_config\": {\n    \"fa_quant_type\": \"FAKQuant\"\n  }";
+  return keys;
+}
+
+// What the description says of one tensor.
+std::string_view DescriptionOf(const DeepSeekShape& shape, const Quantisation& quantisation, std::string_view name) {
+  const auto contains = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  if (contains(".fa_q.") || contains(".fa_k.") || contains(".fa_v.")) return "FAQuant";
+  if (contains("layernorm.module.")) return WeightKindName(AttentionKind(quantisation.kind));
+  return WeightKindName(KindOfTensor(quantisation, shape.layers, name));
+}
+
 }  // namespace
 
-std::string ConfigJson(const DeepSeekShape& s) {
+std::string ConfigJson(const DeepSeekShape& s, const Quantisation& quantisation) {
   const Routing routing = RoutingOf(s.experts);
-  return fmt::format(R"({{
+  return fmt::format(
+      R"({{
   "architectures": [
     "DeepseekV3ForCausalLM"
   ],
@@ -86,20 +110,37 @@ std::string ConfigJson(const DeepSeekShape& s) {
   "transformers_version": "4.33.1",
   "use_cache": true,
   "v_head_dim": {v_head_dim},
-  "vocab_size": {vocab}
+  "vocab_size": {vocab}{quantisation}
 }}
 )",
-                     fmt::arg("first_k_dense", s.first_k_dense), fmt::arg("hidden", s.hidden),
-                     fmt::arg("intermediate", s.intermediate), fmt::arg("kv_lora_rank", s.kv_lora_rank),
-                     fmt::arg("moe_intermediate", s.moe_intermediate), fmt::arg("groups", routing.groups),
-                     fmt::arg("experts", s.experts), fmt::arg("shared_experts", s.shared_experts),
-                     fmt::arg("heads", s.heads), fmt::arg("experts_per_token", routing.experts_per_token),
-                     fmt::arg("layers", s.layers), fmt::arg("mtp_layers", s.mtp_layers),
-                     fmt::arg("q_lora_rank", s.q_lora_rank), fmt::arg("qk_nope_head_dim", s.qk_nope_head_dim),
-                     fmt::arg("qk_rope_head_dim", s.qk_rope_head_dim),
-                     fmt::arg("groups_per_token", routing.groups_per_token),
-                     fmt::arg("torch_dtype", s.dtype == Dtype::kF16 ? "float16" : "bfloat16"),
-                     fmt::arg("v_head_dim", s.v_head_dim), fmt::arg("vocab", s.vocab));
+      fmt::arg("first_k_dense", s.first_k_dense), fmt::arg("hidden", s.hidden),
+      fmt::arg("intermediate", s.intermediate), fmt::arg("kv_lora_rank", s.kv_lora_rank),
+      fmt::arg("moe_intermediate", s.moe_intermediate), fmt::arg("groups", routing.groups),
+      fmt::arg("experts", s.experts), fmt::arg("shared_experts", s.shared_experts), fmt::arg("heads", s.heads),
+      fmt::arg("experts_per_token", routing.experts_per_token), fmt::arg("layers", s.layers),
+      fmt::arg("mtp_layers", s.mtp_layers), fmt::arg("q_lora_rank", s.q_lora_rank),
+      fmt::arg("qk_nope_head_dim", s.qk_nope_head_dim), fmt::arg("qk_rope_head_dim", s.qk_rope_head_dim),
+      fmt::arg("groups_per_token", routing.groups_per_token),
+      fmt::arg("torch_dtype", s.dtype == Dtype::kF16 ? "float16" : "bfloat16"), fmt::arg("v_head_dim", s.v_head_dim),
+      fmt::arg("vocab", s.vocab), fmt::arg("quantisation", QuantisationKeys(quantisation)));
+}
+
+std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quantisation,
+                            const std::vector<std::string_view>& names) {
+  std::string type(QuantizeName(quantisation.kind));
+  for (char& c : type) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  std::string json = fmt::format("{{\n  \"model_quant_type\": \"{}\"", type);
+  if (!quantisation.description_version.empty()) {
+    const bool groups = quantisation.kind == CheckpointKind::kW4A8Group;
+    fmt::format_to(std::back_inserter(json), ",\n  \"version\": \"{}\",\n  \"group_size\": {}",
+                   quantisation.description_version, groups ? GroupSize(quantisation, shape) : 0);
+  }
+  for (const std::string_view name : names) {
+    fmt::format_to(std::back_inserter(json), ",\n  \"{}\": \"{}\"", name, DescriptionOf(shape, quantisation, name));
+  }
+  if (quantisation.fa3) json += ",\n  \"fa_quant_type\": \"FAKQuant\"";
+  json += "\n}";
+  return json;
 }
 
 std::string GenerationConfigJson(const DeepSeekShape& shape) {

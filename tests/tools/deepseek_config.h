@@ -17,8 +17,13 @@ struct TextFile {
   std::string content;
 };
 
-// config.json, with the keys of the public checkpoints' in their order.
-std::string ConfigJson(const DeepSeekShape& shape);
+// config.json, with the keys of the public checkpoints' in their order; those that say how it is quantised are the
+// last.
+std::string ConfigJson(const DeepSeekShape& shape, const Quantisation& quantisation = {});
+
+// quant_model_description.json of a quantised checkpoint with tensors of these names, in this order.
+std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quantisation,
+                            const std::vector<std::string_view>& names);
 
 // generation_config.json; top_k is within the vocabulary, which MindIE asks for.
 std::string GenerationConfigJson(const DeepSeekShape& shape);
@@ -26,7 +31,7 @@ std::string GenerationConfigJson(const DeepSeekShape& shape);
 // Everything but config.json, the weights and their index: stand-ins with the names of the public checkpoints' files.
 std::vector<TextFile> CompanionFiles(const DeepSeekShape& shape);
 
-// model.safetensors.index.json: `weight_map` is (tensor, file) in the order to be written; `total_size` in bytes.
+// The index of the weight files: `weight_map` is (tensor, file) in the order to be written; `total_size` in bytes.
 std::string IndexJson(const std::vector<std::pair<std::string_view, std::string_view>>& weight_map,
                       std::uint64_t total_size);
 

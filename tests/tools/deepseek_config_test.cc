@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "tools/checkpoint_tensors.h"
 
 namespace shardfs::tools {
 namespace {
@@ -34,6 +39,53 @@ TEST(ConfigJsonTest, RoutingFitsAnyNumberOfExperts) {
     EXPECT_LE(chosen, groups);
     EXPECT_LE(per_token, chosen * (shape.experts / groups));
   }
+}
+
+TEST(ConfigJsonTest, SaysHowItIsQuantised) {
+  const DeepSeekShape shape = FindPreset("tiny")->shape;
+  EXPECT_FALSE(nlohmann::json::parse(ConfigJson(shape)).contains("quantize"));
+  auto config = nlohmann::json::parse(ConfigJson(shape, {.kind = CheckpointKind::kW8A8, .quantised_mtp = true}));
+  EXPECT_EQ(config["quantize"], "w8a8");
+  EXPECT_FALSE(config.contains("mla_quantize"));
+  EXPECT_FALSE(config.contains("mtp_quantize"));
+  config =
+      nlohmann::json::parse(ConfigJson(shape, {.kind = CheckpointKind::kW4A8, .quantised_mtp = true, .fa3 = true}));
+  EXPECT_EQ(config["quantize"], "w8a8_dynamic");
+  EXPECT_EQ(config["mla_quantize"], "w8a8");
+  EXPECT_EQ(config["moe_quantize"], "w4a8_dynamic");
+  EXPECT_EQ(config["mtp_quantize"], "w8a8_dynamic");
+  EXPECT_EQ(config["quantization_config"]["fa_quant_type"], "FAKQuant");
+}
+
+std::string Description(const Quantisation& quantisation) {
+  const DeepSeekShape shape = FindPreset("tiny")->shape;
+  const auto tensors = CheckpointTensors(shape, quantisation);
+  std::vector<std::string_view> names;
+  for (const NewTensor& tensor : tensors) names.push_back(tensor.name);
+  return DescriptionJson(shape, quantisation, names);
+}
+
+TEST(DescriptionJsonTest, IsTheGoldenCasesByteForByte) {
+  const Quantisation mix{.kind = CheckpointKind::kW8A8Mix, .description_version = ""};
+  const auto path =
+      std::filesystem::path(SHARDFS_TESTS_DIR) / "golden/mindie/mix_dp2tp2_mtp2ep2/source" / DescriptionFileName(mix);
+  std::ifstream in(path, std::ios::binary);
+  const std::string golden{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  EXPECT_EQ(Description(mix), golden);
+}
+
+TEST(DescriptionJsonTest, VersionGroupsAndFa3) {
+  const auto group = nlohmann::json::parse(Description({.kind = CheckpointKind::kW4A8Group, .fa3 = true}));
+  EXPECT_EQ(group["version"], "1.0.0");
+  EXPECT_EQ(group["group_size"], 16);
+  EXPECT_EQ(group["fa_quant_type"], "FAKQuant");
+  EXPECT_EQ(group["model.layers.3.mlp.experts.1.down_proj.weight_scale_second"], "W4A8_DYNAMIC");
+  EXPECT_EQ(group["model.layers.3.self_attn.fa_k.scale"], "FAQuant");
+  const auto channel = nlohmann::json::parse(Description({.kind = CheckpointKind::kW4A8}));
+  EXPECT_EQ(channel["group_size"], 0);
+  const auto anti = nlohmann::json::parse(Description({.kind = CheckpointKind::kW8A8Mix, .norms = NormStyle::kAnti}));
+  EXPECT_EQ(anti["model.layers.0.input_layernorm.module.bias"], "W8A8");
+  EXPECT_EQ(anti["model.layers.0.input_layernorm.weight"], "FLOAT");
 }
 
 TEST(GenerationConfigJsonTest, TopKIsWithinTheVocabulary) {

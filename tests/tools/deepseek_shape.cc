@@ -7,70 +7,21 @@
 namespace shardfs::tools {
 namespace {
 
-// Puts the list together, module by module.
-class TensorList {
- public:
-  explicit TensorList(const DeepSeekShape& shape) : s_(shape) {}
-
-  void Add(std::string name, Shape shape) { Add(std::move(name), s_.dtype, std::move(shape)); }
-  void Add(std::string name, Dtype dtype, Shape shape) {
-    tensors_.push_back({std::move(name), dtype, std::move(shape)});
-  }
-
-  void AddAttention(const std::string& prefix) {
-    Add(prefix + "q_a_proj.weight", {s_.q_lora_rank, s_.hidden});
-    Add(prefix + "q_a_layernorm.weight", {s_.q_lora_rank});
-    Add(prefix + "q_b_proj.weight", {s_.heads * (s_.qk_nope_head_dim + s_.qk_rope_head_dim), s_.q_lora_rank});
-    Add(prefix + "kv_a_proj_with_mqa.weight", {s_.kv_lora_rank + s_.qk_rope_head_dim, s_.hidden});
-    Add(prefix + "kv_a_layernorm.weight", {s_.kv_lora_rank});
-    Add(prefix + "kv_b_proj.weight", {s_.heads * (s_.qk_nope_head_dim + s_.v_head_dim), s_.kv_lora_rank});
-    Add(prefix + "o_proj.weight", {s_.hidden, s_.heads * s_.v_head_dim});
-  }
-
-  void AddMlp(const std::string& prefix, std::uint64_t intermediate) {
-    Add(prefix + "gate_proj.weight", {intermediate, s_.hidden});
-    Add(prefix + "up_proj.weight", {intermediate, s_.hidden});
-    Add(prefix + "down_proj.weight", {s_.hidden, intermediate});
-  }
-
-  void AddMoe(const std::string& prefix) {
-    Add(prefix + "gate.weight", {s_.experts, s_.hidden});
-    Add(prefix + "gate.e_score_correction_bias", Dtype::kF32, {s_.experts});
-    for (std::uint64_t expert = 0; expert < s_.experts; ++expert) {
-      AddMlp(prefix + "experts." + std::to_string(expert) + ".", s_.moe_intermediate);
-    }
-    if (s_.shared_experts > 0) AddMlp(prefix + "shared_experts.", s_.shared_experts * s_.moe_intermediate);
-  }
-
-  void AddDecoderLayer(const std::string& prefix, bool moe) {
-    AddAttention(prefix + "self_attn.");
-    Add(prefix + "input_layernorm.weight", {s_.hidden});
-    Add(prefix + "post_attention_layernorm.weight", {s_.hidden});
-    if (moe) {
-      AddMoe(prefix + "mlp.");
-    } else {
-      AddMlp(prefix + "mlp.", s_.intermediate);
-    }
-  }
-
-  void AddMtpLayer(const std::string& prefix) {
-    Add(prefix + "embed_tokens.weight", {s_.vocab, s_.hidden});
-    Add(prefix + "enorm.weight", {s_.hidden});
-    Add(prefix + "hnorm.weight", {s_.hidden});
-    Add(prefix + "eh_proj.weight", {s_.hidden, 2 * s_.hidden});
-    AddDecoderLayer(prefix, /*moe=*/true);
-    Add(prefix + "shared_head.norm.weight", {s_.hidden});
-    Add(prefix + "shared_head.head.weight", {s_.vocab, s_.hidden});
-  }
-
-  std::vector<NewTensor> Take() && { return std::move(tensors_); }
-
- private:
-  const DeepSeekShape& s_;
-  std::vector<NewTensor> tensors_;
-};
-
-std::string LayerPrefix(std::uint64_t layer) { return "model.layers." + std::to_string(layer) + "."; }
+constexpr DeepSeekShape kDeepSeekV3 = {.hidden = 7168,
+                                       .layers = 61,
+                                       .heads = 128,
+                                       .q_lora_rank = 1536,
+                                       .kv_lora_rank = 512,
+                                       .qk_nope_head_dim = 128,
+                                       .qk_rope_head_dim = 64,
+                                       .v_head_dim = 128,
+                                       .intermediate = 18432,
+                                       .moe_intermediate = 2048,
+                                       .experts = 256,
+                                       .shared_experts = 1,
+                                       .first_k_dense = 3,
+                                       .vocab = 129280,
+                                       .mtp_layers = 1};
 
 }  // namespace
 
@@ -92,7 +43,8 @@ const std::vector<Preset>& Presets() {
         .first_k_dense = 3,
         .vocab = 160,
         .mtp_layers = 1},
-       2},
+       2,
+       {}},
       {"small",
        {.hidden = 1024,
         .layers = 6,
@@ -109,24 +61,13 @@ const std::vector<Preset>& Presets() {
         .first_k_dense = 3,
         .vocab = 8192,
         .mtp_layers = 1},
-       2},
-      {"deepseek-v3",
-       {.hidden = 7168,
-        .layers = 61,
-        .heads = 128,
-        .q_lora_rank = 1536,
-        .kv_lora_rank = 512,
-        .qk_nope_head_dim = 128,
-        .qk_rope_head_dim = 64,
-        .v_head_dim = 128,
-        .intermediate = 18432,
-        .moe_intermediate = 2048,
-        .experts = 256,
-        .shared_experts = 1,
-        .first_k_dense = 3,
-        .vocab = 129280,
-        .mtp_layers = 1},
-       163},
+       2,
+       {}},
+      {"deepseek-v3", kDeepSeekV3, 163, {}},
+      {"deepseek-r1-w8a8",
+       kDeepSeekV3,
+       164,
+       {.kind = CheckpointKind::kW8A8Mix, .norms = NormStyle::kBiased, .description_version = ""}},
   };
   return presets;
 }
@@ -174,18 +115,6 @@ Status ValidateShape(const DeepSeekShape& shape) {
                                    std::to_string(shape.layers) + " layers");
   }
   return Status::Ok();
-}
-
-std::vector<NewTensor> FloatTensors(const DeepSeekShape& shape) {
-  TensorList list(shape);
-  list.Add("model.embed_tokens.weight", {shape.vocab, shape.hidden});
-  for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
-    list.AddDecoderLayer(LayerPrefix(layer), /*moe=*/layer >= shape.first_k_dense);
-  }
-  list.Add("model.norm.weight", {shape.hidden});
-  list.Add("lm_head.weight", {shape.vocab, shape.hidden});
-  for (std::uint64_t layer = 0; layer < shape.mtp_layers; ++layer) list.AddMtpLayer(LayerPrefix(shape.layers + layer));
-  return std::move(list).Take();
 }
 
 }  // namespace shardfs::tools

@@ -1,4 +1,4 @@
-// DeepSeekShape: the sizes in a DeepSeek-V3 config.json, and the tensors of a float checkpoint of those sizes.
+// DeepSeekShape: the sizes in a DeepSeek-V3 config.json.
 //
 // Only what a config can say is checked; sizes that an engine would refuse (experts that do not divide, MoE layers with
 // an index below 3) are allowed, because tests need checkpoints that must be refused.
@@ -7,18 +7,17 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "shardfs/base/status.h"
 #include "shardfs/safetensors/dtype.h"
-#include "shardfs/safetensors/header.h"
+#include "tools/quantisation.h"
 
 namespace shardfs::tools {
 
 struct DeepSeekShape {
-  Dtype dtype = Dtype::kBF16;  // torch_dtype: of every tensor but e_score_correction_bias, which is F32
+  Dtype dtype = Dtype::kBF16;  // torch_dtype: of every float tensor but e_score_correction_bias, which is F32
   std::uint64_t hidden = 0;
   std::uint64_t layers = 0;  // without the MTP layers, which are numbered behind them
   std::uint64_t heads = 0;
@@ -36,22 +35,20 @@ struct DeepSeekShape {
   std::uint64_t mtp_layers = 0;  // may be 0
 };
 
-// A shape and the number of files that a checkpoint of it comes in.
+// A checkpoint: its shape, the number of files that it comes in, and how it is quantised.
 struct Preset {
   std::string_view name;
   DeepSeekShape shape;
   std::uint64_t files = 1;
+  Quantisation quantisation;
 };
 
-// "tiny" (1 MB), "small" (360 MB) and "deepseek-v3" (the true scale: 1.37 TB). All have an MTP layer.
+// Float ones: "tiny" (1 MB), "small" (360 MB) and "deepseek-v3" (the true scale: 1.37 TB). "deepseek-r1-w8a8" is the
+// true scale as the public W8A8 mix (702 GB), with norm biases and a float MTP layer. All have an MTP layer.
 const std::vector<Preset>& Presets();
 const Preset* FindPreset(std::string_view name);  // nullptr when there is none
 
 // kInvalidArgument when a size is 0 that must not be, or the sizes contradict each other.
 Status ValidateShape(const DeepSeekShape& shape);
-
-// The tensors of a float checkpoint, in the order in which public checkpoints list them: embedding, layers, norm,
-// lm_head, MTP layers. `shape` must be valid. Another kind of checkpoint (quantised, say) is another such function.
-std::vector<NewTensor> FloatTensors(const DeepSeekShape& shape);
 
 }  // namespace shardfs::tools

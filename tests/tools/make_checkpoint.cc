@@ -51,6 +51,15 @@ struct Arguments {
   std::optional<std::uint64_t> files;
   std::uint64_t seed = 0;
   bool sparse = false;
+  std::string kind;
+  std::string mtp_kind;
+  std::string deq_scale;
+  std::string offsets = "zero";
+  std::optional<std::string> description_version;
+  std::uint64_t group_size = 0;
+  bool fa3 = false;
+  bool anti = false;
+  bool norm_bias = false;
   std::optional<std::uint64_t> dimensions[std::size(kDimensions)];
 };
 
@@ -78,6 +87,25 @@ std::string FormatSize(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.2f} {}", number, kUnits[unit]);
 }
 
+// The preset's quantisation, or where a kind is named, one made up of the options alone.
+Result<Quantisation> QuantisationFrom(const Arguments& arguments, const Preset& preset) {
+  Quantisation quantisation = preset.quantisation;
+  if (!arguments.kind.empty()) {
+    const auto kind = ParseCheckpointKind(arguments.kind);
+    if (!kind) return Status::InvalidArgument("there is no kind " + arguments.kind);
+    quantisation = {};
+    quantisation.kind = *kind;
+  }
+  if (!arguments.mtp_kind.empty()) quantisation.quantised_mtp = arguments.mtp_kind == "quantised";
+  if (arguments.fa3) quantisation.fa3 = true;
+  if (arguments.norm_bias) quantisation.norms = NormStyle::kBiased;
+  if (arguments.anti) quantisation.norms = NormStyle::kAnti;
+  if (!arguments.deq_scale.empty()) quantisation.deq_scale = arguments.deq_scale == "i64" ? Dtype::kI64 : Dtype::kF32;
+  if (arguments.group_size > 0) quantisation.group_size = arguments.group_size;
+  if (arguments.description_version) quantisation.description_version = *arguments.description_version;
+  return quantisation;
+}
+
 Result<CheckpointOptions> OptionsFrom(const Arguments& arguments) {
   const Preset* preset = FindPreset(arguments.preset);
   if (preset == nullptr) return Status::InvalidArgument("there is no preset " + arguments.preset);
@@ -96,7 +124,9 @@ Result<CheckpointOptions> OptionsFrom(const Arguments& arguments) {
     }
     options.max_file_bytes = *size;
   }
+  SHARDFS_ASSIGN_OR_RETURN(options.quantisation, QuantisationFrom(arguments, *preset));
   options.seed = arguments.seed;
+  options.offsets = arguments.offsets == "random" ? Offsets::kRandom : Offsets::kZero;
   options.fill = arguments.sparse ? Fill::kSparse : Fill::kDense;
   return options;
 }
@@ -114,6 +144,28 @@ int Run(const Arguments& arguments) {
   return 0;
 }
 
+void AddQuantisationOptions(CLI::App& app, Arguments& arguments) {
+  app.add_option(
+         "--kind", arguments.kind,
+         "how the weights are stored; w8a8_mix has W8A8 attention and W8A8_DYNAMIC MLPs, w4a8 and w4a8_group the "
+         "same with routed experts of four bits [default: the preset's]")
+      ->check(CLI::IsMember({"float", "w8a8", "w8a8_dynamic", "w8a8_mix", "w8a16", "w4a8", "w4a8_group"}));
+  app.add_option("--mtp-kind", arguments.mtp_kind, "of the MTP layers [default: the preset's, or float]")
+      ->check(CLI::IsMember({"float", "quantised"}));
+  app.add_flag("--fa3", arguments.fa3, "scales for a quantised KV cache (FAKQuant) in quantised attention");
+  CLI::Option* anti = app.add_flag("--anti", arguments.anti, "the anti-outlier norms of old msModelSlim");
+  app.add_flag("--norm-bias", arguments.norm_bias, "biases of the norms before W8A8 linears")->excludes(anti);
+  app.add_option("--deq-scale", arguments.deq_scale, "dtype of W8A8's deq_scale [default: f32, i64 with --dtype f16]")
+      ->check(CLI::IsMember({"f32", "i64"}));
+  app.add_option("--group-size", arguments.group_size, "inputs to a group of w4a8_group [default: up to 256]")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--description-version", arguments.description_version,
+                 "of quant_model_description.json; empty for the old description [default: the preset's, or 1.0.0]");
+  app.add_option("--offsets", arguments.offsets, "values of the offsets")
+      ->check(CLI::IsMember({"zero", "random"}))
+      ->capture_default_str();
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Writes a DeepSeek-V3-shaped checkpoint of made-up values into an empty or new directory.");
   Arguments arguments;
@@ -129,6 +181,7 @@ int Main(int argc, char** argv) {
   app.add_option("--dtype", arguments.dtype, "torch_dtype")
       ->check(CLI::IsMember({"bf16", "f16"}))
       ->capture_default_str();
+  AddQuantisationOptions(app, arguments);
   CLI::Option* size = app.add_option("--max-file-size", arguments.max_file_size,
                                      "close a file before its tensors grow past this, for instance 4.3GB");
   app.add_option("--files", arguments.files, "write this many files of about one size [default: the preset's]")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
 
 namespace shardfs::tools {
 namespace {
@@ -25,31 +26,69 @@ std::uint64_t Fnv1a64(std::string_view text) {
   return hash;
 }
 
-std::uint64_t KeyHash(const ContentKey& key) { return Mix(Fnv1a64(key.name) ^ Mix(key.seed)); }
+// gate_proj and up_proj have one input between them, and so one scale and offset of it.
+std::uint64_t NameHash(std::string_view name) {
+  constexpr std::string_view kUp = "up_proj.input_";
+  const std::size_t at = name.rfind(kUp);
+  if (at == std::string_view::npos) return Fnv1a64(name);
+  return Fnv1a64(std::string(name).replace(at, kUp.size(), "gate_proj.input_"));
+}
 
-// Turns 64 random bits into elements: (bits & mask) + bias leaves sign and mantissa random and maps the exponent's low
-// three bits to eight binades just below 1, without a carry from one element into the next.
+std::uint64_t KeyHash(const ContentKey& key) { return Mix(NameHash(key.name) ^ Mix(key.seed)); }
+
+enum class Meaning { kValue, kScale, kOffset, kInputOffset };
+
+Meaning MeaningOf(std::string_view name) {
+  if (name.ends_with("scale") || name.ends_with("scale_second")) return Meaning::kScale;
+  if (name.ends_with("input_offset")) return Meaning::kInputOffset;
+  if (name.ends_with("offset") || name.ends_with("offset_second")) return Meaning::kOffset;
+  return Meaning::kValue;
+}
+
+// Turns 64 random bits into elements: (bits & mask) + bias leaves the mantissa random, and the sign where it may be
+// negative, and maps the exponent's low three bits to eight binades, without a carry from one element into the next.
 struct ElementForm {
   std::uint64_t mask = ~std::uint64_t{0};
   std::uint64_t bias = 0;
 };
 
-ElementForm FormOf(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kBF16:
-      return {0x83FF83FF83FF83FF, 0x3B803B803B803B80};
-    case Dtype::kF16:
-      return {0x9FFF9FFF9FFF9FFF, 0x1C001C001C001C00};
-    case Dtype::kF32:
-      return {0x83FFFFFF83FFFFFF, 0x3B8000003B800000};
-    default:
-      return {};
+// The form of eight binades, of which the first begins at 2^`exponent`.
+ElementForm BinadesFrom(int exponent, bool negative_too, Dtype dtype) {
+  const bool wide = dtype == Dtype::kF32 || dtype == Dtype::kI64;
+  const int width = wide ? 32 : 16;
+  const int mantissa_bits = wide ? 23 : dtype == Dtype::kF16 ? 10 : 7;
+  const int exponent_bias = dtype == Dtype::kF16 ? 15 : 127;
+  ElementForm element;
+  element.mask = (std::uint64_t{1} << (mantissa_bits + 3)) - 1;
+  if (negative_too) element.mask |= std::uint64_t{1} << (width - 1);
+  element.bias = static_cast<std::uint64_t>(exponent + exponent_bias) << mantissa_bits;
+  ElementForm form = element;
+  if (dtype == Dtype::kI64) return form;  // an F32 widened with zeros
+  for (int shift = width; shift < 64; shift += width) {
+    form.mask |= element.mask << shift;
+    form.bias |= element.bias << shift;
   }
+  return form;
+}
+
+ElementForm FormOf(const ContentKey& key) {
+  const bool is_float = key.dtype == Dtype::kBF16 || key.dtype == Dtype::kF16 || key.dtype == Dtype::kF32;
+  const Meaning meaning = MeaningOf(key.name);
+  if (meaning == Meaning::kScale && (is_float || key.dtype == Dtype::kI64)) {
+    return BinadesFrom(-12, /*negative_too=*/false, key.dtype);
+  }
+  if (!is_float) return {};
+  return BinadesFrom(meaning == Meaning::kInputOffset ? -1 : -8, /*negative_too=*/true, key.dtype);
+}
+
+bool IsZero(const ContentKey& key) {
+  const Meaning meaning = MeaningOf(key.name);
+  return key.offsets == Offsets::kZero && (meaning == Meaning::kOffset || meaning == Meaning::kInputOffset);
 }
 
 void FillDense(const ContentKey& key, std::uint64_t offset, std::span<std::byte> destination) {
   const std::uint64_t hash = KeyHash(key);
-  const ElementForm form = FormOf(key.dtype);
+  const ElementForm form = FormOf(key);
   while (!destination.empty()) {
     const std::uint64_t index = offset / kWordBytes;
     const std::uint64_t skip = offset % kWordBytes;
@@ -64,7 +103,7 @@ void FillDense(const ContentKey& key, std::uint64_t offset, std::span<std::byte>
 }  // namespace
 
 std::vector<StampRange> StampsOf(const ContentKey& key) {
-  if (key.size == 0) return {};
+  if (key.size == 0 || IsZero(key)) return {};
   if (key.size <= kWholeStampBytes) return {{0, key.size}};
   const std::uint64_t last = key.size - kStampBytes;
   // Anywhere between the other two; Mix again, as the hash itself begins the dense content.
@@ -74,7 +113,7 @@ std::vector<StampRange> StampsOf(const ContentKey& key) {
 }
 
 void ExpectedBytes(const ContentKey& key, Fill fill, std::uint64_t offset, std::span<std::byte> destination) {
-  if (fill == Fill::kDense) return FillDense(key, offset, destination);
+  if (fill == Fill::kDense && !IsZero(key)) return FillDense(key, offset, destination);
   std::memset(destination.data(), 0, destination.size());
   const std::uint64_t end = offset + destination.size();
   for (const StampRange& stamp : StampsOf(key)) {

@@ -73,6 +73,58 @@ TEST(ExpectedBytesTest, ElementsAreFiniteAndNormal) {
   }
 }
 
+TEST(ExpectedBytesTest, ScalesArePositiveAndSmall) {
+  for (const char* name : {"x.weight_scale", "x.deq_scale", "x.input_scale", "x.weight_scale_second", "x.fa_q.scale"}) {
+    const auto bytes = Read({name, Dtype::kF32, 4096, 0}, Fill::kDense, 0, 4096);
+    const auto wide = Read({name, Dtype::kI64, 4096, 0}, Fill::kDense, 0, 4096);
+    for (std::size_t i = 0; i < bytes.size(); i += 4) {
+      float value = 0;
+      std::memcpy(&value, &bytes[i], 4);
+      ASSERT_GE(value, 0x1p-12f) << name;
+      ASSERT_LT(value, 0x1p-4f) << name;
+      std::memcpy(&value, &wide[i], 4);
+      if (i % 8 == 0) {
+        ASSERT_GE(value, 0x1p-12f) << name;
+      } else {
+        ASSERT_EQ(value, 0) << name;
+      }
+    }
+  }
+}
+
+TEST(ExpectedBytesTest, OffsetsAreZeroUnlessRandom) {
+  const std::vector<std::byte> zeros(10'000);
+  for (const char* name : {"x.weight_offset", "x.input_offset", "x.weight_offset_second", "x.fa_k.offset"}) {
+    ContentKey key{name, Dtype::kF32, 10'000, 0};
+    EXPECT_EQ(Read(key, Fill::kDense, 0, key.size), zeros);
+    EXPECT_EQ(Read(key, Fill::kSparse, 0, key.size), zeros);
+    EXPECT_TRUE(StampsOf(key).empty());
+    key.offsets = Offsets::kRandom;
+    EXPECT_NE(Read(key, Fill::kDense, 0, 64), Read(key, Fill::kDense, 64, 64));
+    EXPECT_FALSE(StampsOf(key).empty());
+  }
+}
+
+TEST(ExpectedBytesTest, RandomInputOffsetsHaveWholePartsOfInt8) {
+  const ContentKey key{"x.input_offset", Dtype::kF32, 4096, 0, Offsets::kRandom};
+  const auto bytes = Read(key, Fill::kDense, 0, key.size);
+  for (std::size_t i = 0; i < bytes.size(); i += 4) {
+    float value = 0;
+    std::memcpy(&value, &bytes[i], 4);
+    ASSERT_GE(std::fabs(value), 0.5f);
+    ASSERT_LT(std::fabs(value), 128.0f);
+  }
+}
+
+TEST(ExpectedBytesTest, GateAndUpHaveOneInput) {
+  const auto read = [](const std::string& name) {
+    return Read({name, Dtype::kBF16, 2, 9, Offsets::kRandom}, Fill::kDense, 0, 2);
+  };
+  EXPECT_EQ(read("mlp.experts.3.up_proj.input_scale"), read("mlp.experts.3.gate_proj.input_scale"));
+  EXPECT_EQ(read("mlp.experts.3.up_proj.input_offset"), read("mlp.experts.3.gate_proj.input_offset"));
+  EXPECT_NE(read("mlp.experts.3.up_proj.weight"), read("mlp.experts.3.gate_proj.weight"));
+}
+
 TEST(StampsOfTest, SmallTensorIsAllStamp) {
   EXPECT_TRUE(StampsOf({"x", Dtype::kBF16, 0, 0}).empty());
   const auto stamps = StampsOf({"x", Dtype::kBF16, kWholeStampBytes, 0});
