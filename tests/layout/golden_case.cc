@@ -39,28 +39,45 @@ GoldenCase Load(const fs::path& folder) {
   golden.options.parallel.sp = SizeOf(parallel, "sp");
   golden.options.parallel.cp = SizeOf(parallel, "cp");
   if (fs::exists(folder / "ranktable.json")) {
-    golden.options.parallel.nodes = ReadRankTableServerCount(folder / "ranktable.json").value();
+    golden.rank_table = folder / "ranktable.json";
+    golden.options.parallel.nodes = ReadRankTableServerCount(golden.rank_table).value();
   }
   golden.options.mtp = json.Find("mtp")->AsInt64() == 1;
   golden.options.max_shard_bytes = ShardBytes(json.Find("max_shard")->text());
+  golden.options.dp_partition_up = json.Find("env")->Find("DP_PARTITION_UP_ENABLE") != nullptr;
+  golden.options.layout_options = {{"fidelity", "sharder"}};
+  // MindIE's own settings: the part behind the last dot is the name of an option of the layout.
+  for (const char* group : {"llm_conf", "llm_par"}) {
+    for (const auto& [key, value] : json.Find(group)->members()) {
+      const std::string text = value.AsBool() ? (*value.AsBool() ? "true" : "false") : value.text();
+      golden.options.layout_options[key.substr(key.rfind('.') + 1)] = text;
+    }
+  }
   return golden;
 }
 
 }  // namespace
 
-std::vector<GoldenCase> GoldenCases(const std::string& prefix) {
-  std::vector<fs::path> roots = {fs::path(SHARDFS_TESTS_DIR) / "golden" / "mindie"};
-  if (const char* more = std::getenv("SHARDFS_GOLDEN_DIR")) roots.push_back(fs::path(more) / "mindie");
-  std::map<std::string, fs::path> folders;
+std::vector<GoldenCase> GoldenCases(const std::string& prefix, GoldenVariant variant) {
+  std::vector<fs::path> roots = {fs::path(SHARDFS_TESTS_DIR) / "golden"};
+  if (const char* more = std::getenv("SHARDFS_GOLDEN_DIR")) roots.push_back(more);
+  std::map<std::string, GoldenCase> cases;
   for (const fs::path& root : roots) {
-    for (const auto& entry : fs::directory_iterator(root)) {
+    for (const auto& entry : fs::directory_iterator(root / "mindie")) {
       const std::string name = entry.path().filename();
-      if (name.starts_with(prefix) && fs::exists(entry.path() / "case.json")) folders[name] = entry.path();
+      if (!name.starts_with(prefix) || !fs::exists(entry.path() / "case.json")) continue;
+      GoldenCase golden = Load(entry.path());
+      if (variant == GoldenVariant::kLoader) {
+        golden.expected = root / "mindie-loader" / name / "expected";
+        golden.options.layout_options["fidelity"] = "loader";
+        if (!fs::exists(golden.expected)) continue;
+      }
+      cases[name] = std::move(golden);
     }
   }
-  std::vector<GoldenCase> cases;
-  for (const auto& [name, folder] : folders) cases.push_back(Load(folder));
-  return cases;
+  std::vector<GoldenCase> list;
+  for (auto& [name, golden] : cases) list.push_back(std::move(golden));
+  return list;
 }
 
 GoldenCase FindGoldenCase(const std::string& name) {
@@ -98,6 +115,14 @@ bool SameJson(const JsonValue& a, const JsonValue& b) {
     const JsonValue* other = b.Find(member.first);
     return other != nullptr && SameJson(member.second, *other);
   });
+}
+
+bool SameMetadata(const JsonValue& actual, const JsonValue& expected) {
+  std::vector<JsonMember> members;
+  for (const JsonMember& member : actual.members()) {
+    if (member.first != "shardfs_fidelity") members.push_back(member);
+  }
+  return SameJson(JsonValue::Object(std::move(members)), expected);
 }
 
 }  // namespace shardfs::testing

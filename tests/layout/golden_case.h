@@ -14,15 +14,19 @@ namespace shardfs::testing {
 struct GoldenCase {
   std::string name;
   std::filesystem::path source;
-  std::filesystem::path expected;  // need not exist for a case that is refused
+  std::filesystem::path expected;    // need not exist for a case that is refused
+  std::filesystem::path rank_table;  // empty for a run on one node
   LayoutOptions options;
 };
 
 // What a failing test prints of its parameter.
 void PrintTo(const GoldenCase& golden, std::ostream* out);
 
+// How a case is run: `mindie` (fidelity=sharder) and `mindie-loader` (fidelity=loader, with the sources of `mindie`).
+enum class GoldenVariant { kSharder, kLoader };
+
 // The cases of the repository, and those of SHARDFS_GOLDEN_DIR when that is set. Names that start with `prefix` only.
-std::vector<GoldenCase> GoldenCases(const std::string& prefix);
+std::vector<GoldenCase> GoldenCases(const std::string& prefix, GoldenVariant variant = GoldenVariant::kSharder);
 GoldenCase FindGoldenCase(const std::string& name);
 
 std::string ReadFile(const std::filesystem::path& path);
@@ -33,5 +37,8 @@ std::vector<std::string> FilesBelow(const std::filesystem::path& root);
 // Equal but for the order of the members of objects and of the items of arrays: the reference lists files in the order
 // of its file system.
 bool SameJson(const JsonValue& a, const JsonValue& b);
+
+// The same for model_sharded_metadata.json, but for the key by which loader's variant is marked.
+bool SameMetadata(const JsonValue& actual, const JsonValue& expected);
 
 }  // namespace shardfs::testing

@@ -6,7 +6,9 @@
 // A new layout is one new file that defines a subclass, and one line in registry.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +29,9 @@ struct LayoutOptions {
   std::uint64_t max_shard_bytes = 10'000'000'000;     // a file is closed before it would grow past this
   bool dp_partition_up = false;                       // DP_PARTITION_UP_ENABLE
   std::map<std::string, std::string> layout_options;  // -O NAME=VALUE
+  // Called with a sentence when a read shows something that could not be known before (values of the source that the
+  // reference handles in a questionable way). From any reading thread; at most once for each cause. May be empty.
+  std::function<void(const std::string&)> on_notice;
 };
 
 struct IgnoredTensor {
@@ -41,7 +46,10 @@ struct LayoutResult {
   std::uint32_t nodes = 1;             // servers, where the configuration says so
   std::string summary;                 // one line: layout, model, effective parallel sizes
   std::vector<IgnoredTensor> ignored;  // source tensors that no file is made of
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings;   // of the layout; the checkpoint has its own
+  // Reads so far that met a weight_offset which is not zero, where the view's bytes have it negated; null where no
+  // offset is. Counted by the reads of the tree.
+  std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;
 };
 
 class Layout {

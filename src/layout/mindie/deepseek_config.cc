@@ -84,19 +84,26 @@ Status CheckModelType(std::string_view model_type) {
                                           model_type, fmt::join(kTypes, ", ")));
 }
 
-// FP8 and quantised checkpoints, by what their config says.
-Status CheckFloat(const JsonValue& config) {
-  if (const JsonValue* quantize = config.Find("quantize"); quantize != nullptr && !quantize->is_null()) {
-    return Status::NotSupported(fmt::format(
-        "\"quantize\" of config.json is \"{}\": quantised checkpoints are not supported yet", quantize->text()));
-  }
+// FP8 checkpoints say so in quantization_config; MindIE's own quantised ones may have that key too, for other things.
+Status CheckNotFp8(const JsonValue& config) {
   const JsonValue* quantization = config.Find("quantization_config");
   if (quantization == nullptr || !quantization->is_object()) return Status::Ok();
   const JsonValue* method = quantization->Find("quant_method");
+  if (method == nullptr) return Status::Ok();
   return Status::NotSupported(fmt::format(
-      "config.json has a \"quantization_config\" ({}): FP8 and quantised checkpoints are not supported yet; "
-      "convert to BF16 first",
-      method == nullptr ? "no quant_method" : method->text()));
+      "\"quant_method\" of config.json is \"{}\": such checkpoints are not supported; convert to BF16 first",
+      method->text()));
+}
+
+// The kinds that the layout writes; "" for a key that is absent or null.
+Result<std::string> ParseQuantize(const JsonValue& config, std::string_view key) {
+  const JsonValue* value = config.Find(key);
+  if (value == nullptr || value->is_null()) return std::string();
+  constexpr std::array<std::string_view, 4> kKinds = {"w8a8", "w8a8_dynamic", "w8a16", "w4a8_dynamic"};
+  if (value->is_string() && std::find(kKinds.begin(), kKinds.end(), value->text()) != kKinds.end())
+    return value->text();
+  return Status::NotSupported(fmt::format("\"{}\" of config.json is \"{}\"; the mindie layout covers {}", key,
+                                          value->text(), fmt::join(kKinds, ", ")));
 }
 
 Result<Dtype> ParseDtype(std::string_view text) {
@@ -115,7 +122,11 @@ Result<DeepseekConfig> DeepseekConfig::Parse(const JsonValue& json) {
   config.model_type = reader.Text("model_type");
   SHARDFS_RETURN_IF_ERROR(reader.status());
   SHARDFS_RETURN_IF_ERROR(CheckModelType(config.model_type));
-  SHARDFS_RETURN_IF_ERROR(CheckFloat(json));
+  SHARDFS_RETURN_IF_ERROR(CheckNotFp8(json));
+  SHARDFS_ASSIGN_OR_RETURN(config.quantize, ParseQuantize(json, "quantize"));
+  SHARDFS_ASSIGN_OR_RETURN(config.mla_quantize, ParseQuantize(json, "mla_quantize"));
+  SHARDFS_ASSIGN_OR_RETURN(config.moe_quantize, ParseQuantize(json, "moe_quantize"));
+  config.has_mtp_quantize = json.Find("mtp_quantize") != nullptr;
   const std::string dtype = reader.Text("torch_dtype");
   SHARDFS_RETURN_IF_ERROR(reader.status());
   SHARDFS_ASSIGN_OR_RETURN(config.dtype, ParseDtype(dtype));

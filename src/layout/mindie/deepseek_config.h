@@ -32,6 +32,18 @@ struct DeepseekConfig {
   std::uint64_t v_head_dim = 0;
   bool router_has_bias = false;  // topk_method is noaux_tc
 
+  // Quantisation, as MindIE compares it; empty where config.json says nothing (section 3.5).
+  std::string quantize;      // dense MLP, shared experts, and what the others default to
+  std::string mla_quantize;  // attention
+  std::string moe_quantize;  // routed experts
+  bool has_mtp_quantize = false;
+
+  const std::string& AttentionQuantize() const { return mla_quantize.empty() ? quantize : mla_quantize; }
+  // Of the routed experts; in the MTP layer, `mtp_quantize` (whatever its value) brings back `quantize`.
+  const std::string& ExpertQuantize(bool is_mtp_layer) const {
+    return moe_quantize.empty() || (is_mtp_layer && has_mtp_quantize) ? quantize : moe_quantize;
+  }
+
   bool IsMoe(std::uint64_t layer) const { return layer >= first_dense_layers; }
 
   // kCorruption for a missing key or one of the wrong type, kNotSupported for a model that the layout does not cover

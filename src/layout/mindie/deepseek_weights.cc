@@ -2,117 +2,231 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+
+#include "layout/mindie/linear_resolver.h"
+#include "layout/mindie/source_inventory.h"
 
 namespace shardfs {
 namespace {
 
-constexpr std::size_t kMaxNamedDefects = 10;
-// A config that asks for far more than the checkpoint has is not searched to its end.
-constexpr std::size_t kMaxCountedDefects = 10'000;
-
 constexpr std::string_view kLayerPrefix = "model.layers.";
+constexpr std::initializer_list<Dtype> kFloats = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
 
 class Resolver {
  public:
-  Resolver(const Checkpoint& checkpoint, const DeepseekConfig& config, bool mtp)
-      : checkpoint_(checkpoint), config_(config), mtp_(mtp), used_(checkpoint.tensors().size(), false) {}
+  Resolver(const Checkpoint& checkpoint, const DeepseekConfig& config, const QuantDescription* description, bool fa3,
+           bool mtp)
+      : checkpoint_(checkpoint),
+        config_(config),
+        description_(description),
+        fa3_(fa3),
+        mtp_(mtp),
+        inventory_(checkpoint),
+        linears_(&inventory_, description) {}
 
   Result<DeepseekWeights> Run() {
-    SHARDFS_RETURN_IF_ERROR(CheckDtypes());
     DeepseekWeights weights;
-    weights.embed_tokens = Find("model.embed_tokens.weight", {config_.vocab_size, config_.hidden_size});
-    for (std::uint64_t layer = 0; layer < config_.layers && defects_ < kMaxCountedDefects; ++layer) {
+    weights.has_fa3 = fa3_;
+    weights.embed_tokens = Float("model.embed_tokens.weight", {config_.vocab_size, config_.hidden_size});
+    for (std::uint64_t layer = 0; layer < config_.layers && !inventory_.TooManyDefects(); ++layer) {
       weights.layers.push_back(FindLayer(layer, config_.IsMoe(layer)));
     }
-    weights.norm = Find("model.norm.weight", {config_.hidden_size});
-    weights.lm_head = Find("lm_head.weight", {config_.vocab_size, config_.hidden_size});
+    weights.norm = Float("model.norm.weight", {config_.hidden_size});
+    weights.lm_head = Float("lm_head.weight", {config_.vocab_size, config_.hidden_size});
     if (mtp_) {
       SHARDFS_RETURN_IF_ERROR(CheckMtpPresent());
       weights.mtp = FindMtp();
     }
-    SHARDFS_RETURN_IF_ERROR(DefectStatus());
-    SHARDFS_RETURN_IF_ERROR(AccountForTheRest(&weights));
+    SHARDFS_RETURN_IF_ERROR(linears_.status());
+    SHARDFS_RETURN_IF_ERROR(status_);
+    SHARDFS_RETURN_IF_ERROR(inventory_.ToStatus());
+    SHARDFS_RETURN_IF_ERROR(AccountForTheRest());
+    weights.ignored = inventory_.TakeIgnored();
+    std::sort(weights.ignored.begin(), weights.ignored.end(),
+              [](const IgnoredTensor& a, const IgnoredTensor& b) { return a.name < b.name; });
     return weights;
   }
 
  private:
-  const TensorInfo* Find(const std::string& name, const Shape& shape) {
-    const TensorInfo* info = checkpoint_.Find(name);
-    if (info == nullptr) {
-      AddDefect(name + " is missing");
-      return nullptr;
+  // A tensor that is a float in every kind of checkpoint.
+  const TensorInfo* Float(const std::string& name, const Shape& shape) {
+    const TensorInfo* found = checkpoint_.Find(name);
+    if (found != nullptr && !IsFloat(found->dtype)) {
+      Fail(Status::NotSupported(
+          fmt::format("{} in {} is {}, which the mindie layout does not show; convert the checkpoint "
+                      "to BF16 first",
+                      name, found->source->name(), DtypeName(found->dtype))));
     }
-    used_[static_cast<std::size_t>(info - checkpoint_.tensors().data())] = true;
-    if (info->shape != shape) {
-      AddDefect(fmt::format("{} is {} in {}, but config.json makes it {}", name, ShapeToString(info->shape),
-                            info->source->name(), ShapeToString(shape)));
-    }
-    return info;
+    return inventory_.Require(name, {shape}, kFloats);
   }
 
-  LinearWeights FindLinear(const std::string& prefix, std::uint64_t rows, std::uint64_t columns) {
-    return {Find(prefix + ".weight", {rows, columns})};
-  }
-
-  MlpWeights FindMlp(const std::string& prefix, std::uint64_t intermediate) {
-    return {FindLinear(prefix + ".gate_proj", intermediate, config_.hidden_size),
-            FindLinear(prefix + ".up_proj", intermediate, config_.hidden_size),
-            FindLinear(prefix + ".down_proj", config_.hidden_size, intermediate)};
+  MlpWeights FindMlp(const std::string& prefix, std::uint64_t intermediate, const std::string& quantize, bool routed) {
+    MlpWeights mlp;
+    mlp.gate_proj =
+        linears_.Find(prefix + ".gate_proj", LinearRole::kColumn, intermediate, config_.hidden_size, quantize, routed);
+    mlp.up_proj =
+        linears_.Find(prefix + ".up_proj", LinearRole::kColumn, intermediate, config_.hidden_size, quantize, routed);
+    mlp.down_proj =
+        linears_.Find(prefix + ".down_proj", LinearRole::kRow, config_.hidden_size, intermediate, quantize, routed);
+    if (mlp.gate_proj.kind != mlp.up_proj.kind) {
+      Fail(Status::NotSupported(fmt::format("{}.gate_proj is {}, but .up_proj is {}; they are packed into one tensor",
+                                            prefix, LinearKindName(mlp.gate_proj.kind),
+                                            LinearKindName(mlp.up_proj.kind))));
+    }
+    return mlp;
   }
 
   AttentionWeights FindAttention(const std::string& prefix) {
     const DeepseekConfig& c = config_;
     const std::uint64_t q_rows = c.heads * (c.nope_head_dim + c.rope_head_dim);
+    const auto find = [&](const char* name, LinearRole role, std::uint64_t rows, std::uint64_t columns) {
+      return linears_.Find(prefix + name, role, rows, columns, c.AttentionQuantize(), false);
+    };
     AttentionWeights weights;
     if (c.q_lora_rank) {
-      weights.q_a_proj = FindLinear(prefix + ".q_a_proj", *c.q_lora_rank, c.hidden_size);
-      weights.q_a_layernorm = Find(prefix + ".q_a_layernorm.weight", {*c.q_lora_rank});
-      weights.q_b_proj = FindLinear(prefix + ".q_b_proj", q_rows, *c.q_lora_rank);
+      weights.q_a_proj = find(".q_a_proj", LinearRole::kReplicated, *c.q_lora_rank, c.hidden_size);
+      weights.q_b_proj = find(".q_b_proj", LinearRole::kColumn, q_rows, *c.q_lora_rank);
     } else {
-      weights.q_proj = FindLinear(prefix + ".q_proj", q_rows, c.hidden_size);
+      weights.q_proj = find(".q_proj", LinearRole::kColumn, q_rows, c.hidden_size);
     }
     weights.kv_a_proj_with_mqa =
-        FindLinear(prefix + ".kv_a_proj_with_mqa", c.kv_lora_rank + c.rope_head_dim, c.hidden_size);
-    weights.kv_a_layernorm = Find(prefix + ".kv_a_layernorm.weight", {c.kv_lora_rank});
-    weights.kv_b_proj = FindLinear(prefix + ".kv_b_proj", c.heads * (c.nope_head_dim + c.v_head_dim), c.kv_lora_rank);
-    weights.o_proj = FindLinear(prefix + ".o_proj", c.hidden_size, c.heads * c.v_head_dim);
+        find(".kv_a_proj_with_mqa", LinearRole::kReplicated, c.kv_lora_rank + c.rope_head_dim, c.hidden_size);
+    weights.kv_a_layernorm = Float(prefix + ".kv_a_layernorm.weight", {c.kv_lora_rank});
+    weights.kv_b_proj =
+        find(".kv_b_proj", LinearRole::kFloatOnly, c.heads * (c.nope_head_dim + c.v_head_dim), c.kv_lora_rank);
+    weights.o_proj = find(".o_proj", LinearRole::kRow, c.hidden_size, c.heads * c.v_head_dim);
+    FindFa3(prefix, &weights);
     return weights;
   }
 
-  LayerWeights FindLayer(std::uint64_t layer, bool is_moe) {
-    const std::string prefix = fmt::format("{}{}", kLayerPrefix, layer);
-    LayerWeights weights;
-    weights.attention = FindAttention(prefix + ".self_attn");
-    weights.input_layernorm = Find(prefix + ".input_layernorm.weight", {config_.hidden_size});
-    weights.post_attention_layernorm = Find(prefix + ".post_attention_layernorm.weight", {config_.hidden_size});
+  void FindFa3(const std::string& prefix, AttentionWeights* weights) {
+    const std::string q_scale = prefix + ".fa_q.scale";
+    const std::string k_scale = prefix + ".fa_k.scale";
+    if (fa3_ && checkpoint_.Find(q_scale) != nullptr) {
+      weights->fa_q_scale = Float(q_scale, {config_.heads, 1});
+      weights->fa_k_scale = inventory_.Require(k_scale, {{1, 1}, {1}}, kFloats);
+    } else {
+      inventory_.Ignore(q_scale, "no \"fa_quant_type\" is set");
+      inventory_.Ignore(k_scale, "no \"fa_quant_type\" is set");
+    }
+    for (const char* name : {".fa_q.offset", ".fa_k.offset", ".fa_v.scale", ".fa_v.offset"}) {
+      inventory_.Ignore(prefix + name, "weight_sharder does not save it");
+    }
+  }
+
+  std::string DescribedKind(const std::string& name) {
+    if (description_ == nullptr) return {};
+    const auto kind = description_->KindOf(name);
+    if (!kind) inventory_.AddDefect(fmt::format("{} does not say what {} is", description_->file_name(), name));
+    return std::string(kind.value_or(""));
+  }
+
+  bool AnyIs(const std::vector<std::string>& linears, std::string_view kind) {
+    bool any = false;
+    for (const std::string& linear : linears) any = DescribedKind(linear + ".weight") == kind || any;
+    return any;
+  }
+
+  // Section 3.6. `may_be_anti`: whether the reference looks for an anti-outlier pair of this norm.
+  NormWeights FindNorm(const std::string& name, std::uint64_t size, const std::string& quantize,
+                       const std::vector<std::string>& linears, bool may_be_anti) {
+    NormWeights norm;
+    norm.weight = Float(name + ".weight", {size});
+    const std::string module = name + ".module";
+    const bool described = description_ != nullptr && description_->Find(module + ".weight") != nullptr;
+    norm.is_described_anti = described && !name.ends_with(".q_a_layernorm");
+    const bool static_kind = quantize == "w8a8" && AnyIs(linears, "W8A8");
+    const bool anti = described && may_be_anti && (static_kind || (quantize == "w8a16" && AnyIs(linears, "W8A16")));
+    if (anti) {
+      norm.anti_weight = Float(module + ".weight", {size});
+      norm.anti_bias = Float(module + ".bias", {size});
+    } else {
+      for (const char* part : {".weight", ".bias"}) inventory_.Ignore(module + part, "this norm is shown plain");
+    }
+    norm.has_bias = static_kind && !anti;
+    if (norm.has_bias && checkpoint_.Find(name + ".bias") != nullptr) {
+      norm.bias = Float(name + ".bias", {size});
+    } else {
+      inventory_.Ignore(name + ".bias", "this norm has no bias with weights of this kind");
+    }
+    return norm;
+  }
+
+  void FindNorms(const std::string& prefix, bool is_moe, LayerWeights* layer) {
+    const std::string attention = prefix + ".self_attn";
+    std::vector<std::string> projections = {attention + ".kv_a_proj_with_mqa", attention + ".kv_b_proj",
+                                            attention + ".o_proj"};
+    if (config_.q_lora_rank) {
+      projections.insert(projections.begin(), {attention + ".q_a_proj", attention + ".q_b_proj"});
+    } else {
+      projections.insert(projections.begin(), attention + ".q_proj");
+    }
+    const std::string& attention_quantize = config_.AttentionQuantize();
+    layer->input_layernorm =
+        FindNorm(prefix + ".input_layernorm", config_.hidden_size, attention_quantize, projections, true);
+    if (config_.q_lora_rank) {
+      NormWeights q_a =
+          FindNorm(attention + ".q_a_layernorm", *config_.q_lora_rank, attention_quantize, projections, false);
+      // It follows the input norm: with an anti-outlier pair there, it has no bias either.
+      if (layer->input_layernorm.anti_weight != nullptr) {
+        q_a.has_bias = false;
+        q_a.bias = nullptr;
+        inventory_.Ignore(attention + ".q_a_layernorm.bias", "this norm has no bias with anti-outlier norms");
+      }
+      layer->attention.q_a_layernorm = q_a;
+    }
+    const std::string mlp = prefix + (is_moe ? ".mlp.shared_experts" : ".mlp");
+    std::vector<std::string> gate_up;
+    if (!is_moe || config_.shared_experts > 0) gate_up = {mlp + ".gate_proj", mlp + ".up_proj"};
+    layer->post_attention_layernorm =
+        FindNorm(prefix + ".post_attention_layernorm", config_.hidden_size, config_.quantize, gate_up, !is_moe);
+  }
+
+  LayerWeights FindLayer(std::uint64_t index, bool is_moe) {
+    const std::string prefix = fmt::format("{}{}", kLayerPrefix, index);
+    LayerWeights layer;
+    layer.attention = FindAttention(prefix + ".self_attn");
+    FindNorms(prefix, is_moe, &layer);
     if (!is_moe) {
-      weights.dense = FindMlp(prefix + ".mlp", config_.intermediate_size);
-      return weights;
+      layer.dense = FindMlp(prefix + ".mlp", config_.intermediate_size, config_.quantize, false);
+      return layer;
     }
-    weights.router = Find(prefix + ".mlp.gate.weight", {config_.routed_experts, config_.hidden_size});
+    layer.router = Float(prefix + ".mlp.gate.weight", {config_.routed_experts, config_.hidden_size});
     if (config_.router_has_bias) {
-      weights.router_bias = Find(prefix + ".mlp.gate.e_score_correction_bias", {config_.routed_experts});
+      layer.router_bias = Float(prefix + ".mlp.gate.e_score_correction_bias", {config_.routed_experts});
     }
-    for (std::uint64_t expert = 0; expert < config_.routed_experts && defects_ < kMaxCountedDefects; ++expert) {
-      weights.experts.push_back(
-          FindMlp(fmt::format("{}.mlp.experts.{}", prefix, expert), config_.moe_intermediate_size));
-    }
+    FindExperts(prefix, index, &layer);
     if (config_.shared_experts > 0) {
-      weights.shared_experts =
-          FindMlp(prefix + ".mlp.shared_experts", config_.moe_intermediate_size * config_.shared_experts);
+      layer.shared_experts = FindMlp(prefix + ".mlp.shared_experts",
+                                     config_.moe_intermediate_size * config_.shared_experts, config_.quantize, false);
     }
-    return weights;
+    return layer;
+  }
+
+  void FindExperts(const std::string& prefix, std::uint64_t index, LayerWeights* layer) {
+    const std::string& quantize = config_.ExpertQuantize(index == config_.layers);
+    for (std::uint64_t expert = 0; expert < config_.routed_experts && !inventory_.TooManyDefects(); ++expert) {
+      const std::string name = fmt::format("{}.mlp.experts.{}", prefix, expert);
+      layer->experts.push_back(FindMlp(name, config_.moe_intermediate_size, quantize, true));
+      const MlpWeights& first = layer->experts.front();
+      const MlpWeights& last = layer->experts.back();
+      if (last.gate_proj.kind != first.gate_proj.kind || last.down_proj.kind != first.down_proj.kind) {
+        Fail(Status::NotSupported(
+            fmt::format("{} is of another weight kind than expert 0; they are stacked into one tensor", name)));
+      }
+    }
   }
 
   MtpWeights FindMtp() {
     const std::string prefix = fmt::format("{}{}", kLayerPrefix, config_.layers);
     MtpWeights weights;
-    weights.enorm = Find(prefix + ".enorm.weight", {config_.hidden_size});
-    weights.hnorm = Find(prefix + ".hnorm.weight", {config_.hidden_size});
-    weights.eh_proj = Find(prefix + ".eh_proj.weight", {config_.hidden_size, 2 * config_.hidden_size});
+    weights.enorm = Float(prefix + ".enorm.weight", {config_.hidden_size});
+    weights.hnorm = Float(prefix + ".hnorm.weight", {config_.hidden_size});
+    weights.eh_proj = Float(prefix + ".eh_proj.weight", {config_.hidden_size, 2 * config_.hidden_size});
     weights.layer = FindLayer(config_.layers, true);
-    weights.shared_head_norm = Find(prefix + ".shared_head.norm.weight", {config_.hidden_size});
+    weights.shared_head_norm = Float(prefix + ".shared_head.norm.weight", {config_.hidden_size});
     return weights;
   }
 
@@ -125,17 +239,7 @@ class Resolver {
         fmt::format("the MTP layer was asked for, but the checkpoint has no tensor {}*; use --no-mtp", prefix));
   }
 
-  Status CheckDtypes() const {
-    for (const TensorInfo& info : checkpoint_.tensors()) {
-      if (IsFloat(info.dtype)) continue;
-      return Status::NotSupported(fmt::format(
-          "{} in {} is {}: FP8 and quantised checkpoints are not supported yet, only F32, F16 and BF16 weights are",
-          info.name, info.source->name(), DtypeName(info.dtype)));
-    }
-    return Status::Ok();
-  }
-
-  // Why a tensor that is not part of any file may be left out; empty when it may not.
+  // Why a tensor that no file is made of may be left out; empty when it may not.
   std::string ReasonToIgnore(std::string_view name) const {
     if (name.ends_with(".rotary_emb.inv_freq")) return "rotary frequencies are computed by the engine";
     if (!name.starts_with(kLayerPrefix)) return {};
@@ -152,47 +256,37 @@ class Resolver {
     return {};
   }
 
-  Status AccountForTheRest(DeepseekWeights* weights) {
-    const auto tensors = checkpoint_.tensors();
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      if (used_[i]) continue;
-      std::string reason = ReasonToIgnore(tensors[i].name);
+  Status AccountForTheRest() {
+    for (const TensorInfo* info : inventory_.Unaccounted()) {
+      const std::string reason = ReasonToIgnore(info->name);
       if (reason.empty()) {
-        AddDefect(fmt::format("{} in {} is not a tensor of this model", tensors[i].name, tensors[i].source->name()));
+        inventory_.AddDefect(fmt::format("{} in {} is not a tensor of this model", info->name, info->source->name()));
       } else {
-        weights->ignored.push_back({tensors[i].name, std::move(reason)});
+        inventory_.Ignore(info->name, reason);
       }
     }
-    return DefectStatus();
+    return inventory_.ToStatus();
   }
 
-  void AddDefect(std::string sentence) {
-    if (++defects_ <= kMaxNamedDefects) named_defects_.push_back(std::move(sentence));
-  }
-
-  Status DefectStatus() const {
-    if (defects_ == 0) return Status::Ok();
-    std::string message =
-        fmt::format("the checkpoint does not fit its config.json: {}", fmt::join(named_defects_, "; "));
-    if (defects_ > kMaxNamedDefects) {
-      message += fmt::format("; and {}{} more", defects_ >= kMaxCountedDefects ? "at least " : "",
-                             defects_ - kMaxNamedDefects);
-    }
-    return Status::Corruption(std::move(message));
+  void Fail(Status status) {
+    if (status_.ok()) status_ = std::move(status);
   }
 
   const Checkpoint& checkpoint_;
   const DeepseekConfig& config_;
+  const QuantDescription* description_;
+  const bool fa3_;
   const bool mtp_;
-  std::vector<bool> used_;  // by index into the checkpoint's tensors
-  std::size_t defects_ = 0;
-  std::vector<std::string> named_defects_;
+  SourceInventory inventory_;
+  LinearResolver linears_;
+  Status status_;
 };
 
 }  // namespace
 
-Result<DeepseekWeights> DeepseekWeights::Resolve(const Checkpoint& checkpoint, const DeepseekConfig& config, bool mtp) {
-  return Resolver(checkpoint, config, mtp).Run();
+Result<DeepseekWeights> DeepseekWeights::Resolve(const Checkpoint& checkpoint, const DeepseekConfig& config,
+                                                 const QuantDescription* description, bool fa3, bool mtp) {
+  return Resolver(checkpoint, config, description, fa3, mtp).Run();
 }
 
 }  // namespace shardfs

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "layout/mindie/state_dict_writer.h"
+
 namespace shardfs {
 namespace {
 
@@ -19,12 +21,42 @@ std::string MindieConfigJson(const JsonValue& source_config, Dtype dtype) {
   return DumpPythonJson(source_config.WithMember("torch_dtype", JsonValue::String(text)));
 }
 
-std::string MindieMetadataJson(const MindieMapping& mapping,
+JsonValue QuantizationSetting(const JsonValue& source_config, const QuantDescription* description,
+                              std::string_view key) {
+  const JsonValue* quantization = source_config.Find("quantization_config");
+  const JsonValue* configured = quantization == nullptr ? nullptr : quantization->Find(key);
+  const JsonValue* described = description == nullptr ? nullptr : description->Find(key);
+  const bool config_wins = key == "fa_quant_type" && configured != nullptr;
+  if (described != nullptr && !config_wins) return *described;
+  return configured != nullptr ? *configured : JsonValue::Null();
+}
+
+std::string MindieDescriptionJson(const JsonValue& source_config, const QuantDescription& description,
+                                  std::string_view quantize, const std::vector<DescribedTensor>& lines) {
+  std::vector<JsonMember> members;
+  members.emplace_back("model_quant_type", JsonValue::String(UpperCase(quantize)));
+  members.emplace_back("version", JsonValue::String(description.version()));
+  for (const DescribedTensor& line : lines) members.emplace_back(line.name, JsonValue::String(line.kind));
+  JsonValue group_size = QuantizationSetting(source_config, &description, "group_size");
+  members.emplace_back("group_size", group_size.is_null() ? JsonValue::Integer(0) : std::move(group_size));
+  for (const char* key : {"kv_quant_type", "fa_quant_type", "reduce_quant_type"}) {
+    members.emplace_back(key, QuantizationSetting(source_config, &description, key));
+  }
+  return DumpPythonJson(JsonValue::Object(std::move(members)));
+}
+
+std::string MindieDescriptionName(const QuantDescription& description, std::string_view quantize) {
+  if (description.version() != "0.0.0") return "quant_model_description.json";
+  return "quant_model_description_" + std::string(quantize) + ".json";
+}
+
+std::string MindieMetadataJson(const MindieMapping& mapping, MindieFidelity fidelity,
+                               const std::vector<std::string>& root_files,
                                const std::map<std::string, std::vector<std::string>>& files) {
   std::vector<JsonMember> folders;
-  folders.emplace_back(".", FileList({}));
+  folders.emplace_back(".", FileList(root_files));
   for (const auto& [folder, names] : files) folders.emplace_back(folder, FileList(names));
-  return DumpPythonJson(JsonValue::Object({
+  std::vector<JsonMember> members = {
       {"world_size", JsonValue::Integer(mapping.world_size())},
       {"parallel_option", JsonValue::Object({
                               {"dp", JsonValue::Integer(mapping.dp())},
@@ -33,7 +65,9 @@ std::string MindieMetadataJson(const MindieMapping& mapping,
                               {"moe_ep", JsonValue::Integer(mapping.moe_ep())},
                           })},
       {"model_sharded", JsonValue::Object(std::move(folders))},
-  }));
+  };
+  if (fidelity == MindieFidelity::kLoader) members.emplace_back("shardfs_fidelity", JsonValue::String("loader"));
+  return DumpPythonJson(JsonValue::Object(std::move(members)));
 }
 
 bool MindieCopiesFile(std::string_view name) {

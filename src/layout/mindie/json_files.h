@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "layout/mindie/quant_description.h"
+#include "layout/mindie/state_dict.h"
 #include "shardfs/base/json.h"
 #include "shardfs/parallel/mindie_mapping.h"
 #include "shardfs/safetensors/dtype.h"
@@ -17,9 +19,23 @@ namespace shardfs {
 // config.json as modify_config writes it: re-dumped, with torch_dtype set to the model's dtype (BF16 or F16).
 std::string MindieConfigJson(const JsonValue& source_config, Dtype dtype);
 
-// model_sharded_metadata.json. `files` maps each folder to its files; the reference lists folders in the file system's
-// order, here they are sorted, the root first.
-std::string MindieMetadataJson(const MindieMapping& mapping,
+// What quantization_config of config.json, updated by the description, says under `key`; null where neither has it.
+// fa_quant_type of config.json wins over the description's. `description` may be null.
+JsonValue QuantizationSetting(const JsonValue& source_config, const QuantDescription* description,
+                              std::string_view key);
+
+// The description of the directory: `lines` are rank 0's tensors. `quantize` as in config.json.
+std::string MindieDescriptionJson(const JsonValue& source_config, const QuantDescription& description,
+                                  std::string_view quantize, const std::vector<DescribedTensor>& lines);
+
+// "quant_model_description.json", or with the quantize string in it for a source whose description has no version.
+std::string MindieDescriptionName(const QuantDescription& description, std::string_view quantize);
+
+// model_sharded_metadata.json. `root_files` are those listed for the root, `files` maps each folder to its files; the
+// reference lists folders in the file system's order, here they are sorted, the root first. Loader's variant is marked
+// by a key of its own.
+std::string MindieMetadataJson(const MindieMapping& mapping, MindieFidelity fidelity,
+                               const std::vector<std::string>& root_files,
                                const std::map<std::string, std::vector<std::string>>& files);
 
 // Whether copy_tokenizer_files copies a file of that name.

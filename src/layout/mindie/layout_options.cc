@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <optional>
 
 namespace shardfs {
@@ -11,6 +12,15 @@ std::optional<bool> ParseSwitch(std::string_view value) {
   if (value == "true" || value == "1") return true;
   if (value == "false" || value == "0") return false;
   return std::nullopt;
+}
+
+// A number of ranks; -1, as MindIE writes its default, is 1.
+std::optional<std::uint32_t> ParseSize(std::string_view value) {
+  if (value == "-1") return 1;
+  std::uint32_t size = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), size);
+  if (error != std::errc() || end != value.data() + value.size() || size == 0) return std::nullopt;
+  return size;
 }
 
 Status WrongValue(std::string_view name, std::string_view value, std::string_view accepted) {
@@ -24,19 +34,24 @@ Result<MindieOptions> MindieOptions::Parse(const std::map<std::string, std::stri
   parsed.dp_partition_up = dp_partition_up;
   for (const auto& [name, value] : options) {
     if (name == "fidelity") {
-      if (value != "sharder") return WrongValue(name, value, "sharder");
+      if (value != "sharder" && value != "loader") return WrongValue(name, value, "sharder or loader");
+      parsed.fidelity = value == "sharder" ? MindieFidelity::kSharder : MindieFidelity::kLoader;
     } else if (name == "ep_level") {
       if (value != "1" && value != "2") return WrongValue(name, value, "1 or 2");
       parsed.ep_level = value == "1" ? 1 : 2;
+    } else if (name == "dense_mlp_local_tp") {
+      const auto size = ParseSize(value);
+      if (!size) return WrongValue(name, value, "a number of ranks, or -1 for MindIE's default");
+      parsed.dense_mlp_local_tp = *size;
     } else if (name == "enable_gating_dp" || name == "enable_shared_expert_dp") {
       const auto on = ParseSwitch(value);
       if (!on) return WrongValue(name, value, "true or false");
       (name == "enable_gating_dp" ? parsed.enable_gating_dp : parsed.enable_shared_expert_dp) = *on;
     } else {
-      return Status::InvalidArgument(fmt::format(
-          "-O {}={}: the mindie layout has no option \"{}\"; it has fidelity, ep_level, enable_gating_dp and "
-          "enable_shared_expert_dp",
-          name, value, name));
+      return Status::InvalidArgument(
+          fmt::format("-O {}={}: the mindie layout has no option \"{}\"; it has fidelity, ep_level, enable_gating_dp, "
+                      "enable_shared_expert_dp and dense_mlp_local_tp",
+                      name, value, name));
     }
   }
   return parsed;

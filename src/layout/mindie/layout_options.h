@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "shardfs/base/result.h"
@@ -11,17 +12,24 @@
 
 namespace shardfs {
 
+enum class MindieFidelity : std::uint8_t {
+  kSharder,  // the bytes that weight_sharder writes
+  kLoader,   // the bytes that make MindIE's loader end up with what an ordinary load gives
+};
+
 struct MindieOptions {
+  // Nothing: kSharder where the two load alike, else a refusal that asks for one of them.
+  std::optional<MindieFidelity> fidelity;
   std::uint32_t ep_level = 1;  // 1 or 2
   bool enable_gating_dp = true;
   bool enable_shared_expert_dp = false;
-  bool dp_partition_up = false;  // DP_PARTITION_UP_ENABLE: lm_head is split by tp instead of the world
+  std::uint32_t dense_mlp_local_tp = 1;  // ranks that split the dense MLP, when more than 1
+  bool dp_partition_up = false;          // DP_PARTITION_UP_ENABLE: lm_head is split by tp instead of the world
 
   // kInvalidArgument for an unknown name (the known ones are listed) or a value that the name does not take.
-  // `fidelity` takes "sharder": the bytes that weight_sharder writes.
   static Result<MindieOptions> Parse(const std::map<std::string, std::string>& options, bool dp_partition_up);
 
-  // Whether router rows are rotated so that a rank's own experts come first (section 3.3, "Rotation").
+  // Whether MindIE rotates router rows so that a rank's own experts come first (section 3.3, "Rotation").
   bool RotatesRouter(const MindieMapping& mapping) const;
 };
 

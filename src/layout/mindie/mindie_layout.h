@@ -1,5 +1,6 @@
 // MindieLayout: the directory that MindIE-LLM's weight_sharder writes for DeepSeek-V2/V3/R1, byte for byte
-// (spec/mindie-weight-sharder.md). Float weights; what the reference loses data on is refused.
+// (spec/mindie-weight-sharder.md), or the variant of it that MindIE's loader reads right
+// (spec/mindie-loader-variant.md). All weight kinds that the reference writes; what it loses data on is refused.
 #pragma once
 
 #include "shardfs/layout/layout.h"

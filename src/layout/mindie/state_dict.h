@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,13 +33,28 @@ inline constexpr std::uint64_t kLastDenseFolderLayer = 2;
 // What every rank's state dict is made from. All of it outlives the call.
 struct MindieModel {
   const DeepseekConfig& config;
+  const QuantDescription* description;  // null for a checkpoint without `quantize`
   const DeepseekWeights& weights;
   const MindieMapping& mapping;
   const MindieOptions& options;
+  MindieFidelity fidelity;
+  std::shared_ptr<const ReadObserver> on_offsets;  // sees every negated weight_offset that is read; may be null
 };
 
-// By folder, in state-dict order.
-using MindieStateDict = std::array<std::vector<NamedTensor>, kMindieFolders>;
+// The same for a model: in loader's variant, mlp tensors that differ between ranks which share a dense folder go to the
+// rank's own experts folder (spec/mindie-loader-variant.md, section 1, rule 6).
+MindieFolder MindieFolderOf(std::string_view tensor_name, const MindieModel& model);
+
+// A line of quant_model_description: a tensor of the state dict, and what it is.
+struct DescribedTensor {
+  std::string name;
+  std::string kind;
+};
+
+struct MindieStateDict {
+  std::array<std::vector<NamedTensor>, kMindieFolders> folders;  // each in state-dict order
+  std::vector<DescribedTensor> description;  // of the wanted folders' tensors; empty without `quantize`
+};
 
 // The tensors of `rank` that belong to the folders whose flag in `wanted` is set; the others are not built.
 // Thread-safe.

@@ -158,18 +158,16 @@ TEST_F(MindieLayoutTest, SharedExpertsAreSplitAsTheOptionsSay) {
   EXPECT_EQ(columns(), whole);
 }
 
-TEST_F(MindieLayoutTest, RouterRowsAreRotatedOnlyWithoutDataParallelAndSaidSo) {
+TEST_F(MindieLayoutTest, RouterRowsAreRotatedOnlyWithoutDataParallel) {
   const auto straight = Build();
   ASSERT_TRUE(straight.ok());
-  EXPECT_TRUE(straight->warnings.empty()) << straight->warnings[0];
   const std::string router = "model.layers.3.mlp.gate.weight";
   const auto plain = Bytes(*straight->tree, "model-moe-tp-001-ep-001", router);
 
   options_.parallel = {.world_size = 4, .dp = 1, .tp = 4, .moe_tp = 2, .moe_ep = 2};
+  options_.layout_options = {{"fidelity", "sharder"}};
   const auto rotated_result = BuildWritten();
   ASSERT_TRUE(rotated_result.ok()) << rotated_result.status();
-  ASSERT_EQ(rotated_result->warnings.size(), 1u);
-  EXPECT_NE(rotated_result->warnings[0].find("rotates them a second time"), std::string::npos);
   const auto rotated = Bytes(*rotated_result->tree, "model-moe-tp-001-ep-001", router);
   auto expected = plain;
   std::rotate(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(expected.size() / 2), expected.end());
@@ -180,6 +178,11 @@ TEST_F(MindieLayoutTest, RouterRowsAreRotatedOnlyWithoutDataParallelAndSaidSo) {
   const auto level2 = BuildWritten();
   ASSERT_TRUE(level2.ok());
   EXPECT_EQ(Bytes(*level2->tree, "model-moe-tp-001-ep-001", router), plain);
+
+  options_.layout_options = {{"fidelity", "loader"}};
+  const auto loader = BuildWritten();
+  ASSERT_TRUE(loader.ok());
+  EXPECT_EQ(Bytes(*loader->tree, "model-moe-tp-001-ep-001", router), plain);
 }
 
 TEST_F(MindieLayoutTest, WithoutQLoraThereIsOneQueryProjection) {

@@ -59,14 +59,36 @@ TEST_F(MindieRefusal, AMissingConfig) {
   ExpectRefused(BuildWritten(), 3, "config.json", directory_);
 }
 
-TEST_F(MindieRefusal, QuantisedAndFp8CheckpointsForNow) {
-  ExpectRefused(BuildWithConfig("{", "{\"quantize\": \"w8a8_dynamic\", "), 3, "not supported yet", "w8a8_dynamic");
-  ExpectRefused(BuildWithConfig("{", "{\"quantization_config\": {\"quant_method\": \"fp8\"}, "), 3, "not supported yet",
+TEST_F(MindieRefusal, Fp8CheckpointsAndKindsThatTheReferenceDoesNotWrite) {
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": \"w4a16\", "), 3, "w4a16", "w8a8_dynamic");
+  ExpectRefused(BuildWithConfig("{", "{\"quantization_config\": {\"quant_method\": \"fp8\"}, "), 3, "not supported",
                 "fp8");
-  ExpectRefused(Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kI8; }), 3,
-                "model.layers.0.mlp.up_proj.weight", "not supported yet");
   ExpectRefused(Build([](auto* tensors) { Named(tensors, "lm_head.weight").dtype = Dtype::kF8E4M3; }), 3,
                 "lm_head.weight", "F8_E4M3");
+}
+
+TEST_F(MindieRefusal, IntegerWeightsThatTheConfigDoesNotExplain) {
+  ExpectRefused(Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kI8; }), 3,
+                "model.layers.0.mlp.up_proj.weight", "\"quantize\"");
+}
+
+TEST_F(MindieRefusal, AQuantisedConfigWithoutItsDescription) {
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": \"w8a8_dynamic\", "), 3, "quant_model_description.json",
+                "w8a8_dynamic");
+}
+
+// Where the reference's save and load are not each other's inverse, the user has to choose.
+TEST_F(MindieRefusal, AVariantThatMustBeChosenInTwoLines) {
+  ASSERT_TRUE(Build().ok());
+  options_.parallel = {.world_size = 4, .dp = 1, .tp = 4, .moe_tp = 2, .moe_ep = 2};
+  const auto result = BuildWritten();
+  ExpectRefused(result, 2, "rotates router rows", "-O fidelity=loader");
+  const std::string message(result.status().message());
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 1);
+  for (const char* fidelity : {"sharder", "loader"}) {
+    options_.layout_options = {{"fidelity", fidelity}};
+    EXPECT_TRUE(BuildWritten().ok()) << fidelity;
+  }
 }
 
 TEST_F(MindieRefusal, AnExpertWithoutItsUpProj) {
@@ -120,7 +142,9 @@ TEST_F(MindieRefusal, OptionsThatTheLayoutDoesNotHave) {
   options_.layout_options = {{"fidelty", "sharder"}};
   ExpectRefused(BuildWritten(), 2, "fidelty", "fidelity");
   options_.layout_options = {{"fidelity", "exact"}};
-  ExpectRefused(BuildWritten(), 2, "exact", "sharder");
+  ExpectRefused(BuildWritten(), 2, "exact", "sharder or loader");
+  options_.layout_options = {{"dense_mlp_local_tp", "0"}};
+  ExpectRefused(BuildWritten(), 2, "dense_mlp_local_tp", "0");
   options_.layout_options = {{"ep_level", "3"}};
   ExpectRefused(BuildWritten(), 2, "ep_level", "3");
   options_.layout_options = {{"enable_gating_dp", "maybe"}};

@@ -1,0 +1,69 @@
+#include "layout/mindie/source_inventory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace shardfs {
+namespace {
+
+constexpr std::size_t kMaxNamedDefects = 10;
+
+}  // namespace
+
+SourceInventory::SourceInventory(const Checkpoint& checkpoint)
+    : checkpoint_(checkpoint), used_(checkpoint.tensors().size(), false) {}
+
+void SourceInventory::MarkUsed(const TensorInfo& info) {
+  used_[static_cast<std::size_t>(&info - checkpoint_.tensors().data())] = true;
+}
+
+const TensorInfo* SourceInventory::FindIfPresent(const std::string& name) {
+  const TensorInfo* info = checkpoint_.Find(name);
+  if (info != nullptr) MarkUsed(*info);
+  return info;
+}
+
+const TensorInfo* SourceInventory::Require(const std::string& name, std::initializer_list<Shape> shapes,
+                                           std::initializer_list<Dtype> dtypes) {
+  const TensorInfo* info = FindIfPresent(name);
+  if (info == nullptr) {
+    AddDefect(name + " is missing");
+    return nullptr;
+  }
+  if (std::find(shapes.begin(), shapes.end(), info->shape) == shapes.end()) {
+    AddDefect(fmt::format("{} is {} in {}, but config.json makes it {}", name, ShapeToString(info->shape),
+                          info->source->name(), ShapeToString(*shapes.begin())));
+  } else if (std::find(dtypes.begin(), dtypes.end(), info->dtype) == dtypes.end()) {
+    AddDefect(fmt::format("{} is {} in {}, but must be {}", name, DtypeName(info->dtype), info->source->name(),
+                          DtypeName(*dtypes.begin())));
+  }
+  return info;
+}
+
+void SourceInventory::Ignore(const std::string& name, const std::string& reason) {
+  if (FindIfPresent(name) != nullptr) ignored_.push_back({name, reason});
+}
+
+void SourceInventory::AddDefect(std::string sentence) {
+  if (++defects_ <= kMaxNamedDefects) named_defects_.push_back(std::move(sentence));
+}
+
+Status SourceInventory::ToStatus() const {
+  if (defects_ == 0) return Status::Ok();
+  std::string message = fmt::format("the checkpoint does not fit its config.json: {}", fmt::join(named_defects_, "; "));
+  if (defects_ > kMaxNamedDefects) {
+    message += fmt::format("; and {}{} more", TooManyDefects() ? "at least " : "", defects_ - kMaxNamedDefects);
+  }
+  return Status::Corruption(std::move(message));
+}
+
+std::vector<const TensorInfo*> SourceInventory::Unaccounted() const {
+  std::vector<const TensorInfo*> rest;
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    if (!used_[i]) rest.push_back(&checkpoint_.tensors()[i]);
+  }
+  return rest;
+}
+
+}  // namespace shardfs

@@ -1,0 +1,55 @@
+// SourceInventory: looks tensors up in a checkpoint, checks them, and keeps account of which were used or ignored.
+// Defects are collected, so that a refusal names the first ten instead of the first.
+//
+// Not thread-safe; used while a layout is built.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/layout/layout.h"
+#include "shardfs/source/checkpoint.h"
+
+namespace shardfs {
+
+class SourceInventory {
+ public:
+  // A config that asks for far more than the checkpoint has is not searched to its end.
+  static constexpr std::size_t kMaxCountedDefects = 10'000;
+
+  explicit SourceInventory(const Checkpoint& checkpoint);
+
+  // The tensor of that name, marked used; nullptr without a defect when there is none.
+  const TensorInfo* FindIfPresent(const std::string& name);
+
+  // The tensor of that name and one of those shapes and dtypes; anything else is a defect. nullptr when it is missing.
+  const TensorInfo* Require(const std::string& name, std::initializer_list<Shape> shapes,
+                            std::initializer_list<Dtype> dtypes);
+
+  // Accounts for a tensor that no file is made of, if it is there.
+  void Ignore(const std::string& name, const std::string& reason);
+
+  void AddDefect(std::string sentence);
+  std::size_t defects() const { return defects_; }
+  bool TooManyDefects() const { return defects_ >= kMaxCountedDefects; }
+
+  // kCorruption naming the first ten defects, or OK.
+  Status ToStatus() const;
+
+  // Tensors that were neither used nor ignored so far.
+  std::vector<const TensorInfo*> Unaccounted() const;
+  std::vector<IgnoredTensor> TakeIgnored() { return std::move(ignored_); }
+
+ private:
+  void MarkUsed(const TensorInfo& info);
+
+  const Checkpoint& checkpoint_;
+  std::vector<bool> used_;  // by index into the checkpoint's tensors
+  std::vector<IgnoredTensor> ignored_;
+  std::size_t defects_ = 0;
+  std::vector<std::string> named_defects_;
+};
+
+}  // namespace shardfs
