@@ -18,5 +18,6 @@ Command AddMountCommand(CLI::App& program);
 Command AddUmountCommand(CLI::App& program);
 Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
+Command AddVerifyCommand(CLI::App& program);
 
 }  // namespace shardfs

@@ -29,7 +29,8 @@ int Main(int argc, char** argv) {
   program.set_version_flag("--version", "shardfs " SHARDFS_VERSION);
   program.require_subcommand(1);
   const std::vector<Command> commands{AddMountCommand(program), AddUmountCommand(program),
-                                      AddMaterializeCommand(program), AddPlanCommand(program)};
+                                      AddMaterializeCommand(program), AddPlanCommand(program),
+                                      AddVerifyCommand(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

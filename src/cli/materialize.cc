@@ -1,23 +1,23 @@
 // shardfs materialize: writes the files of a view to a directory, without FUSE.
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 
+#include "cli/cancel_signals.h"
 #include "cli/commands.h"
 #include "cli/file_mode.h"
-#include "cli/node_ranks.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/rank_options.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
 
@@ -27,58 +27,12 @@ namespace {
 struct MaterializeArguments {
   CommonOptions common;
   std::string destination;
-  std::string ranks;  // as typed; empty when not given
-  std::optional<std::uint32_t> node_rank;
-  std::optional<std::uint32_t> nodes;
+  RankOptions ranks;
   std::string file_mode = "0640";  // octal, as typed
   std::string directory_mode = "0750";
   MaterializeOptions options;
   bool json = false;
 };
-
-// Written by a signal handler: the one thing that has no other way to reach the run.
-std::atomic<bool> signalled{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-// While it lives, the signals that end a program only set `signalled`, so that a run can remove what it wrote; and
-// nobody reading the output any more does not end the program.
-class SignalsToFlag {
- public:
-  SignalsToFlag() {
-    struct sigaction action {};
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
-    action.sa_handler = [](int) { signalled.store(true); };
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      if (kSignals[i] == SIGPIPE) action.sa_handler = SIG_IGN;
-      ::sigaction(kSignals[i], &action, &before_[i]);
-    }
-  }
-  SignalsToFlag(const SignalsToFlag&) = delete;
-  SignalsToFlag& operator=(const SignalsToFlag&) = delete;
-  ~SignalsToFlag() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr std::array<int, 4> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-  std::array<struct sigaction, kSignals.size()> before_{};
-};
-
-// The ranks asked for; nothing for all.
-Result<std::optional<RankSet>> SelectRanks(const MaterializeArguments& arguments, const LayoutResult& layout) {
-  if (!arguments.ranks.empty()) {
-    SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RankSet::Parse(arguments.ranks, layout.world_size));
-    return std::optional(std::move(ranks));
-  }
-  if (!arguments.node_rank) return std::optional<RankSet>();
-  if (!arguments.nodes && layout.nodes <= 1) {
-    return Status::InvalidArgument("--node-rank needs the number of nodes; add --nnodes");
-  }
-  const std::uint32_t nodes = arguments.nodes.value_or(layout.nodes);
-  SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RanksOfNode(layout.world_size, nodes, *arguments.node_rank));
-  return std::optional(std::move(ranks));
-}
 
 // A plan is refused before anything has been done: whatever the reason, that is exit code 2, except for a system call
 // that fails.
@@ -88,11 +42,20 @@ int PreflightExitCode(const Status& status) {
 }
 
 Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const MaterializeOptions& options) {
-  const SignalsToFlag signals;
+  const CancelSignals signals;
   std::stop_source cancel;
   MaterializeProgress progress;
-  const ProgressReporter reporter(plan, progress, [&cancel] {
-    if (signalled.load()) cancel.request_stop();
+  const auto snapshot = [&plan, &progress] {
+    ProgressState state{.bytes_done = progress.bytes_done.load(std::memory_order_relaxed),
+                        .bytes_total = plan.total_bytes(),
+                        .files_done = progress.files_done.load(std::memory_order_relaxed),
+                        .files_total = plan.files().size()};
+    const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
+    if (current < plan.files().size()) state.current_file = plan.files()[current].path;
+    return state;
+  };
+  const ProgressReporter reporter(snapshot, [&cancel, &signals] {
+    if (signals.Received()) cancel.request_stop();
   });
   return Materialize(plan, options, progress, cancel.get_token());
 }
@@ -126,7 +89,7 @@ int RunMaterialize(MaterializeArguments& arguments) {
 
   const auto view = BuildView(arguments.common);
   if (!view.ok()) return ExitCodeOf(view.status());
-  const auto ranks = SelectRanks(arguments, view->layout);
+  const auto ranks = SelectRanks(arguments.ranks, view->layout);
   if (!ranks.ok()) return ExitCodeOf(ranks.status());
   const auto plan = MaterializePlan::Create(view->layout.tree, *ranks, view->checkpoint->path(), arguments.destination);
   if (!plan.ok()) return PreflightExitCode(plan.status());
@@ -143,12 +106,7 @@ Command AddMaterializeCommand(CLI::App& program) {
   const auto arguments = std::make_shared<MaterializeArguments>();
   AddCommonOptions(*app, arguments->common);
   app->add_option("DEST", arguments->destination, "Directory to make, or an empty one")->required();
-  auto* ranks = app->add_option("--ranks", arguments->ranks, "Write only what these ranks load, as in 0-7,9");
-  auto* node_rank = app->add_option("--node-rank", arguments->node_rank, "Write only what this node's ranks load");
-  auto* nodes = app->add_option("--nnodes", arguments->nodes, "Number of nodes (default: the rank table's)");
-  ranks->excludes(node_rank)->type_name("RANKS");
-  node_rank->type_name("N");
-  nodes->needs(node_rank)->type_name("M");
+  AddRankOptions(*app, "Write only what", arguments->ranks);
   app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("UID");
   app->add_option("--gid", arguments->options.gid, "Group (default: that of the user)")->type_name("GID");
   app->add_option("--file-mode", arguments->file_mode, "Mode of files (default: 0640)")->type_name("MODE");

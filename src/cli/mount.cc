@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -103,12 +104,14 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   std::string source;
   std::string summary;
   std::shared_ptr<const VirtualTree> tree;
+  std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;
   {
     Result<View> view = BuildView(common);
     if (!view.ok()) return ExitCodeOf(view.status());
     source = view->checkpoint->path();
     summary = view->layout.summary;
     tree = view->layout.tree;
+    nonzero_offset_reads = view->layout.nonzero_offset_reads;
     request.options.attributes.time_ns = NewestTime(*view->checkpoint);
   }
   request.options.source_name = source;
@@ -128,6 +131,9 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   const FuseCounters& counters = (*session)->counters();
   spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads.load(),
                counters.read_bytes.load(), counters.read_errors.load());
+  if (nonzero_offset_reads != nullptr && nonzero_offset_reads->load() > 0) {
+    spdlog::warn("{} reads met a weight_offset that is not zero", nonzero_offset_reads->load());
+  }
   if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
   return ToExitCode(status.code());
 }

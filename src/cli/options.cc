@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <spdlog/spdlog.h>
+
 #include "cli/output.h"
 #include "shardfs/parallel/rank_table.h"
 
@@ -118,7 +120,8 @@ Result<ResolvedOptions> Resolve(const CommonOptions& options) {
 }
 
 Result<View> BuildView(const CommonOptions& options) {
-  SHARDFS_ASSIGN_OR_RETURN(const ResolvedOptions resolved, Resolve(options));
+  SHARDFS_ASSIGN_OR_RETURN(ResolvedOptions resolved, Resolve(options));
+  resolved.options.on_notice = [](const std::string& notice) { spdlog::warn("{}", notice); };
   const Layout* layout = FindLayout(resolved.layout);
   if (layout == nullptr) {
     return Status::InvalidArgument("there is no layout '" + resolved.layout + "'; there is " + KnownLayouts());

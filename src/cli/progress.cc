@@ -120,10 +120,8 @@ double RateMeter::Update(Clock::time_point now, std::uint64_t bytes) {
   return static_cast<double>(bytes - samples_.front().second) / span.count();
 }
 
-ProgressReporter::ProgressReporter(const MaterializePlan& plan, const MaterializeProgress& progress,
-                                   std::function<void()> on_tick)
-    : plan_(plan),
-      progress_(progress),
+ProgressReporter::ProgressReporter(std::function<ProgressState()> snapshot, std::function<void()> on_tick)
+    : snapshot_(std::move(snapshot)),
       on_tick_(std::move(on_tick)),
       thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
@@ -133,14 +131,8 @@ ProgressReporter::~ProgressReporter() {
 }
 
 ProgressState ProgressReporter::Snapshot() {
-  ProgressState state;
-  state.bytes_done = progress_.bytes_done.load(std::memory_order_relaxed);
-  state.bytes_total = plan_.total_bytes();
-  state.files_done = progress_.files_done.load(std::memory_order_relaxed);
-  state.files_total = plan_.files().size();
+  ProgressState state = snapshot_();
   state.bytes_per_second = meter_.Update(RateMeter::Clock::now(), state.bytes_done);
-  const std::uint32_t current = progress_.current_file.load(std::memory_order_relaxed);
-  if (current < plan_.files().size()) state.current_file = plan_.files()[current].path;
   return state;
 }
 

@@ -1,4 +1,4 @@
-// The progress of a materialize run: a bar on a terminal, a line every few seconds elsewhere.
+// The progress of a long run: a bar on a terminal, a line every few seconds elsewhere.
 #pragma once
 
 #include <chrono>
@@ -9,8 +9,6 @@
 #include <string>
 #include <thread>
 
-#include "shardfs/materialize/materializer.h"
-
 namespace shardfs {
 
 // One moment of a run.
@@ -19,8 +17,8 @@ struct ProgressState {
   std::uint64_t bytes_total = 0;
   std::uint64_t files_done = 0;
   std::uint64_t files_total = 0;
-  double bytes_per_second = 0;  // lately; 0 while it is not known
-  std::string current_file;     // may be empty
+  double bytes_per_second = 0;  // lately; 0 while it is not known; filled in by ProgressReporter
+  std::string current_file{};   // may be empty
 };
 
 // "1:05", "2:03:09"
@@ -46,11 +44,11 @@ class RateMeter {
 };
 
 // Shows the progress of a run on stderr from a thread of its own, from construction to destruction; the bar is removed
-// at the end. Ownership: borrows the plan and the progress.
+// at the end.
 class ProgressReporter {
  public:
-  // `on_tick` is called about ten times a second from the reporter's thread.
-  ProgressReporter(const MaterializePlan& plan, const MaterializeProgress& progress, std::function<void()> on_tick);
+  // Both are called about ten times a second from the reporter's thread: `on_tick`, then `snapshot`.
+  ProgressReporter(std::function<ProgressState()> snapshot, std::function<void()> on_tick);
   ~ProgressReporter();
   ProgressReporter(const ProgressReporter&) = delete;
   ProgressReporter& operator=(const ProgressReporter&) = delete;
@@ -59,8 +57,7 @@ class ProgressReporter {
   void Loop(const std::stop_token& stop);
   ProgressState Snapshot();
 
-  const MaterializePlan& plan_;
-  const MaterializeProgress& progress_;
+  const std::function<ProgressState()> snapshot_;
   const std::function<void()> on_tick_;
   RateMeter meter_;
   std::jthread thread_;  // last, so that all it uses exists while it runs

@@ -1,0 +1,132 @@
+// shardfs verify: compares a directory with what a view would show.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <string>
+
+#include "cli/cancel_signals.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/rank_options.h"
+#include "safetensors/quote_name.h"
+#include "shardfs/materialize/format_bytes.h"
+#include "shardfs/materialize/verifier.h"
+
+namespace shardfs {
+namespace {
+
+constexpr int kDifferent = 4;  // the exit code
+
+struct VerifyArguments {
+  CommonOptions common;
+  std::string directory;
+  RankOptions ranks;
+  VerifyOptions options;
+  bool json = false;
+};
+
+Result<VerifyReport> RunWithProgress(const Verifier& verifier) {
+  const CancelSignals signals;
+  std::stop_source cancel;
+  VerifyProgress progress;
+  const auto snapshot = [&verifier, &progress] {
+    ProgressState state{.bytes_done = progress.bytes_done.load(std::memory_order_relaxed),
+                        .bytes_total = verifier.total_bytes(),
+                        .files_done = progress.files_done.load(std::memory_order_relaxed),
+                        .files_total = verifier.files().size()};
+    const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
+    if (current < verifier.files().size()) state.current_file = verifier.files()[current].path;
+    return state;
+  };
+  const ProgressReporter reporter(snapshot, [&cancel, &signals] {
+    if (signals.Received()) cancel.request_stop();
+  });
+  return verifier.Run(progress, cancel.get_token());
+}
+
+nlohmann::ordered_json ToJson(const Difference& difference) {
+  nlohmann::ordered_json json = {{"path", difference.path}, {"kind", DifferenceKindName(difference.kind)}};
+  json["tensor"] = difference.tensor.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(difference.tensor);
+  json["index"] = difference.index ? nlohmann::ordered_json(*difference.index) : nlohmann::ordered_json();
+  json["expected"] = difference.expected;
+  json["actual"] = difference.actual;
+  json["message"] = difference.message;
+  return json;
+}
+
+void PrintJson(const VerifyArguments& arguments, const VerifyReport& report) {
+  nlohmann::ordered_json json = {{"source", arguments.common.source},
+                                 {"directory", arguments.directory},
+                                 {"equal", report.equal()},
+                                 {"quick", arguments.options.quick},
+                                 {"files_compared", report.files_compared},
+                                 {"bytes_compared", report.bytes_compared},
+                                 {"seconds", report.seconds}};
+  json["differences"] = nlohmann::ordered_json::array();
+  for (const Difference& difference : report.differences) json["differences"].push_back(ToJson(difference));
+  // Names come from the directory: what is not UTF-8 in them is replaced, because JSON cannot hold it.
+  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+}
+
+void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
+  for (const Difference& difference : report.differences) {
+    std::cout << fmt::format("{}: {}\n", QuoteName(difference.path), difference.message);
+  }
+  const std::string verdict = report.equal() ? (arguments.options.quick ? "equal in names, sizes and headers" : "equal")
+                                             : fmt::format("{} difference{}", report.differences.size(),
+                                                           report.differences.size() == 1 ? "" : "s");
+  const double rate = static_cast<double>(report.bytes_compared) / std::max(report.seconds, 1e-9);
+  std::cout << fmt::format("{}: {} ({} files, {} compared in {:.1f} s, {}/s)\n", arguments.directory, verdict,
+                           report.files_compared, FormatBytes(report.bytes_compared), report.seconds,
+                           FormatBytes(static_cast<std::uint64_t>(rate)));
+}
+
+int RunVerify(VerifyArguments& arguments) {
+  const auto view = BuildView(arguments.common);
+  if (!view.ok()) return ExitCodeOf(view.status());
+  auto ranks = SelectRanks(arguments.ranks, view->layout);
+  if (!ranks.ok()) return ExitCodeOf(ranks.status());
+  arguments.options.ranks = std::move(*ranks);
+  // weight_sharder lists folders in the order of its file system.
+  arguments.options.order_insensitive_json = {"model_sharded_metadata.json"};
+  // Only shardfs marks the variant that is meant for the loader; a directory is that variant by its bytes.
+  arguments.options.optional_json_keys = {"shardfs_fidelity"};
+  const auto verifier = Verifier::Create(view->layout.tree, arguments.directory, arguments.options);
+  if (!verifier.ok()) return ExitCodeOf(verifier.status());
+  const auto report = RunWithProgress(*verifier);
+  if (!report.ok()) return ExitCodeOf(report.status());
+  if (arguments.json) {
+    PrintJson(arguments, *report);
+  } else {
+    PrintText(arguments, *report);
+  }
+  std::cout.flush();
+  if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
+  return report->equal() ? 0 : kDifferent;
+}
+
+}  // namespace
+
+Command AddVerifyCommand(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("verify", "Compare a directory with what a view would show");
+  const auto arguments = std::make_shared<VerifyArguments>();
+  AddCommonOptions(*app, arguments->common);
+  app->add_option("DIR", arguments->directory, "Output of weight_sharder or materialize, or a mount")->required();
+  AddRankOptions(*app, "Expect only what", arguments->ranks);
+  app->add_flag("--quick", arguments->options.quick, "Compare names, sizes and headers only");
+  app->add_option("--threads", arguments->options.threads, "Pieces compared at a time (default: one per CPU)")
+      ->check(CLI::Range(1u, 1024u))
+      ->type_name("N");
+  app->add_flag("--json", arguments->json, "Print the result as JSON");
+  return {app, [arguments] { return RunVerify(*arguments); }};
+}
+
+}  // namespace shardfs
