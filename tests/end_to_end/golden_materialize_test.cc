@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "end_to_end/float_cases.h"
 #include "end_to_end/mounted_program.h"
+#include "end_to_end/shown_cases.h"
 
 namespace shardfs::testing {
 namespace {
@@ -14,7 +14,7 @@ class GoldenMaterialize : public ::testing::TestWithParam<GoldenCase> {};
 std::vector<std::string> Arguments(const GoldenCase& golden, const std::filesystem::path& destination,
                                    std::vector<std::string> more = {}) {
   std::vector<std::string> arguments = {"materialize", golden.source, destination};
-  for (const std::string& argument : ParallelArguments(golden.options)) arguments.push_back(argument);
+  for (const std::string& argument : LayoutArguments(golden)) arguments.push_back(argument);
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -28,7 +28,17 @@ TEST_P(GoldenMaterialize, WritesWhatTheReferenceWrote) {
   EXPECT_TRUE(IsReferenceDirectory(destination, golden.expected, [](const auto& path) { return ReadFile(path); }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Float, GoldenMaterialize, ::testing::ValuesIn(ShownFloatCases()),
+TEST_P(GoldenMaterialize, VerifySaysThatTheReferencesDirectoryIsEqual) {
+  const GoldenCase& golden = GetParam();
+  std::vector<std::string> arguments = {"verify", golden.source, golden.expected};
+  for (const std::string& argument : LayoutArguments(golden)) arguments.push_back(argument);
+  const ProgramResult result = RunShardfs(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sharder, GoldenMaterialize, ::testing::ValuesIn(ShownSharderCases()),
+                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Loader, GoldenMaterialize, ::testing::ValuesIn(ShownLoaderCases()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(GoldenMaterializeRanks, NodesTogetherWriteTheWholeDirectoryAndEachOnlyItsPart) {

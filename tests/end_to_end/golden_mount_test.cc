@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <random>
 
-#include "end_to_end/float_cases.h"
 #include "end_to_end/mounted_program.h"
+#include "end_to_end/shown_cases.h"
 #include "fuse/fuse_available.h"
 
 namespace shardfs::testing {
@@ -16,7 +16,7 @@ class GoldenMount : public ::testing::TestWithParam<GoldenCase> {};
 TEST_P(GoldenMount, ShowsWhatTheReferenceWrote) {
   SHARDFS_REQUIRE_FUSE();
   const GoldenCase& golden = GetParam();
-  const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+  const MountedProgram mount(golden.source, LayoutArguments(golden));
   ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
 
   EXPECT_TRUE(IsReferenceDirectory(mount.path(), golden.expected,
@@ -29,7 +29,7 @@ TEST_P(GoldenMount, ShowsWhatTheReferenceWrote) {
 TEST_P(GoldenMount, ReadsThatComeFirstMayBeginAnywhere) {
   SHARDFS_REQUIRE_FUSE();
   const GoldenCase& golden = GetParam();
-  const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+  const MountedProgram mount(golden.source, LayoutArguments(golden));
   ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
   std::mt19937_64 random(1);
   for (const std::string& file : FilesBelow(golden.expected)) {
@@ -53,7 +53,7 @@ TEST_P(GoldenMount, ReadsThatComeFirstMayBeginAnywhere) {
 TEST_P(GoldenMount, CpGivesTheReferencesDirectory) {
   SHARDFS_REQUIRE_FUSE();
   const GoldenCase& golden = GetParam();
-  const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+  const MountedProgram mount(golden.source, LayoutArguments(golden));
   ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
   const auto copy = mount.Scratch("copy");
   ASSERT_EQ(std::system(("mkdir " + copy.string() + " && cp -r " + mount.path() + "/. " + copy.string()).c_str()), 0);
@@ -64,14 +64,16 @@ TEST_P(GoldenMount, CpGivesTheReferencesDirectory) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Float, GoldenMount, ::testing::ValuesIn(ShownFloatCases()),
+INSTANTIATE_TEST_SUITE_P(Sharder, GoldenMount, ::testing::ValuesIn(ShownSharderCases()),
+                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Loader, GoldenMount, ::testing::ValuesIn(ShownLoaderCases()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(GoldenMountRefusal, WhatTheReferenceLosesDataOnIsNotMounted) {
   SHARDFS_REQUIRE_FUSE();
   for (const char* name : {"bf16_firstk1_dp2tp2_mtp2ep2", "bf16_ep3_dp3tp1"}) {
     const GoldenCase golden = FindGoldenCase(name);
-    const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+    const MountedProgram mount(golden.source, LayoutArguments(golden));
     EXPECT_EQ(mount.result().exit_code, name == std::string("bf16_ep3_dp3tp1") ? 2 : 3) << mount.result().err;
     EXPECT_TRUE(std::filesystem::is_empty(mount.path()));
   }

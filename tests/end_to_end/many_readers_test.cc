@@ -46,7 +46,7 @@ std::vector<std::string> ProcessesNaming(const std::string& path) {
 TEST(ManyReaders, SixteenProcessesGetTheRightBytesAndUnmountLeavesNothing) {
   SHARDFS_REQUIRE_FUSE();
   const GoldenCase golden = FindGoldenCase("bf16_dp2tp8_mtp4ep4");
-  const MountedProgram mount(golden.source, ParallelArguments(golden.options));
+  const MountedProgram mount(golden.source, LayoutArguments(golden));
   ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
   ASSERT_FALSE(ProcessesNaming(mount.path()).empty());
 

@@ -18,8 +18,11 @@
 
 namespace shardfs::testing {
 
-inline std::vector<std::string> ParallelArguments(const LayoutOptions& options) {
+// The command line of a golden case, behind SOURCE and the like.
+inline std::vector<std::string> LayoutArguments(const GoldenCase& golden) {
+  const LayoutOptions& options = golden.options;
   std::vector<std::string> arguments;
+  if (!golden.rank_table.empty()) arguments = {"--rank-table", golden.rank_table};
   const auto add = [&](const char* name, std::int64_t value) {
     if (value == ParallelConfig::kDefault) return;
     arguments.push_back(name);
@@ -35,6 +38,10 @@ inline std::vector<std::string> ParallelArguments(const LayoutOptions& options) 
   arguments.push_back(options.mtp ? "--mtp" : "--no-mtp");
   arguments.push_back("--max-shard-size");
   arguments.push_back(std::to_string(options.max_shard_bytes));
+  for (const auto& [name, value] : options.layout_options) {
+    arguments.push_back("-O");
+    arguments.push_back(name + "=" + value);
+  }
   return arguments;
 }
 
@@ -90,7 +97,7 @@ inline ::testing::AssertionResult IsReferenceDirectory(
     const std::string actual = read(directory / file);
     const std::string wanted = ReadFile(expected / file);
     const bool same = file == "model_sharded_metadata.json"
-                          ? SameJson(ParseJson(actual, file).value(), ParseJson(wanted, file).value())
+                          ? SameMetadata(ParseJson(actual, file).value(), ParseJson(wanted, file).value())
                           : actual == wanted;
     if (!same) return ::testing::AssertionFailure() << file << " differs";
   }
