@@ -28,14 +28,6 @@ TEST_P(GoldenMaterialize, WritesWhatTheReferenceWrote) {
   EXPECT_TRUE(IsReferenceDirectory(destination, golden.expected, [](const auto& path) { return ReadFile(path); }));
 }
 
-TEST_P(GoldenMaterialize, VerifySaysThatTheReferencesDirectoryIsEqual) {
-  const GoldenCase& golden = GetParam();
-  std::vector<std::string> arguments = {"verify", golden.source, golden.expected};
-  for (const std::string& argument : LayoutArguments(golden)) arguments.push_back(argument);
-  const ProgramResult result = RunShardfs(arguments);
-  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
-}
-
 INSTANTIATE_TEST_SUITE_P(Sharder, GoldenMaterialize, ::testing::ValuesIn(ShownSharderCases()),
                          [](const auto& test) { return test.param.name; });
 INSTANTIATE_TEST_SUITE_P(Loader, GoldenMaterialize, ::testing::ValuesIn(ShownLoaderCases()),

@@ -106,5 +106,49 @@ TEST(MindieGoldenRefusals, ExpertsThatDoNotDivideAreRefused) {
   }
 }
 
+// What no directory can make MindIE's loader read right.
+TEST(MindieGoldenRefusals, TheLoadersVariantIsRefusedWhereItCannotBeRight) {
+  for (const auto& [name, reason] : {std::pair("bf16_ep3_dp3tp1", "moe_ep is 3"),
+                                     std::pair("w8a8_fp16_fdeq_dp2tp2_mtp2ep2", "float deq_scale in an F16 model")}) {
+    GoldenCase golden = FindGoldenCase(name);
+    golden.options.layout_options["fidelity"] = "loader";
+    const auto result = BuildCase(golden);
+    ASSERT_FALSE(result.ok()) << name;
+    EXPECT_NE(result.status().message().find(reason), std::string_view::npos) << result.status();
+  }
+}
+
+// Where neither variant is asked for, the reference's bytes are shown only if they load right.
+TEST(MindieGoldenRefusals, TheDefaultIsTheReferencesBytesOnlyWhereTheyLoadRight) {
+  for (const auto& [name, shown] :
+       {std::pair("mix_dp2tp2_mtp2ep2", true), std::pair("bf16_dp2tp2_mtp2ep2", true),
+        std::pair("w8a8_qmtp_dp2tp2_mtp2ep2", true), std::pair("bf16_pad_dp1tp4_mtp2ep2", false),
+        std::pair("w8a16_dp2tp2_mtp2ep2", false), std::pair("mix_anti_dp2tp2_mtp2ep2", false)}) {
+    GoldenCase golden = FindGoldenCase(name);
+    golden.options.layout_options.erase("fidelity");
+    const auto result = BuildCase(golden);
+    EXPECT_EQ(result.ok(), shown) << name << ": " << result.status();
+    if (shown) continue;
+    EXPECT_EQ(ToExitCode(result.status().code()), 2) << name;
+    EXPECT_NE(result.status().message().find("\nGive -O fidelity=loader"), std::string_view::npos) << result.status();
+  }
+}
+
+// Offsets are not zero in the golden sources: the first that is read is said, once.
+TEST(MindieGoldenNotices, ANonzeroOffsetIsSaidOnceAndCounted) {
+  GoldenCase golden = FindGoldenCase("mix_dp2tp2_mtp2ep2");
+  std::vector<std::string> notices;
+  golden.options.on_notice = [&](const std::string& notice) { notices.push_back(notice); };
+  const auto result = BuildCase(golden);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->nonzero_offset_reads->load(), 0u);
+  for (const VirtualNode& node : result->tree->nodes()) {
+    if (!node.is_directory()) ReadRange(*node.file, 0, node.file->size());
+  }
+  ASSERT_EQ(notices.size(), 1u);
+  EXPECT_NE(notices[0].find("weight_offset"), std::string::npos);
+  EXPECT_GT(result->nonzero_offset_reads->load(), 1u);
+}
+
 }  // namespace
 }  // namespace shardfs::testing

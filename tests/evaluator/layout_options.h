@@ -1,0 +1,27 @@
+// The options of an evaluated case, as the project's layouts take them.
+#pragma once
+
+#include <string>
+
+#include "evaluator/mindie_evaluator.h"
+#include "shardfs/layout/layout.h"
+
+namespace shardfs::evaluator {
+
+inline LayoutOptions OptionsForLayout(const Options& given) {
+  LayoutOptions options;
+  options.parallel = {given.world, given.dp, given.tp, given.moe_tp, given.moe_ep, given.sp, given.cp, given.nodes};
+  options.mtp = given.mtp;
+  options.max_shard_bytes = given.max_shard_bytes;
+  options.dp_partition_up = given.dp_partition_up;
+  options.layout_options = {{"fidelity", given.fidelity == Fidelity::kLoader ? "loader" : "sharder"},
+                            {"ep_level", std::to_string(given.ep_level)},
+                            {"enable_gating_dp", given.enable_gating_dp ? "true" : "false"},
+                            {"enable_shared_expert_dp", given.enable_shared_expert_dp ? "true" : "false"}};
+  if (given.dense_mlp_local_tp != -1) {
+    options.layout_options["dense_mlp_local_tp"] = std::to_string(given.dense_mlp_local_tp);
+  }
+  return options;
+}
+
+}  // namespace shardfs::evaluator
