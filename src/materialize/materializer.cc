@@ -1,10 +1,7 @@
 #include "shardfs/materialize/materializer.h"
 
 #include <fmt/format.h>
-#include <tbb/global_control.h>
-#include <tbb/info.h>
-#include <tbb/task_arena.h>
-#include <tbb/task_group.h>
+#include <tbb/enumerable_thread_specific.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,10 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
-#include <exception>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <numeric>
 #include <span>
@@ -24,6 +18,7 @@
 #include <vector>
 
 #include "materialize/output_tree.h"
+#include "materialize/parallel_tasks.h"
 
 namespace shardfs {
 namespace {
@@ -40,121 +35,77 @@ std::vector<std::size_t> OrderOfWork(std::span<const PlannedFile> files) {
   return order;
 }
 
-// One run: the workers' shared state. Work() may run on any number of threads at once.
-class Run {
+// A worker's buffer, at a page boundary.
+class CopyBuffer {
  public:
-  Run(const MaterializePlan& plan, OutputTree& output, MaterializeProgress& progress, std::stop_token cancel)
-      : plan_(plan),
-        output_(output),
-        progress_(progress),
-        order_(OrderOfWork(plan.files())),
-        forward_cancel_(std::move(cancel), [this] { stop_.request_stop(); }) {}
-
-  // A worker's life.
-  void Work() {
-    try {
-      TakeFiles();
-    } catch (const std::bad_alloc&) {
-      Fail(Status::ResourceExhausted("out of memory; use fewer threads"));
-    }
-  }
-
-  void Fail(const Status& status) {
-    const std::lock_guard lock(mutex_);
-    if (first_error_.ok()) first_error_ = status;
-    stop_.request_stop();
-  }
-
-  // After all workers have returned.
-  Status Outcome() const {
-    if (first_error_.ok() && finished_ < order_.size()) return Cancelled();
-    return first_error_;
+  std::span<std::byte> Get() {
+    if (bytes_ == nullptr) bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkBytes)));
+    if (bytes_ == nullptr) throw std::bad_alloc();
+    return {bytes_.get(), kChunkBytes};
   }
 
  private:
-  static Status Cancelled() { return Status::Cancelled("cancelled"); }
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  std::unique_ptr<std::byte, Free> bytes_;
+};
 
-  // Writes files until there are no more or somebody asks to stop.
-  void TakeFiles() {
-    const std::unique_ptr<std::byte, decltype(&std::free)> buffer(
-        static_cast<std::byte*>(std::aligned_alloc(kPageBytes, kChunkBytes)), &std::free);
-    if (!buffer) return Fail(Status::ResourceExhausted("no memory for a copy buffer of 4 MiB; use fewer threads"));
-    while (!stop_.stop_requested()) {
-      const std::size_t turn = next_.fetch_add(1, std::memory_order_relaxed);
-      if (turn >= order_.size()) return;
-      if (Status status = WriteFile(order_[turn], {buffer.get(), kChunkBytes}); !status.ok()) return Fail(status);
+Status WriteAll(int fd, std::uint64_t offset, std::span<const std::byte> bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return Status::FromErrno(errno, fmt::format("cannot write '{}'", path));
     }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
   }
+  return Status::Ok();
+}
 
-  Status WriteFile(std::size_t index, std::span<std::byte> buffer) {
+// Writes the files of one plan. Write() may run on any number of threads at once, each with a file of its own.
+class FileWriter {
+ public:
+  FileWriter(const MaterializePlan& plan, OutputTree& output, MaterializeProgress& progress)
+      : plan_(plan), output_(output), progress_(progress) {}
+
+  Status Write(std::size_t index, const std::stop_token& stop) {
     const PlannedFile& planned = plan_.files()[index];
+    const std::span<std::byte> buffer = buffers_.local().Get();
     progress_.current_file.store(static_cast<std::uint32_t>(index), std::memory_order_relaxed);
     SHARDFS_ASSIGN_OR_RETURN(FileDescriptor file, output_.BeginFile(index));
     const std::uint64_t size = planned.file->size();
     for (std::uint64_t offset = 0; offset < size;) {
-      if (stop_.stop_requested()) return Cancelled();
+      if (stop.stop_requested()) return Status::Cancelled("cancelled");
       const auto chunk = buffer.first(std::min<std::uint64_t>(buffer.size(), size - offset));
       if (Status status = planned.file->ReadAt(offset, chunk); !status.ok()) {
         return status.WithContext(fmt::format("'{}', bytes {} to {}", planned.path, offset, offset + chunk.size()));
       }
-      SHARDFS_RETURN_IF_ERROR(WriteAll(file.get(), offset, chunk, planned.path));
+      SHARDFS_RETURN_IF_ERROR(WriteAll(file.get(), offset, chunk, output_.FullPath(planned.path)));
       offset += chunk.size();
       progress_.bytes_done.fetch_add(chunk.size(), std::memory_order_relaxed);
     }
     SHARDFS_RETURN_IF_ERROR(output_.FinishFile(index, std::move(file)));
     progress_.files_done.fetch_add(1, std::memory_order_relaxed);
-    finished_.fetch_add(1, std::memory_order_relaxed);
     return Status::Ok();
   }
 
-  Status WriteAll(int fd, std::uint64_t offset, std::span<const std::byte> bytes, const std::string& path) const {
-    while (!bytes.empty()) {
-      const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (written < 0) {
-        if (errno == EINTR) continue;
-        return Status::FromErrno(errno, fmt::format("cannot write '{}'", output_.FullPath(path)));
-      }
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-      offset += static_cast<std::uint64_t>(written);
-    }
-    return Status::Ok();
-  }
-
+ private:
   const MaterializePlan& plan_;
   OutputTree& output_;
   MaterializeProgress& progress_;
-  const std::vector<std::size_t> order_;
-  std::atomic<std::size_t> next_{0};      // place in order_
-  std::atomic<std::size_t> finished_{0};  // files under their names
-  std::stop_source stop_;                 // a worker failed, or the caller cancelled
-  std::stop_callback<std::function<void()>> forward_cancel_;
-  std::mutex mutex_;  // guards first_error_ while workers run
-  Status first_error_;
+  tbb::enumerable_thread_specific<CopyBuffer> buffers_;
 };
-
-void RunWorkers(Run& run, int threads) {
-  // TBB starts no more threads than there are CPUs unless it is allowed to.
-  const tbb::global_control allow(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
-  tbb::task_arena arena(threads);
-  arena.execute([&run, threads] {
-    tbb::task_group workers;
-    for (int i = 0; i < threads; ++i) workers.run([&run] { run.Work(); });
-    workers.wait();
-  });
-}
 
 Status WriteTree(const MaterializePlan& plan, unsigned threads, OutputTree& output, MaterializeProgress& progress,
                  const std::stop_token& cancel) {
   SHARDFS_RETURN_IF_ERROR(output.MakeDirectories());
-  Run run(plan, output, progress, cancel);
-  const std::size_t wanted = threads != 0 ? threads : static_cast<std::size_t>(tbb::info::default_concurrency());
-  const std::size_t workers = std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(plan.files().size(), 1));
-  try {
-    RunWorkers(run, static_cast<int>(workers));
-  } catch (const std::exception& error) {  // bad_alloc, or the system refuses another thread
-    run.Fail(Status::ResourceExhausted(fmt::format("cannot run {} workers: {}", workers, error.what())));
-  }
-  SHARDFS_RETURN_IF_ERROR(run.Outcome());
+  FileWriter writer(plan, output, progress);
+  const std::vector<std::size_t> order = OrderOfWork(plan.files());
+  SHARDFS_RETURN_IF_ERROR(RunTasks(order.size(), threads, cancel, [&](std::size_t turn, const std::stop_token& stop) {
+    return writer.Write(order[turn], stop);
+  }));
   return output.Finish();
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "materialize/parallel_tasks.h"
 #include "materialize/verifier_describe.h"
-#include "materialize/verifier_workers.h"
 #include "shardfs/base/checked_math.h"
 
 namespace shardfs {

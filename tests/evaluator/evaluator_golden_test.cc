@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evaluator/mindie_evaluator.h"
+#include "evaluator/sorted_json.h"
 
 namespace shardfs::evaluator {
 namespace {
@@ -84,17 +85,6 @@ bool LosesData(const Case& golden) {
   const JsonValue json = CaseJson(golden);
   const JsonValue* note = json.Find("note");
   return note != nullptr && note->text().starts_with("QUIRK");
-}
-
-// The members and items of `json` in one order, as text.
-std::string Sorted(const JsonValue& json) {
-  std::vector<std::string> lines;
-  for (const JsonValue& item : json.items()) lines.push_back(Sorted(item));
-  for (const auto& [key, value] : json.members()) lines.push_back(key + "=" + Sorted(value));
-  std::sort(lines.begin(), lines.end());
-  std::string text = json.text() + "{";
-  for (const std::string& line : lines) text += line + ",";
-  return text + "}";
 }
 
 class EvaluatorGoldenTest : public ::testing::TestWithParam<Case> {};

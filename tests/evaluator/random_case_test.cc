@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "evaluator/layout_options.h"
+#include "evaluator/sorted_json.h"
 #include "shardfs/layout/layout.h"
 
 namespace shardfs::evaluator {
@@ -46,17 +47,6 @@ std::string ReadAll(const VirtualFile& file) {
   const Status status = file.ReadAt(0, std::as_writable_bytes(std::span(bytes)));
   EXPECT_TRUE(status.ok()) << status;
   return bytes;
-}
-
-// Members and items in one order, as text.
-std::string Sorted(const JsonValue& json) {
-  std::vector<std::string> lines;
-  for (const JsonValue& item : json.items()) lines.push_back(Sorted(item));
-  for (const auto& [key, value] : json.members()) lines.push_back(key + "=" + Sorted(value));
-  std::sort(lines.begin(), lines.end());
-  std::string text = json.text() + "{";
-  for (const std::string& line : lines) text += line + ",";
-  return text + "}";
 }
 
 // The first tensor of a file whose bytes differ, for the message.

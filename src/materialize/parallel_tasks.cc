@@ -1,4 +1,4 @@
-#include "materialize/verifier_workers.h"
+#include "materialize/parallel_tasks.h"
 
 #include <fmt/format.h>
 #include <tbb/global_control.h>
@@ -44,7 +44,7 @@ class Tasks {
 
   // After all workers have returned.
   Status Outcome() const {
-    if (first_error_.ok() && finished_ < count_) return Status::Cancelled("verifying was cancelled");
+    if (first_error_.ok() && finished_ < count_) return Status::Cancelled("cancelled");
     return first_error_;
   }
 
