@@ -5,6 +5,7 @@
 
 #include "shardfs/source/fault_guard.h"
 #include "tensor/plan_segments.h"
+#include "tensor/transpose.h"
 
 namespace shardfs {
 
@@ -40,7 +41,7 @@ std::pair<std::uint64_t, std::uint64_t> GatherPattern::Bounds(std::uint64_t offs
 
 namespace {
 
-// One innermost dim's worth of single elements, the shape of a transpose: a loop of constant-size moves.
+// Single elements that are no transpose: a loop of constant-size moves.
 template <typename Element>
 bool GatherElements(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
                     std::byte* output) {
@@ -56,6 +57,10 @@ bool GatherElements(const GatherPattern& pattern, const std::byte* input, std::u
 
 bool GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
                   std::byte* output) {
+  if (IsTranspose(pattern)) {
+    GatherTransposed(pattern, input, offset, count, output);
+    return true;
+  }
   switch (pattern.run) {
     case 1:
       return GatherElements<std::uint8_t>(pattern, input, offset, count, output);

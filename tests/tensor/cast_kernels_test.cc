@@ -89,6 +89,55 @@ TEST(CastKernels, ArraysAtOddAddressesConvertElementByElement) {
   }
 }
 
+// What one element becomes by the functions that are written for reading.
+std::uint32_t CastOne(Dtype from, Dtype to, std::uint32_t bits) {
+  const std::uint32_t wide = from == Dtype::kF32   ? bits
+                             : from == Dtype::kF16 ? F16ToF32(static_cast<std::uint16_t>(bits))
+                                                   : BF16ToF32(static_cast<std::uint16_t>(bits));
+  if (to == Dtype::kF32) return wide;
+  return to == Dtype::kF16 ? F32ToF16(wide) : F32ToBF16(wide);
+}
+
+void ExpectKernelsAgree(Dtype from, Dtype to, const std::vector<std::uint32_t>& values) {
+  const std::size_t in = DtypeBytes(from);
+  const std::size_t out = DtypeBytes(to);
+  std::vector<std::byte> input(values.size() * in);
+  for (std::size_t i = 0; i < values.size(); ++i) std::memcpy(input.data() + i * in, &values[i], in);
+  for (const CastKernel kernel : {FindCastKernel(from, to), FindBaselineCastKernel(from, to)}) {
+    std::vector<std::byte> output(values.size() * out);
+    kernel(input.data(), output.data(), values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::uint32_t actual = 0;
+      std::memcpy(&actual, output.data() + i * out, out);
+      ASSERT_EQ(actual, CastOne(from, to, values[i])) << DtypeName(from) << " to " << DtypeName(to) << " " << values[i];
+    }
+  }
+}
+
+TEST(CastKernels, VectorKernelsGiveTheSameBitsForEverySixteenBitValue) {
+  std::vector<std::uint32_t> values(65536);
+  for (std::uint32_t i = 0; i < 65536; ++i) values[i] = i;
+  for (const Dtype from : {Dtype::kF16, Dtype::kBF16}) {
+    for (const Dtype to : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) {
+      if (from != to) ExpectKernelsAgree(from, to, values);
+    }
+  }
+}
+
+// Every exponent and sign, with mantissas around each place where rounding turns, and many in between.
+TEST(CastKernels, VectorKernelsGiveTheSameBitsForF32) {
+  std::vector<std::uint32_t> values;
+  std::mt19937 random(11);
+  for (std::uint32_t top = 0; top < 512; ++top) {
+    for (std::uint32_t edge = 0; edge <= 0x7fffff; edge += 0x1000) {
+      for (const std::uint32_t delta : {0u, 1u, 0xfffu}) values.push_back(top << 23 | ((edge + delta) & 0x7fffffu));
+    }
+    for (int i = 0; i < 500; ++i) values.push_back(top << 23 | (static_cast<std::uint32_t>(random()) & 0x7fffffu));
+  }
+  ExpectKernelsAgree(Dtype::kF32, Dtype::kF16, values);
+  ExpectKernelsAgree(Dtype::kF32, Dtype::kBF16, values);
+}
+
 TEST(CastKernels, ThereIsAKernelForEachPairOfFloatsAndNoOther) {
   constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16};
   for (const Dtype from : kFloats) {
