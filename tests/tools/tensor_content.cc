@@ -113,6 +113,7 @@ std::vector<StampRange> StampsOf(const ContentKey& key) {
 }
 
 void ExpectedBytes(const ContentKey& key, Fill fill, std::uint64_t offset, std::span<std::byte> destination) {
+  if (destination.empty()) return;
   if (fill == Fill::kDense && !IsZero(key)) return FillDense(key, offset, destination);
   std::memset(destination.data(), 0, destination.size());
   const std::uint64_t end = offset + destination.size();
