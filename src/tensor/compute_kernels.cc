@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "shardfs/source/fault_guard.h"
+
 namespace shardfs {
 namespace {
 
@@ -15,6 +17,8 @@ namespace {
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr std::size_t kMaxElementBytes = 8;
 constexpr std::size_t kMaxInputs = 2;
+// Elements converted straight from a mapped source at a time: few enough that the guard behind them comes soon.
+constexpr std::uint64_t kDirectElements = std::uint64_t{1} << 20;
 
 // Calls produce(first element, elements, output) for the elements that overlap `destination`, whole elements only and
 // at most `block` at a time; what the range cuts off an element at either end goes by way of a spare one.
@@ -62,6 +66,11 @@ void StoreFloat(float value, Dtype dtype, std::byte* at) {
   std::memcpy(at, &narrow, sizeof narrow);
 }
 
+Status Disagreement(std::uint64_t first, std::uint64_t elements) {
+  return Status::Corruption(
+      fmt::format("two tensors of the source that must agree differ in elements [{}, {})", first, first + elements));
+}
+
 }  // namespace
 
 MapElements::MapElements(std::vector<ReadPlan> inputs, const ElementwiseKernel* kernel)
@@ -73,21 +82,42 @@ MapElements::MapElements(std::vector<ReadPlan> inputs, const ElementwiseKernel* 
 std::uint64_t MapElements::size() const { return inputs_.front().size() / from_bytes_ * to_bytes_; }
 
 Status MapElements::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
+  return ProduceElements(offset, destination, to_bytes_, kDirectElements,
+                         [this](std::uint64_t element, std::uint64_t elements, std::byte* output) {
+                           if (inputs_.size() == 1) {
+                             const auto mapped = inputs_[0].FindMapped(element * from_bytes_, elements * from_bytes_);
+                             if (mapped) return ApplyMapped(*mapped, element, elements, output);
+                           }
+                           return ApplyStaged(element, elements, output);
+                         });
+}
+
+Status MapElements::ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
+                                std::byte* output) const {
+  bool agrees = true;
+  const bool whole = WithFaultGuard([&] { agrees = kernel_->apply(&mapped.bytes, output, elements); });
+  SHARDFS_RETURN_IF_ERROR(mapped.source->CheckUnchanged());
+  if (!whole) return Status::IoError(fmt::format("{}: a mapped page could not be read", mapped.source->name()));
+  return agrees ? Status::Ok() : Disagreement(first, elements);
+}
+
+Status MapElements::ApplyStaged(std::uint64_t first, std::uint64_t elements, std::byte* output) const {
   std::array<std::byte, kBlockBytes> block;
   const std::uint64_t share = kBlockBytes / kMaxInputs;  // of each input; the block is shared so that stacks stay small
-  return ProduceElements(
-      offset, destination, to_bytes_, share / from_bytes_,
-      [&](std::uint64_t element, std::uint64_t elements, std::byte* output) {
-        std::array<const std::byte*, kMaxInputs> operands{};
-        for (std::size_t i = 0; i < inputs_.size(); ++i) {
-          const auto operand = std::span(block).subspan(i * share, elements * from_bytes_);
-          SHARDFS_RETURN_IF_ERROR(inputs_[i].ReadAt(element * from_bytes_, operand));
-          operands[i] = operand.data();
-        }
-        if (kernel_->apply(operands.data(), output, elements)) return Status::Ok();
-        return Status::Corruption(fmt::format("two tensors of the source that must agree differ in elements [{}, {})",
-                                              element, element + elements));
-      });
+  while (elements > 0) {
+    const std::uint64_t step = std::min<std::uint64_t>(elements, share / from_bytes_);
+    std::array<const std::byte*, kMaxInputs> operands{};
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const auto operand = std::span(block).subspan(i * share, step * from_bytes_);
+      SHARDFS_RETURN_IF_ERROR(inputs_[i].ReadAt(first * from_bytes_, operand));
+      operands[i] = operand.data();
+    }
+    if (!kernel_->apply(operands.data(), output, step)) return Disagreement(first, step);
+    first += step;
+    elements -= step;
+    output += step * to_bytes_;
+  }
+  return Status::Ok();
 }
 
 void MapElements::VisitSources(std::uint64_t offset, std::uint64_t size,

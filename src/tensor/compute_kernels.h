@@ -24,6 +24,10 @@ class MapElements final : public ComputeKernel {
                     const std::function<void(const SourceSpan&)>& visit) const override;
 
  private:
+  Status ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
+                     std::byte* output) const;
+  Status ApplyStaged(std::uint64_t first, std::uint64_t elements, std::byte* output) const;
+
   std::vector<ReadPlan> inputs_;
   const ElementwiseKernel* kernel_;
   std::uint64_t from_bytes_;  // per element

@@ -69,6 +69,16 @@ Status ReadPlan::ReadAt(std::uint64_t offset, std::span<std::byte> destination) 
   return Status::Ok();
 }
 
+std::optional<ReadPlan::MappedRange> ReadPlan::FindMapped(std::uint64_t offset, std::uint64_t size) const {
+  if (size == 0 || offset >= size_) return std::nullopt;
+  const auto segment = Locate(segments_, offset);
+  const std::uint64_t skip = offset - segment->begin;
+  if (segment->kind != PlanSegment::Kind::kCopy || size > segment->size - skip) return std::nullopt;
+  const std::span<const std::byte> mapped = segment->source->Mapped();
+  if (mapped.empty()) return std::nullopt;
+  return MappedRange{segment->source, mapped.data() + segment->offset + skip};
+}
+
 void ReadPlan::VisitSources(std::uint64_t offset, std::uint64_t size,
                             const std::function<void(const SourceSpan&)>& visit) const {
   if (offset >= size_) return;

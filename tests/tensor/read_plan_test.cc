@@ -161,6 +161,26 @@ TEST(ReadPlan, AGatherFromAChangedSourceIsAnError) {
   EXPECT_EQ(plan.ReadAt(0, part).code(), StatusCode::kSourceChanged);
 }
 
+TEST(ReadPlan, AConversionOfAChangedSourceIsAnError) {
+  for (const bool mapped : {true, false}) {
+    MemorySource source(Counting(64), mapped);
+    const auto plan = LowerToPlan(Tensor::Cast(WholeSource(source, Dtype::kF32, {16}), Dtype::kBF16).value()).value();
+    std::vector<std::byte> part(8);
+    EXPECT_TRUE(plan.ReadAt(4, part).ok());
+    source.set_failing(true);
+    EXPECT_FALSE(plan.ReadAt(4, part).ok());
+  }
+}
+
+TEST(ReadPlan, ConversionsOfMappedAndOfUnmappedSourcesAgree) {
+  const MemorySource mapped(Counting(40'000), true);
+  const MemorySource unmapped(Counting(40'000), false);
+  const auto converted = [](const MemorySource& source) {
+    return LowerToPlan(Tensor::Cast(WholeSource(source, Dtype::kF32, {10'000}), Dtype::kF16).value()).value();
+  };
+  EXPECT_EQ(ReadAll(converted(mapped)), ReadAll(converted(unmapped)));
+}
+
 TEST(ReadPlan, ReadsOutsideThePlanAreRefused) {
   const MemorySource source(Counting(64), true);
   const auto plan = LowerToPlan(WholeSource(source, Dtype::kI8, {64})).value();

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,6 +58,14 @@ class ReadPlan {
   // Fills all of `destination` with output bytes from `offset`; offset + destination.size() must not exceed size().
   // The Status of the first source that fails otherwise; `destination` is then unspecified and must not be used.
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const;
+
+  // Where output bytes [offset, offset + size) lie as they are in one mapped source; nothing when they do not. They may
+  // be touched as ByteSource::Mapped() says: under a fault guard, and with CheckUnchanged() behind it.
+  struct MappedRange {
+    const ByteSource* source = nullptr;
+    const std::byte* bytes = nullptr;
+  };
+  std::optional<MappedRange> FindMapped(std::uint64_t offset, std::uint64_t size) const;
 
   // Calls `visit` for the sources of [offset, offset + size), in output order.
   void VisitSources(std::uint64_t offset, std::uint64_t size,
