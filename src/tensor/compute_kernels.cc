@@ -66,11 +66,6 @@ void StoreFloat(float value, Dtype dtype, std::byte* at) {
   std::memcpy(at, &narrow, sizeof narrow);
 }
 
-Status Disagreement(std::uint64_t first, std::uint64_t elements) {
-  return Status::Corruption(
-      fmt::format("two tensors of the source that must agree differ in elements [{}, {})", first, first + elements));
-}
-
 }  // namespace
 
 MapElements::MapElements(std::vector<ReadPlan> inputs, const ElementwiseKernel* kernel)
@@ -90,6 +85,15 @@ Status MapElements::ReadAt(std::uint64_t offset, std::span<std::byte> destinatio
                            }
                            return ApplyStaged(element, elements, output);
                          });
+}
+
+Status MapElements::Disagreement(std::uint64_t first, std::uint64_t elements) const {
+  std::string places;
+  VisitSources(first * to_bytes_, elements * to_bytes_, [&places](const SourceSpan& span) {
+    if (!places.empty()) places += " and ";
+    places += fmt::format("'{}' at byte {}", span.source->name(), span.offset);
+  });
+  return Status::Corruption(fmt::format("values of the source that must agree differ: {}", places));
 }
 
 Status MapElements::ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,

@@ -26,6 +26,7 @@ class MapElements final : public ComputeKernel {
  private:
   Status ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
                      std::byte* output) const;
+  Status Disagreement(std::uint64_t first, std::uint64_t elements) const;  // names where the elements come from
   Status ApplyStaged(std::uint64_t first, std::uint64_t elements, std::byte* output) const;
 
   std::vector<ReadPlan> inputs_;

@@ -18,6 +18,14 @@ std::uint64_t Product(std::span<const std::uint64_t> sizes) {
 
 bool IsEmpty(const Shape& shape) { return std::find(shape.begin(), shape.end(), 0) != shape.end(); }
 
+Form NewForm(Form::Kind kind, Dtype dtype, Shape shape) {
+  Form form;
+  form.kind = kind;
+  form.dtype = dtype;
+  form.shape = std::move(shape);
+  return form;
+}
+
 Result<ReadPlan> PlanOf(const Form& form) {
   ReadPlanBuilder builder;
   SHARDFS_RETURN_IF_ERROR(AppendForm(form, &builder));
@@ -103,35 +111,16 @@ Status AppendConcat(const Form& form, ReadPlanBuilder* builder) {
 }  // namespace
 
 Form ViewForm(StridedView view, Dtype dtype, Shape shape) {
-  Form form{.kind = Form::Kind::kView,
-            .dtype = dtype,
-            .shape = std::move(shape),
-            .view = {},
-            .axis = 0,
-            .inputs = {},
-            .kernel = nullptr};
+  Form form = NewForm(Form::Kind::kView, dtype, std::move(shape));
   form.view = std::move(view);
   return form;
 }
 
-Form ZerosForm(Dtype dtype, Shape shape) {
-  return {.kind = Form::Kind::kZeros,
-          .dtype = dtype,
-          .shape = std::move(shape),
-          .view = {},
-          .axis = 0,
-          .inputs = {},
-          .kernel = nullptr};
-}
+Form ZerosForm(Dtype dtype, Shape shape) { return NewForm(Form::Kind::kZeros, dtype, std::move(shape)); }
 
 Form ConcatForm(std::vector<Form> inputs, std::uint64_t axis) {
-  Form form{.kind = Form::Kind::kConcat,
-            .dtype = inputs.front().dtype,
-            .shape = inputs.front().shape,
-            .view = {},
-            .axis = axis,
-            .inputs = {},
-            .kernel = nullptr};
+  Form form = NewForm(Form::Kind::kConcat, inputs.front().dtype, inputs.front().shape);
+  form.axis = axis;
   form.shape[axis] = 0;
   for (Form& input : inputs) {
     form.shape[axis] += input.shape[axis];
@@ -166,13 +155,9 @@ Form MapForm(std::vector<Form> inputs, const ElementwiseKernel* kernel) {
   if (all_zero && (kernel->keeps_zero || IsEmpty(inputs.front().shape))) {
     return ZerosForm(kernel->output, std::move(inputs.front().shape));
   }
-  Form form{.kind = Form::Kind::kMap,
-            .dtype = kernel->output,
-            .shape = inputs.front().shape,
-            .view = {},
-            .axis = 0,
-            .inputs = std::move(inputs),
-            .kernel = kernel};
+  Form form = NewForm(Form::Kind::kMap, kernel->output, inputs.front().shape);
+  form.inputs = std::move(inputs);
+  form.kernel = kernel;
   return form;
 }
 

@@ -99,6 +99,12 @@ Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder) {
   if (AppendContiguous(tensor, 0, tensor.bytes(), builder)) return Status::Ok();
   if (tensor.op() == TensorOp::kReshape) return AppendTensor(*tensor.inputs().front(), builder);
   if (tensor.kernel() != nullptr && tensor.elements() != 0) return AppendElementwise(tensor, builder);
+  if (tensor.op() == TensorOp::kObserve && tensor.elements() != 0) {
+    ReadPlanBuilder observed;
+    SHARDFS_RETURN_IF_ERROR(AppendTensor(*tensor.inputs().front(), &observed));
+    builder->AppendCompute(std::make_shared<const ObserveKernel>(std::move(observed).Build(), tensor.observer()));
+    return Status::Ok();
+  }
   if (tensor.op() == TensorOp::kConcat && tensor.elements() != 0 && IsOutermost(tensor.shape(), tensor.axis())) {
     const bool has_operation = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
                                            [](const TensorPtr& input) { return IsElementwise(*input); });

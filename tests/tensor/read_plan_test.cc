@@ -233,6 +233,17 @@ TEST(ReadPlan, TensorsThatMustAgreeAndDoNotFailTheRead) {
   EXPECT_EQ(apart.ReadAt(0, bytes).code(), StatusCode::kCorruption);
 }
 
+TEST(ReadPlan, ADisagreementNamesWhereBothValuesStand) {
+  const MemorySource source(Counting(64), true);
+  const auto whole = WholeSource(source, Dtype::kI8, {64});
+  const auto pair =
+      Tensor::RequireClose(Tensor::Slice(whole, 0, 8, 9).value(), Tensor::Slice(whole, 0, 40, 41).value());
+  std::byte byte{};
+  const Status status = LowerToPlan(pair.value())->ReadAt(0, {&byte, 1});
+  EXPECT_EQ(status.code(), StatusCode::kCorruption);
+  EXPECT_NE(status.message().find("'memory' at byte 8 and 'memory' at byte 40"), std::string_view::npos) << status;
+}
+
 TEST(ReadPlan, AnObserverSeesWhatIsRead) {
   class Recorder final : public ReadObserver {
    public:
