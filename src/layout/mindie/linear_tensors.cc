@@ -139,7 +139,17 @@ class LinearBuilder {
   Result<TensorPtr> InputOffset() const { return Shared(&LinearWeights::input_offset, true); }
 
   Result<TensorPtr> DeqScale() const {
-    const Dtype source = experts_.front().front()->deq_scale->dtype;
+    const TensorInfo& first = *experts_.front().front()->deq_scale;
+    const Dtype source = first.dtype;
+    // It keeps its dtype, so one tensor cannot be made of several.
+    for (const auto& packed : experts_) {
+      for (const LinearWeights* linear : packed) {
+        if (linear->deq_scale->dtype == source) continue;
+        return Status::NotSupported(fmt::format("{} is {}, but {} is {}; they are packed into one tensor", first.name,
+                                                DtypeName(source), linear->deq_scale->name,
+                                                DtypeName(linear->deq_scale->dtype)));
+      }
+    }
     // BF16 models keep what the source has; F16 models want the bits of an F32 in an I64 (the reference forgets to for
     // stacked column-parallel experts, and flattens the other stacks).
     if (rules_.dtype == Dtype::kBF16 || !IsFloat(source)) return PerRow(&LinearWeights::deq_scale, source);

@@ -31,10 +31,11 @@ class MindieFixture : public ::testing::Test {
   // Writes a checkpoint of shape_ with the tensors that `edit` leaves, and gives what the layout makes of it.
   Result<LayoutResult> Build(const std::function<void(std::vector<NewTensor>*)>& edit = [](auto*) {}) {
     std::filesystem::remove_all(directory_);
-    std::vector<NewTensor> tensors = tools::FloatTensors(shape_);
+    std::vector<NewTensor> tensors = tools::CheckpointTensors(shape_, quantisation_);
     edit(&tensors);
     tools::CheckpointOptions options;
     options.shape = shape_;
+    options.quantisation = quantisation_;
     options.files = 2;
     const auto written = tools::WriteCheckpoint(directory_, options, tensors);
     EXPECT_TRUE(written.ok()) << written.status();
@@ -92,6 +93,7 @@ class MindieFixture : public ::testing::Test {
   }
 
   tools::DeepSeekShape shape_;
+  tools::Quantisation quantisation_;
   LayoutOptions options_;
   std::string directory_ =
       ::testing::TempDir() + "shardfs_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();

@@ -1,0 +1,95 @@
+// What the mindie layout refuses of quantised checkpoints: companions that are missing or wrong, descriptions that
+// contradict the tensors, kinds that cannot be packed.
+#include "layout/mindie/mindie_fixture.h"
+
+namespace shardfs::testing {
+namespace {
+
+class MindieQuantisedRefusal : public MindieFixture {
+ protected:
+  MindieQuantisedRefusal() {
+    quantisation_.kind = tools::CheckpointKind::kW8A8Mix;
+    options_.layout_options = {{"fidelity", "sharder"}};
+  }
+
+  // The layout over a good checkpoint whose description has `from` replaced by `to`.
+  Result<LayoutResult> BuildWithDescription(const std::string& from, const std::string& to) {
+    const auto good = Build();
+    EXPECT_TRUE(good.ok()) << good.status();
+    const auto path = std::filesystem::path(directory_) / tools::DescriptionFileName(quantisation_);
+    std::string text = ReadFile(path);
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    std::ofstream(path) << text;
+    return BuildWritten();
+  }
+};
+
+constexpr const char* kLinear = "model.layers.0.mlp.up_proj";
+constexpr const char* kAttention = "model.layers.0.self_attn.o_proj";
+
+TEST_F(MindieQuantisedRefusal, AMissingCompanion) {
+  ExpectRefused(Build([](auto* tensors) { Remove(tensors, std::string(kLinear) + ".weight_scale"); }), 3,
+                std::string(kLinear) + ".weight_scale", "missing");
+  ExpectRefused(Build([](auto* tensors) { Remove(tensors, std::string(kAttention) + ".quant_bias"); }), 3,
+                std::string(kAttention) + ".quant_bias", "missing");
+}
+
+TEST_F(MindieQuantisedRefusal, ACompanionOfAnotherShapeOrDtype) {
+  ExpectRefused(Build([](auto* tensors) {
+                  Named(tensors, std::string(kLinear) + ".weight_offset").shape = {3, 1};
+                }),
+                3, std::string(kLinear) + ".weight_offset is [3, 1]", "config.json makes it");
+  ExpectRefused(
+      Build([](auto* tensors) { Named(tensors, std::string(kAttention) + ".quant_bias").dtype = Dtype::kF32; }), 3,
+      std::string(kAttention) + ".quant_bias is F32", "must be I32");
+}
+
+TEST_F(MindieQuantisedRefusal, ACompanionThatNoWeightHas) {
+  ExpectRefused(Build([](auto* tensors) {
+                  tensors->push_back({"model.layers.0.self_attn.kv_b_proj.deq_scale", Dtype::kF32, {4}});
+                }),
+                3, "kv_b_proj.deq_scale", "not a tensor of this model");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionThatContradictsTheTensors) {
+  const std::string line = std::string("\"") + kLinear + ".weight\": ";
+  ExpectRefused(BuildWithDescription(line + "\"W8A8_DYNAMIC\"", line + "\"FLOAT\""), 3, "FLOAT", "W8A8_DYNAMIC");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionThatLeavesOutWhatDecidesTheNorms) {
+  const std::string line = std::string("\"") + kAttention + ".weight\"";
+  ExpectRefused(BuildWithDescription(line, "\"something.else\""), 3, "does not say what",
+                std::string(kAttention) + ".weight");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionThatIsNoJson) {
+  ExpectRefused(BuildWithDescription("{", "["), 3, tools::DescriptionFileName(quantisation_), "");
+}
+
+TEST_F(MindieQuantisedRefusal, AQuantisedKvB) {
+  ExpectRefused(
+      Build([](auto* tensors) { Named(tensors, "model.layers.0.self_attn.kv_b_proj.weight").dtype = Dtype::kI8; }), 3,
+      "kv_b_proj.weight", "as a float");
+}
+
+TEST_F(MindieQuantisedRefusal, GateAndUpOfTwoKinds) {
+  ExpectRefused(Build([](auto* tensors) {
+                  Named(tensors, std::string(kLinear) + ".weight").dtype = Dtype::kBF16;
+                  Remove(tensors, std::string(kLinear) + ".weight_scale");
+                  Remove(tensors, std::string(kLinear) + ".weight_offset");
+                }),
+                3, "packed into one tensor", "FLOAT");
+}
+
+// deq_scale keeps the source's dtype in a BF16 model, so gate and up must have the same.
+TEST_F(MindieQuantisedRefusal, DeqScalesOfTwoDtypesThatArePacked) {
+  quantisation_.kind = tools::CheckpointKind::kW8A8;
+  ASSERT_TRUE(Build().ok());
+  ExpectRefused(Build([](auto* tensors) { Named(tensors, std::string(kLinear) + ".deq_scale").dtype = Dtype::kBF16; }),
+                3, "gate_proj.deq_scale is F32", std::string(kLinear) + ".deq_scale is BF16");
+}
+
+}  // namespace
+}  // namespace shardfs::testing
