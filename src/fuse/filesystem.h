@@ -25,4 +25,8 @@ struct Filesystem {
 // How long the kernel may keep names and attributes, in seconds. They never change, so any long time will do.
 inline constexpr double kCacheSeconds = 24 * 3600.0;
 
+// The most that one READ asks for, in bytes. The kernel would go up to 1 MiB, which no longer fits the second-level
+// cache together with its source; read-ahead keeps as many bytes in flight either way.
+inline constexpr unsigned kMaxReadBytes = 256 * 1024;
+
 }  // namespace shardfs

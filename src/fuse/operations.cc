@@ -31,6 +31,7 @@ void Init(void* user_data, fuse_conn_info* connection) {
   // Read-ahead of many ranks at once; the kernel's default of 12 requests for the whole mount is too few.
   connection->max_background = 2 * filesystem.max_threads;
   connection->congestion_threshold = connection->max_background * 3 / 4;
+  connection->max_read = kMaxReadBytes;  // libfuse wants it here and among the mount options
   if (filesystem.on_init) filesystem.on_init();
 }
 

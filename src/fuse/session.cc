@@ -28,7 +28,7 @@ namespace {
 // Interrupts the wait of libfuse's loop, which looks at its exit flag only when woken.
 constexpr int kWakeSignal = SIGUSR1;
 
-constexpr unsigned kReadAheadKib = 2048;
+constexpr unsigned kReadAheadKib = 4096;
 
 // In a mount option's value, a comma would end it and a backslash escapes.
 std::string EscapeOption(std::string_view value) {
@@ -43,6 +43,7 @@ std::string EscapeOption(std::string_view value) {
 std::string MountOptions(const FuseOptions& options) {
   std::string text = "ro,nosuid,nodev,noexec,noatime,default_permissions,subtype=shardfs,fsname=";
   text += EscapeOption(options.source_name.empty() ? "shardfs" : options.source_name);
+  text += ",max_read=" + std::to_string(kMaxReadBytes);
   if (options.allow_other) text += ",allow_other";
   return text;
 }

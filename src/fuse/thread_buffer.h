@@ -1,9 +1,11 @@
 // ThreadBuffer: one buffer per thread, grown to the largest request that the thread has seen and then reused, so that
-// serving requests allocates nothing in steady state. At most threads x largest request bytes (1 MiB with pages of
-// 4 KiB, 16 MiB with 64 KiB) are held.
+// serving requests allocates nothing in steady state. Each is one huge page where the machine gives them (2 MiB a
+// thread that has served a READ): the kernel pins a reply's pages one by one, and those of one huge page share what it
+// touches.
 #pragma once
 
-#include <algorithm>
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -22,8 +24,7 @@ class ThreadBuffer {
   }
 
  private:
-  static constexpr std::size_t kAlignment = 4096;
-  static constexpr std::size_t kMinimum = 128 * 1024;  // the kernel's usual read-ahead window
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
   struct Free {
     void operator()(std::byte* bytes) const { std::free(bytes); }
@@ -32,9 +33,10 @@ class ThreadBuffer {
   void Grow(std::size_t size) {
     bytes_.reset();
     capacity_ = 0;
-    const std::size_t rounded = (std::max(size, kMinimum) + kAlignment - 1) / kAlignment * kAlignment;
-    bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
+    const std::size_t rounded = (size + kHugePage - 1) / kHugePage * kHugePage;
+    bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, rounded)));
     if (bytes_ == nullptr) throw std::bad_alloc();
+    ::madvise(bytes_.get(), rounded, MADV_HUGEPAGE);  // advice: small pages serve as well
     capacity_ = rounded;
   }
 
