@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "tensor/cast_vectors.h"
+
 namespace shardfs {
 namespace {
 
@@ -88,36 +90,15 @@ struct BF16ToF16Step {
   }
 };
 
+// For whatever the target always has: SSE2 on x86-64, NEON on AArch64.
 template <typename Step>
-inline __attribute__((always_inline)) void CastLoop(const std::byte* __restrict input, std::byte* __restrict output,
-                                                    std::size_t count) {
+void CastBaseline(const std::byte* __restrict input, std::byte* __restrict output, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     typename Step::From from;
     std::memcpy(&from, input + i * sizeof from, sizeof from);
     const typename Step::To to = Step::Apply(from);
     std::memcpy(output + i * sizeof to, &to, sizeof to);
   }
-}
-
-// For whatever the target always has: SSE2 on x86-64, NEON on AArch64.
-template <typename Step>
-void CastBaseline(const std::byte* input, std::byte* output, std::size_t count) {
-  CastLoop<Step>(input, output, count);
-}
-
-#if defined(__x86_64__)
-template <typename Step>
-__attribute__((target("avx2"))) void CastAvx2(const std::byte* input, std::byte* output, std::size_t count) {
-  CastLoop<Step>(input, output, count);
-}
-#endif
-
-template <typename Step>
-CastKernel BestCast() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) return CastAvx2<Step>;
-#endif
-  return CastBaseline<Step>;
 }
 
 }  // namespace
@@ -156,13 +137,8 @@ std::uint32_t F16ToF32(std::uint16_t bits) {
 }
 
 CastKernel FindCastKernel(Dtype from, Dtype to) {
-  if (from == Dtype::kF32 && to == Dtype::kF16) return BestCast<F32ToF16Step>();
-  if (from == Dtype::kF32 && to == Dtype::kBF16) return BestCast<F32ToBF16Step>();
-  if (from == Dtype::kF16 && to == Dtype::kF32) return BestCast<F16ToF32Step>();
-  if (from == Dtype::kBF16 && to == Dtype::kF32) return BestCast<BF16ToF32Step>();
-  if (from == Dtype::kF16 && to == Dtype::kBF16) return BestCast<F16ToBF16Step>();
-  if (from == Dtype::kBF16 && to == Dtype::kF16) return BestCast<BF16ToF16Step>();
-  return nullptr;
+  const CastKernel vectors = FindVectorCastKernel(from, to);
+  return vectors != nullptr ? vectors : FindBaselineCastKernel(from, to);
 }
 
 CastKernel FindBaselineCastKernel(Dtype from, Dtype to) {

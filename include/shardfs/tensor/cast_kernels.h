@@ -23,8 +23,8 @@ std::uint32_t F16ToF32(std::uint16_t bits);
 // Converts `count` elements; neither pointer need be aligned; the ranges must not overlap.
 using CastKernel = void (*)(const std::byte* input, std::byte* output, std::size_t count);
 
-// nullptr unless both dtypes are among F32, F16 and BF16 and they differ. The kernel for what this processor has (AVX2
-// where there is one), or the one for any processor of the architecture; both give the bits of the functions above.
+// nullptr unless both dtypes are among F32, F16 and BF16 and they differ. The kernel for what this processor has (F16C
+// and AVX2, NEON), or the one for any processor of the architecture; both give the bits of the functions above.
 CastKernel FindCastKernel(Dtype from, Dtype to);
 CastKernel FindBaselineCastKernel(Dtype from, Dtype to);
 
