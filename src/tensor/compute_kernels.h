@@ -84,10 +84,14 @@ class Interleave final : public ComputeKernel {
                     const std::function<void(const SourceSpan&)>& visit) const override;
 
  private:
+  Status ReadByChunks(std::uint64_t offset, std::span<std::byte> destination) const;
+  Status ReadRounds(std::uint64_t round, std::uint64_t rounds, std::byte* output) const;
+
   std::vector<Part> parts_;
   std::vector<std::uint64_t> starts_;  // where each part's chunk begins within a round
   std::uint64_t rounds_;
   std::uint64_t period_ = 0;  // bytes per round
+  std::uint64_t largest_chunk_ = 0;
 };
 
 // Runs at strides of what is itself a plan: the fall-back for patterns that do not reduce to one source.

@@ -1,5 +1,7 @@
 #include "tensor/elementwise_kernels.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -11,7 +13,7 @@
 namespace shardfs {
 namespace {
 
-// How a float dtype is stored: its bits, and their value as F32.
+// How a float dtype is stored, and what its bits are as F32.
 template <Dtype kDtype>
 struct Float;
 
@@ -19,19 +21,16 @@ template <>
 struct Float<Dtype::kF32> {
   using Bits = std::uint32_t;
   static std::uint32_t Widen(Bits bits) { return bits; }
-  static Bits Narrow(std::uint32_t bits) { return bits; }
 };
 template <>
 struct Float<Dtype::kF16> {
   using Bits = std::uint16_t;
   static std::uint32_t Widen(Bits bits) { return F16ToF32(bits); }
-  static Bits Narrow(std::uint32_t bits) { return F32ToF16(bits); }
 };
 template <>
 struct Float<Dtype::kBF16> {
   using Bits = std::uint16_t;
   static std::uint32_t Widen(Bits bits) { return BF16ToF32(bits); }
-  static Bits Narrow(std::uint32_t bits) { return F32ToBF16(bits); }
 };
 
 template <typename T>
@@ -51,11 +50,6 @@ float LoadValue(const std::byte* from, std::size_t index) {
   return std::bit_cast<float>(Float<kDtype>::Widen(Load<typename Float<kDtype>::Bits>(from, index)));
 }
 
-template <Dtype kDtype>
-void StoreValue(std::byte* to, std::size_t index, float value) {
-  Store(to, index, Float<kDtype>::Narrow(std::bit_cast<std::uint32_t>(value)));
-}
-
 template <Dtype kFrom, Dtype kTo>
 bool Cast(const std::byte* const* inputs, std::byte* output, std::size_t count) {
   static const CastKernel kernel = FindCastKernel(kFrom, kTo);
@@ -71,25 +65,65 @@ bool Negate(const std::byte* const* inputs, std::byte* output, std::size_t count
   return true;
 }
 
+// Elements on their way through F32: few enough for the L1 cache, enough to make up for the calls.
+constexpr std::size_t kBlockElements = 512;
+
+template <Dtype kDtype>
+void WidenBlock(const std::byte* from, std::size_t count, float* values) {
+  auto* const bytes = reinterpret_cast<std::byte*>(values);
+  if constexpr (kDtype == Dtype::kF32) {
+    std::memcpy(bytes, from, count * sizeof(float));
+  } else {
+    static const CastKernel widen = FindCastKernel(kDtype, Dtype::kF32);
+    widen(from, bytes, count);
+  }
+}
+
+template <Dtype kDtype>
+void NarrowBlock(const float* values, std::size_t count, std::byte* to) {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(values);
+  if constexpr (kDtype == Dtype::kF32) {
+    std::memcpy(to, bytes, count * sizeof(float));
+  } else {
+    static const CastKernel narrow = FindCastKernel(Dtype::kF32, kDtype);
+    narrow(bytes, to, count);
+  }
+}
+
+// Calls function(first operand, second operand, count) for blocks as F32; it leaves its results in the first.
+template <Dtype kDtype, std::size_t kInputs, typename Function>
+void MapBlocks(const std::byte* const* inputs, std::byte* output, std::size_t count, Function&& function) {
+  constexpr std::size_t kBytes = sizeof(typename Float<kDtype>::Bits);
+  std::array<std::array<float, kBlockElements>, 2> operands;
+  for (std::size_t first = 0; first < count; first += kBlockElements) {
+    const std::size_t size = std::min(kBlockElements, count - first);
+    for (std::size_t i = 0; i < kInputs; ++i) WidenBlock<kDtype>(inputs[i] + first * kBytes, size, operands[i].data());
+    function(operands[0].data(), operands[1].data(), size);
+    NarrowBlock<kDtype>(operands[0].data(), size, output + first * kBytes);
+  }
+}
+
 template <Dtype kDtype>
 bool Reciprocal(const std::byte* const* inputs, std::byte* output, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) StoreValue<kDtype>(output, i, 1.0f / LoadValue<kDtype>(inputs[0], i));
+  MapBlocks<kDtype, 1>(inputs, output, count, [](float* __restrict values, const float*, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) values[i] = 1.0f / values[i];
+  });
   return true;
 }
 
 template <Dtype kDtype>
 bool Multiply(const std::byte* const* inputs, std::byte* output, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    StoreValue<kDtype>(output, i, LoadValue<kDtype>(inputs[0], i) * LoadValue<kDtype>(inputs[1], i));
-  }
+  MapBlocks<kDtype, 2>(inputs, output, count, [](float* __restrict a, const float* __restrict b, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) a[i] = a[i] * b[i];
+  });
   return true;
 }
 
 template <Dtype kDtype>
 bool Add(const std::byte* const* inputs, std::byte* output, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    StoreValue<kDtype>(output, i, LoadValue<kDtype>(inputs[0], i) + LoadValue<kDtype>(inputs[1], i));
-  }
+  MapBlocks<kDtype, 2>(inputs, output, count, [](float* __restrict a, const float* __restrict b, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) a[i] = a[i] + b[i];
+  });
   return true;
 }
 
@@ -116,9 +150,20 @@ bool F32BitsToI64(const std::byte* const* inputs, std::byte* output, std::size_t
 
 template <Dtype kDtype>
 bool F16RoundedBitsToI64(const std::byte* const* inputs, std::byte* output, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t bits = Float<kDtype>::Widen(Load<typename Float<kDtype>::Bits>(inputs[0], i));
-    Store(output, i, static_cast<std::int64_t>(F16ToF32(F32ToF16(bits))));
+  constexpr std::size_t kBytes = sizeof(typename Float<kDtype>::Bits);
+  static const CastKernel widen = FindCastKernel(Dtype::kF16, Dtype::kF32);
+  std::array<std::byte, kBlockElements * 2> halves;
+  std::array<std::uint32_t, kBlockElements> bits;
+  for (std::size_t first = 0; first < count; first += kBlockElements) {
+    const std::size_t size = std::min(kBlockElements, count - first);
+    const std::byte* rounded = inputs[0] + first * kBytes;
+    if constexpr (kDtype != Dtype::kF16) {
+      static const CastKernel narrow = FindCastKernel(kDtype, Dtype::kF16);
+      narrow(rounded, halves.data(), size);
+      rounded = halves.data();
+    }
+    widen(rounded, reinterpret_cast<std::byte*>(bits.data()), size);
+    for (std::size_t i = 0; i < size; ++i) Store(output, first + i, static_cast<std::int64_t>(bits[i]));
   }
   return true;
 }

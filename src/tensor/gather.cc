@@ -41,25 +41,40 @@ std::pair<std::uint64_t, std::uint64_t> GatherPattern::Bounds(std::uint64_t offs
 
 namespace {
 
-// Single elements that are no transpose: a loop of constant-size moves.
+// Single elements that are no transpose: a loop of constant-size moves along the innermost dim, row of places by row.
 template <typename Element>
-bool GatherElements(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
+void GatherElements(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
                     std::byte* output) {
-  return ForEachRun(pattern, offset, count, [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
-    if (bytes == sizeof(Element)) [[likely]] {
-      std::memcpy(output + to, input + from, sizeof(Element));
+  constexpr std::uint64_t kBytes = sizeof(Element);
+  const std::uint64_t head = std::min((kBytes - offset % kBytes) % kBytes, count);
+  CopyRuns(pattern, input, offset, head, output);
+  const std::span<const GatherDim> outer(pattern.dims.data(), pattern.dims.size() - 1);
+  const GatherDim& inner = pattern.dims.back();
+  std::uint64_t place = (offset + head) / kBytes;
+  const std::uint64_t end = place + (count - head) / kBytes;
+  std::byte* to = output + head;
+  while (place < end) {
+    const std::byte* const row = input + pattern.base + OffsetOfPlace(outer, place / inner.count);
+    const std::uint64_t first = place % inner.count;
+    const std::uint64_t behind = std::min(inner.count, first + (end - place));
+    if (inner.table) {
+      const std::uint64_t* const offsets = inner.table->data();
+      for (std::uint64_t i = first; i < behind; ++i, to += kBytes) std::memcpy(to, row + offsets[i], kBytes);
     } else {
-      std::memcpy(output + to, input + from, bytes);
+      const std::uint64_t stride = inner.stride;
+      for (std::uint64_t i = first; i < behind; ++i, to += kBytes) std::memcpy(to, row + i * stride, kBytes);
     }
-    return true;
-  });
+    place += behind - first;
+  }
+  const std::uint64_t done = static_cast<std::uint64_t>(to - output);
+  CopyRuns(pattern, input, offset + done, count - done, to);
 }
 
-bool GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
+void GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
                   std::byte* output) {
   if (IsTranspose(pattern)) {
     GatherTransposed(pattern, input, offset, count, output);
-    return true;
+    return;
   }
   switch (pattern.run) {
     case 1:
@@ -71,10 +86,7 @@ bool GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uin
     case 8:
       return GatherElements<std::uint64_t>(pattern, input, offset, count, output);
     default:
-      return ForEachRun(pattern, offset, count, [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
-        std::memcpy(output + to, input + from, bytes);
-        return true;
-      });
+      return CopyRuns(pattern, input, offset, count, output);
   }
 }
 

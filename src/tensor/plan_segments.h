@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -30,6 +31,16 @@ struct GatherDim {
 };
 
 inline constexpr std::size_t kMaxGatherDims = 64;
+
+// Where place number `place` of nested dims lies, in row-major order, in bytes from the first.
+inline std::uint64_t OffsetOfPlace(std::span<const GatherDim> dims, std::uint64_t place) {
+  std::uint64_t offset = 0;
+  for (std::size_t d = dims.size(); d-- > 0;) {
+    offset += dims[d].OffsetOf(place % dims[d].count);
+    place /= dims[d].count;
+  }
+  return offset;
+}
 
 // Runs of `run` contiguous bytes at base + sum of the dims' offsets, outermost dim first, last dim fastest.
 struct GatherPattern {
@@ -77,6 +88,15 @@ bool ForEachRun(const GatherPattern& pattern, std::uint64_t offset, std::uint64_
     }
   }
   return true;
+}
+
+// Copies `count` output bytes from `offset` run by run; the pattern's offsets count from `input`.
+inline void CopyRuns(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
+                     std::byte* output) {
+  ForEachRun(pattern, offset, count, [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
+    std::memcpy(output + to, input + from, bytes);
+    return true;
+  });
 }
 
 // Bytes that are computed from the bytes of other plans.

@@ -24,16 +24,6 @@ std::vector<std::vector<GatherDim>> RowMajorAxes(const Shape& shape, std::uint64
   return axes;
 }
 
-// Where place `index` of an axis lies, in bytes from the base of the view.
-std::uint64_t OffsetInAxis(std::span<const GatherDim> dims, std::uint64_t index) {
-  std::uint64_t offset = 0;
-  for (std::size_t d = dims.size(); d-- > 0;) {
-    offset += dims[d].OffsetOf(index % dims[d].count);
-    index /= dims[d].count;
-  }
-  return offset;
-}
-
 // A dim for a list of offsets, of which *base absorbs the smallest; a list in even ascending steps needs no table.
 GatherDim DimOf(std::vector<std::uint64_t> offsets, std::uint64_t* base) {
   const std::uint64_t smallest = *std::min_element(offsets.begin(), offsets.end());
@@ -139,7 +129,7 @@ StridedView StridedView::Permute(std::span<const std::uint64_t> axes) const {
 StridedView StridedView::RowGather(std::size_t axis, std::span<const std::uint64_t> rows) const {
   std::vector<std::uint64_t> offsets;
   offsets.reserve(rows.size());
-  for (const std::uint64_t row : rows) offsets.push_back(OffsetInAxis(axes_[axis], row));
+  for (const std::uint64_t row : rows) offsets.push_back(OffsetOfPlace(axes_[axis], row));
   StridedView view = *this;
   view.axes_[axis] = {DimOf(std::move(offsets), &view.base_)};
   return view;

@@ -57,6 +57,10 @@ void TransposeSquares(const std::byte* input, std::uint64_t column_stride, std::
   for (std::uint64_t band = 0; band < whole_rows; band += kBand) {
     const std::uint64_t band_end = std::min(band + kBand, whole_rows);
     for (std::uint64_t column = 0; column < whole_columns; column += kLanes) {
+      // The next band of these columns: lines so far apart are not seen coming by the processor itself.
+      for (std::uint64_t lane = 0; lane < kLanes; ++lane) {
+        __builtin_prefetch(input + (column + lane) * column_stride + (band + 2 * kBand) * kElement - 1);
+      }
       for (std::uint64_t row = band; row < band_end; row += kLanes) {
         TransposeSquare<V, kLanes>(input + column * column_stride + row * kElement, column_stride,
                                    output + row * row_stride + column * kElement, row_stride);
@@ -80,23 +84,9 @@ void CopyElements(const std::byte* input, std::uint64_t column_stride, std::byte
   }
 }
 
-// Output bytes that are not whole rows: at either end of a range.
-void GatherByRuns(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
-                  std::byte* output) {
-  ForEachRun(pattern, offset, count, [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
-    std::memcpy(output + to, input + from, bytes);
-    return true;
-  });
-}
-
 // Where the plane of the last two dims lies that is number `plane` in the order of the others.
 std::uint64_t PlaneOffset(const GatherPattern& pattern, std::uint64_t plane) {
-  std::uint64_t offset = pattern.base;
-  for (std::size_t d = pattern.dims.size() - 2; d-- > 0;) {
-    offset += pattern.dims[d].OffsetOf(plane % pattern.dims[d].count);
-    plane /= pattern.dims[d].count;
-  }
-  return offset;
+  return pattern.base + OffsetOfPlace(std::span(pattern.dims).first(pattern.dims.size() - 2), plane);
 }
 
 }  // namespace
@@ -143,7 +133,7 @@ void GatherTransposed(const GatherPattern& pattern, const std::byte* input, std:
   const std::uint64_t plane_rows = pattern.dims[pattern.dims.size() - 2].count;
   const std::uint64_t row_bytes = columns.count * pattern.run;
   const std::uint64_t head = std::min((row_bytes - offset % row_bytes) % row_bytes, count);
-  GatherByRuns(pattern, input, offset, head, output);
+  CopyRuns(pattern, input, offset, head, output);
   std::uint64_t row = (offset + head) / row_bytes;
   const std::uint64_t end_row = row + (count - head) / row_bytes;
   std::uint64_t done = head;
@@ -155,7 +145,7 @@ void GatherTransposed(const GatherPattern& pattern, const std::byte* input, std:
     done += rows * row_bytes;
     row += rows;
   }
-  GatherByRuns(pattern, input, offset + done, count - done, output + done);
+  CopyRuns(pattern, input, offset + done, count - done, output + done);
 }
 
 }  // namespace shardfs

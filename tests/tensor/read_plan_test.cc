@@ -69,6 +69,52 @@ TEST(ReadPlan, ListedRowsInEveryHeadAreOneGather) {
   EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*flat));
 }
 
+// W4A8's gate_up_proj: each output row is a row of the one transposed and a row of the other, more of them than are
+// read at once, and the first and the last cut short.
+TEST(ReadPlan, RowsOfTwoTransposesInTurnAreReadManyAtATime) {
+  constexpr std::uint64_t kGate = 96, kUp = 32, kColumns = 1000;
+  std::vector<std::byte> expected;
+  for (const bool mapped : {true, false}) {
+    const MemorySource source(Counting((kGate + kUp) * kColumns + 77), mapped);
+    const auto gate = Tensor::Source(&source, 0, Dtype::kI8, {kGate, kColumns}).value();
+    const auto up = Tensor::Source(&source, kGate * kColumns + 77, Dtype::kI8, {kUp, kColumns}).value();
+    const auto rows = Tensor::Permute(Tensor::Concat({gate, up}, 0).value(), {1, 0}).value();
+    if (mapped) expected = ReferenceEvaluate(*rows);
+    const auto plan = LowerToPlan(rows).value();
+    ASSERT_EQ(plan.segments().size(), 1u);
+    EXPECT_EQ(ReadAll(plan), expected);
+    for (const std::uint64_t begin : {std::uint64_t{1}, kGate - 1, kGate, kGate + kUp, 5 * (kGate + kUp) + 100}) {
+      for (const std::uint64_t end : {begin + 20, begin + 300, expected.size() - 1, expected.size() - kUp}) {
+        std::vector<std::byte> part(end - begin);
+        ASSERT_TRUE(plan.ReadAt(begin, part).ok());
+        EXPECT_TRUE(std::equal(part.begin(), part.end(), expected.begin() + static_cast<std::ptrdiff_t>(begin)))
+            << "bytes [" << begin << ", " << end << ")";
+      }
+    }
+  }
+}
+
+// Elements at a stride under a place that repeats itself, as a scale per row does in each of its groups.
+TEST(ReadPlan, StridedElementsCanBeReadFromAnyByte) {
+  const MemorySource source(Counting(50 * 12 * 4), true);
+  const auto matrix = WholeSource(source, Dtype::kF32, {50, 12});
+  const auto column = Tensor::Slice(matrix, 1, 7, 8).value();
+  const auto repeated = Tensor::RowGather(column, 1, std::vector<std::uint64_t>(5, 0)).value();
+  const auto listed = Tensor::RowGather(matrix, 1, {9, 2, 4, 4}).value();
+  for (const TensorPtr& tensor : {column, repeated, listed}) {
+    const auto expected = ReferenceEvaluate(*tensor);
+    const auto plan = LowerToPlan(tensor).value();
+    for (std::size_t begin = 0; begin < 45; ++begin) {
+      for (std::size_t size = 0; size < 60; ++size) {
+        std::vector<std::byte> part(size);
+        ASSERT_TRUE(plan.ReadAt(begin, part).ok());
+        ASSERT_TRUE(std::equal(part.begin(), part.end(), expected.begin() + static_cast<std::ptrdiff_t>(begin)))
+            << begin << "+" << size;
+      }
+    }
+  }
+}
+
 TEST(ReadPlan, TransposeOfASliceIsOneGather) {
   const MemorySource source(Counting(4 * 10 * 8 * 2), true);
   const auto view = Tensor::Reshape(WholeSource(source, Dtype::kBF16, {40, 8}), {4, 10, 8}).value();
