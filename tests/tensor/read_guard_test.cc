@@ -1,0 +1,133 @@
+// Guards on what reading a plan costs that do not depend on the clock: allocations, and how often a source is asked.
+// A program of its own, because it replaces operator new.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "shardfs/tensor/read_plan.h"
+#include "tensor/counting_source.h"
+
+namespace {
+
+std::atomic<std::uint64_t> allocations{0};
+
+void* Allocate(std::size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return Allocate(size); }
+void* operator new[](std::size_t size) { return Allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace shardfs::testing {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kSourceBytes = 8 * kMiB;
+
+class IdleObserver final : public ReadObserver {
+ public:
+  void Observe(std::uint64_t, std::span<const std::byte>) const override {}
+};
+
+// A plan of 1 MiB or more, and how often a read of 1 MiB may ask a mapped source.
+struct Case {
+  std::string name;
+  TensorPtr tensor;
+  std::uint64_t accesses;
+};
+
+// One of each kind of segment, and of each way to read it.
+std::vector<Case> AllCases(const ByteSource& source) {
+  const auto whole = [&](Dtype dtype, Shape shape) {
+    return Tensor::Source(&source, 0, dtype, std::move(shape)).value();
+  };
+  const TensorPtr floats = whole(Dtype::kF32, {2048, 1024});
+  const TensorPtr halves = whole(Dtype::kBF16, {4096, 1024});
+  const TensorPtr bytes = whole(Dtype::kI8, {4096, 2048});
+  const TensorPtr rows = Tensor::Slice(bytes, 1, 512, 1024).value();
+  const TensorPtr transposed = Tensor::Permute(halves, {1, 0}).value();
+  const TensorPtr even = Tensor::Slice(floats, 0, 0, 1024).value();
+  const TensorPtr odd = Tensor::Slice(floats, 0, 1024, 2048).value();
+  const TensorPtr gate = Tensor::Source(&source, 0, Dtype::kI8, {256, 8192}).value();
+  const TensorPtr up = Tensor::Source(&source, 4 * kMiB, Dtype::kI8, {256, 8192}).value();
+  std::vector<std::uint64_t> listed;
+  for (std::uint64_t i = 0; i < 4096; ++i) listed.push_back(i * 1777 % 4096);
+  const TensorPtr less_minimum = Tensor::SubtractMin(floats).value();
+
+  std::vector<Case> cases;
+  cases.push_back({"literal", Tensor::Literal(Dtype::kI8, {kMiB}, std::string(kMiB, 'x')).value(), 0});
+  cases.push_back({"zeros", Tensor::Zeros(Dtype::kI8, {kMiB}).value(), 0});
+  cases.push_back({"copy", bytes, 1});
+  cases.push_back({"rows", rows, 2});
+  cases.push_back({"listed rows", Tensor::RowGather(rows, 0, listed).value(), 2});
+  cases.push_back({"transpose", transposed, 2});
+  cases.push_back({"cast", Tensor::Cast(halves, Dtype::kF32).value(), 2});
+  cases.push_back({"cast of a transpose", Tensor::Cast(transposed, Dtype::kF16).value(), 64});
+  cases.push_back({"bits", Tensor::F32BitsToI64(floats).value(), 2});
+  cases.push_back({"rounded bits", Tensor::F16RoundedBitsToI64(floats).value(), 2});
+  cases.push_back({"product", Tensor::Multiply(even, odd).value(), 128});
+  cases.push_back({"comparison", Tensor::RequireClose(even, even).value(), 128});
+  cases.push_back(
+      {"transposed halves in turn", Tensor::Permute(Tensor::Concat({gate, up}, 0).value(), {1, 0}).value(), 64});
+  cases.push_back({"long rows in turn", Tensor::Concat({even, odd}, 1).value(), 32});
+  cases.push_back({"minimum subtracted", less_minimum, 32});
+  cases.push_back({"rows of what is computed", Tensor::Slice(less_minimum, 1, 256, 768).value(), 512});
+  cases.push_back({"observed", Tensor::Observe(rows, std::make_shared<const IdleObserver>()).value(), 2});
+  return cases;
+}
+
+// Whole, and at odd offsets.
+void ReadAround(const Case& which, const ReadPlan& plan, std::span<std::byte> buffer) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{1}, plan.size() / 3, plan.size() - buffer.size()}) {
+    const Status status = plan.ReadAt(std::min(offset, plan.size() - buffer.size()), buffer);
+    ASSERT_TRUE(status.ok()) << which.name << ": " << status;
+  }
+}
+
+TEST(ReadGuard, ReadingAllocatesNothing) {
+  for (const bool mapped : {true, false}) {
+    const CountingSource source(kSourceBytes, mapped);
+    std::vector<std::byte> buffer(kMiB);
+    for (const Case& which : AllCases(source)) {
+      const ReadPlan plan = LowerToPlan(which.tensor).value();
+      ReadAround(which, plan, buffer);  // what is found once: kernels, minima
+      const std::uint64_t before = allocations.load();
+      ReadAround(which, plan, buffer);
+      EXPECT_EQ(allocations.load(), before) << which.name << (mapped ? ", mapped" : ", not mapped");
+    }
+  }
+}
+
+TEST(ReadGuard, AllocationsAreCounted) {
+  const std::uint64_t before = allocations.load();
+  const auto value = std::make_unique<std::string>(100, 'x');
+  EXPECT_EQ(value->size(), 100u);
+  EXPECT_GE(allocations.load(), before + 2);
+}
+
+TEST(ReadGuard, AMappedSourceIsAskedSeldom) {
+  const CountingSource source(kSourceBytes, true);
+  std::vector<std::byte> buffer(kMiB);
+  for (const Case& which : AllCases(source)) {
+    const ReadPlan plan = LowerToPlan(which.tensor).value();
+    ASSERT_TRUE(plan.ReadAt(0, buffer).ok()) << which.name;
+    const std::uint64_t before = source.accesses();
+    ASSERT_TRUE(plan.ReadAt(0, buffer).ok()) << which.name;
+    EXPECT_LE(source.accesses() - before, which.accesses) << which.name;
+  }
+}
+
+}  // namespace
+}  // namespace shardfs::testing
