@@ -150,8 +150,8 @@ void ReadPlanBuilder::AppendCompute(std::shared_ptr<const ComputeKernel> kernel)
   Append(std::move(segment));
 }
 
-void ReadPlanBuilder::AppendPlan(const ReadPlan& plan) {
-  for (const PlanSegment& segment : plan.segments()) Append(segment);
+void ReadPlanBuilder::AppendPlan(ReadPlan plan) {
+  for (PlanSegment& segment : plan.segments_) Append(std::move(segment));
 }
 
 ReadPlan ReadPlanBuilder::Build() && {

@@ -31,7 +31,7 @@ Result<std::shared_ptr<Tensor>> Tensor::NewNode(TensorOp op, Dtype dtype, Shape 
     return Status::InvalidArgument(
         fmt::format("a tensor of {} {} has more bytes than 64 bits count", DtypeName(dtype), ShapeToString(shape)));
   }
-  std::shared_ptr<Tensor> node(new Tensor);
+  auto node = std::make_shared<Tensor>(Private());
   node->op_ = op;
   node->dtype_ = dtype;
   node->shape_ = std::move(shape);

@@ -97,23 +97,41 @@ std::unique_ptr<const VirtualFile> MakePassthroughFile(std::unique_ptr<const Byt
 
 Result<std::unique_ptr<const VirtualFile>> MakeTensorFile(std::span<const NamedTensor> tensors,
                                                           std::shared_ptr<const void> keep_alive) {
+  std::vector<PlannedTensor> planned;
+  planned.reserve(tensors.size());
+  for (const NamedTensor& named : tensors) {
+    SHARDFS_ASSIGN_OR_RETURN(PlannedTensor tensor, PlanTensor(named.name, named.tensor));
+    planned.push_back(std::move(tensor));
+  }
+  return MakePlannedFile(std::move(planned), std::move(keep_alive));
+}
+
+Result<PlannedTensor> PlanTensor(std::string name, const TensorPtr& tensor) {
+  Result<ReadPlan> plan = LowerToPlan(tensor);
+  if (!plan.ok()) return plan.status().WithContext(name);
+  return PlannedTensor{std::move(name), tensor->dtype(), tensor->shape(), std::move(plan).value()};
+}
+
+Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTensor> tensors,
+                                                           std::shared_ptr<const void> keep_alive) {
   std::vector<NewTensor> entries;
   entries.reserve(tensors.size());
-  for (const NamedTensor& named : tensors) {
-    entries.push_back({named.name, named.tensor->dtype(), named.tensor->shape()});
+  std::size_t segments = 1;
+  for (const PlannedTensor& tensor : tensors) {
+    entries.push_back({tensor.name, tensor.dtype, tensor.shape});
+    segments += tensor.plan.segments().size();
   }
   SHARDFS_ASSIGN_OR_RETURN(SerializedHeader header, SerializeHeader(entries));
   ReadPlanBuilder builder;
+  builder.Reserve(segments);
   builder.AppendMemory(std::move(header.bytes));
   std::vector<FileTensor> file_tensors;
   file_tensors.reserve(tensors.size());
-  for (std::size_t i = 0; i < header.order.size(); ++i) {
-    const NamedTensor& named = tensors[header.order[i]];
-    Result<ReadPlan> plan = LowerToPlan(named.tensor);
-    if (!plan.ok()) return plan.status().WithContext(named.name);
-    file_tensors.push_back(
-        {named.name, named.tensor->dtype(), named.tensor->shape(), builder.size(), builder.size() + plan->size()});
-    builder.AppendPlan(*plan);
+  for (const std::size_t index : header.order) {
+    PlannedTensor& tensor = tensors[index];
+    const std::uint64_t begin = builder.size();
+    builder.AppendPlan(std::move(tensor.plan));
+    file_tensors.push_back({std::move(tensor.name), tensor.dtype, std::move(tensor.shape), begin, builder.size()});
   }
   return std::unique_ptr<const VirtualFile>(
       std::make_unique<const TensorFile>(std::move(builder).Build(), std::move(file_tensors), std::move(keep_alive)));

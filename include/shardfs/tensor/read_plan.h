@@ -86,7 +86,9 @@ class ReadPlanBuilder {
   void AppendCopy(const ByteSource* source, std::uint64_t offset, std::uint64_t size);
   void AppendGather(std::shared_ptr<const GatherPattern> pattern);
   void AppendCompute(std::shared_ptr<const ComputeKernel> kernel);
-  void AppendPlan(const ReadPlan& plan);
+  void AppendPlan(ReadPlan plan);
+
+  void Reserve(std::size_t segments) { plan_.segments_.reserve(segments); }
 
   std::uint64_t size() const { return plan_.size_; }
   ReadPlan Build() &&;

@@ -60,7 +60,13 @@ enum class TensorOp : std::uint8_t {
 };
 
 class Tensor {
+  struct Private {
+    explicit Private() = default;
+  };
+
  public:
+  explicit Tensor(Private) {}  // for the functions below, by way of std::make_shared
+
   TensorOp op() const { return op_; }
   Dtype dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -140,7 +146,6 @@ class Tensor {
   static Result<TensorPtr> SubtractMin(TensorPtr input);
 
  private:
-  Tensor() = default;
   static Result<std::shared_ptr<Tensor>> NewNode(TensorOp op, Dtype dtype, Shape shape, std::vector<TensorPtr> inputs);
   static Result<TensorPtr> Elementwise(TensorOp op, Dtype output, std::vector<TensorPtr> inputs);
 

@@ -66,4 +66,16 @@ struct NamedTensor {
 Result<std::unique_ptr<const VirtualFile>> MakeTensorFile(std::span<const NamedTensor> tensors,
                                                           std::shared_ptr<const void> keep_alive);
 
+// The same of tensors that were lowered one by one as they were made. A plan takes a fraction of the memory of the
+// expression that it comes from, which counts where a file has a hundred thousand of them.
+struct PlannedTensor {
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  Shape shape;
+  ReadPlan plan;
+};
+Result<PlannedTensor> PlanTensor(std::string name, const TensorPtr& tensor);
+Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTensor> tensors,
+                                                           std::shared_ptr<const void> keep_alive);
+
 }  // namespace shardfs

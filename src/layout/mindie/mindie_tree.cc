@@ -54,17 +54,17 @@ class TreeBuilder {
     return wanted;
   }
 
-  Result<BuiltFolder> BuildFolder(std::string name, std::vector<NamedTensor> tensors) const {
+  Result<BuiltFolder> BuildFolder(std::string name, std::vector<PlannedTensor> tensors) const {
     std::vector<std::uint64_t> sizes;
-    for (const NamedTensor& named : tensors) sizes.push_back(named.tensor->bytes());
+    for (const PlannedTensor& tensor : tensors) sizes.push_back(tensor.plan.size());
     auto shards = PackShards(sizes, max_shard_bytes_);
     // Every folder needs a file to be loaded; weight_sharder writes none into an empty one.
     if (shards.empty() && model_.fidelity == MindieFidelity::kLoader) shards.emplace_back();
     BuiltFolder folder{std::move(name), {}};
     for (std::size_t s = 0; s < shards.size(); ++s) {
-      std::vector<NamedTensor> in_file;
+      std::vector<PlannedTensor> in_file;
       for (const std::size_t i : shards[s]) in_file.push_back(std::move(tensors[i]));
-      SHARDFS_ASSIGN_OR_RETURN(auto file, MakeTensorFile(in_file, checkpoint_));
+      SHARDFS_ASSIGN_OR_RETURN(auto file, MakePlannedFile(std::move(in_file), checkpoint_));
       folder.files.emplace_back(ShardFileName(s, shards.size()), std::move(file));
     }
     return folder;

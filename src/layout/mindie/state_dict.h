@@ -52,7 +52,7 @@ struct DescribedTensor {
 };
 
 struct MindieStateDict {
-  std::array<std::vector<NamedTensor>, kMindieFolders> folders;  // each in state-dict order
+  std::array<std::vector<PlannedTensor>, kMindieFolders> folders;  // each in state-dict order
   std::vector<DescribedTensor> description;  // of the wanted folders' tensors; empty without `quantize`
 };
 

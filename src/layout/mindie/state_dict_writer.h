@@ -61,7 +61,8 @@ class StateDictWriter {
     Result<TensorPtr> tensor = build();
     if (!tensor.ok()) return tensor.status().WithContext(name);
     Describe(name, std::move(kind));
-    result_.folders[folder].push_back({std::move(name), std::move(tensor).value()});
+    SHARDFS_ASSIGN_OR_RETURN(PlannedTensor planned, PlanTensor(std::move(name), *tensor));
+    result_.folders[folder].push_back(std::move(planned));
     return Status::Ok();
   }
 
