@@ -114,6 +114,12 @@ Command AddMaterializeCommand(CLI::App& program) {
   app->add_option("--threads", arguments->options.threads, "Files written at a time (default: one per CPU)")
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
+  app->add_option("--io-depth", arguments->options.io_depth,
+                  "Pieces of 4 MiB that are read ahead of the writers at a time; 0: none (default: 8)")
+      ->check(CLI::Range(0u, 256u))
+      ->type_name("N");
+  app->add_flag("--drop-source-cache", arguments->options.drop_source_cache,
+                "Drop the source from the page cache as soon as it is written");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
   return {app, [arguments] { return RunMaterialize(*arguments); }};
 }

@@ -3,14 +3,19 @@
 // Remembers everything that it made, so that Rollback removes that and nothing else. Works relative to one descriptor
 // of the destination: renaming directories above it meanwhile cannot redirect a write.
 //
-// Thread-safety: BeginFile and FinishFile may be called from any threads, each file by one thread at a time; all other
-// members from one thread while no file is in work. Ownership: borrows the plan and the options.
+// Work goes in the order of the source, so that many files are in work at once: up to kMaxOpen of them stay open
+// between two writes, the others are opened again.
+//
+// Thread-safety: OpenFile, ParkFile and FinishFile may be called from any threads, each file by one thread at a time;
+// all other members from one thread while no file is in work. Ownership: borrows the plan and the options.
 #pragma once
 
 #include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,16 +28,23 @@ namespace shardfs {
 class OutputTree {
  public:
   OutputTree(const MaterializePlan& plan, const MaterializeOptions& options)
-      : plan_(plan), options_(options), files_(plan.files().size(), FileState::kAbsent) {}
+      : plan_(plan),
+        options_(options),
+        files_(plan.files().size(), FileState::kAbsent),
+        descriptors_(plan.files().size()) {}
 
   // Makes the destination if it does not exist, and all directories in it.
   Status MakeDirectories();
 
-  // Makes file `index` of the plan under its temporary name, with its room reserved.
-  Result<FileDescriptor> BeginFile(std::size_t index);
+  // A descriptor of file `index` of the plan, for writing; the tree's own, valid until ParkFile or FinishFile. The
+  // first call makes the file under its temporary name, with its size and, where that is cheap, its room reserved.
+  Result<int> OpenFile(std::size_t index);
 
-  // Closes the file, whose bytes are all written, and gives it its mode and its name.
-  Status FinishFile(std::size_t index, FileDescriptor file);
+  // Nobody writes the file right now: its descriptor may be closed.
+  void ParkFile(std::size_t index);
+
+  // Closes the open file, whose bytes are all written, and gives it its mode and its name.
+  Status FinishFile(std::size_t index);
 
   // Gives the directories their mode. The tree is complete afterwards.
   Status Finish();
@@ -46,7 +58,12 @@ class OutputTree {
  private:
   enum class FileState : std::uint8_t { kAbsent, kTemporary, kFinished };
 
+  // Below the soft limit on open files that opening a checkpoint asks for, with room for the rest of the program.
+  static constexpr std::size_t kMaxOpen = 512;
+
   Status OpenDestination();
+  Status MakeFile(std::size_t index, int fd) const;
+  Status CloseParked(std::size_t keep);  // all but so many; takes the lock
   Status SetOwner(int fd, const std::string& path) const;
 
   const MaterializePlan& plan_;
@@ -58,6 +75,9 @@ class OutputTree {
   struct stat original_root_ {};      // an existing destination as it was
   std::size_t made_directories_ = 0;  // so many of the plan's, from the first
   std::vector<FileState> files_;
+  std::vector<FileDescriptor> descriptors_;  // by file
+  std::mutex mutex_;                         // guards parked_, and the descriptors of the files in it
+  std::deque<std::size_t> parked_;           // open files without a writer, the longest parked first
 };
 
 }  // namespace shardfs

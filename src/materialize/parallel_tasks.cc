@@ -61,11 +61,14 @@ class Tasks {
 
 }  // namespace
 
+std::size_t WorkerCount(unsigned threads) {
+  return threads != 0 ? threads : static_cast<std::size_t>(tbb::info::default_concurrency());
+}
+
 Status RunTasks(std::size_t count, unsigned threads, const std::stop_token& cancel,
                 const std::function<Status(std::size_t, const std::stop_token&)>& task) {
   Tasks tasks(count, cancel, task);
-  const std::size_t wanted = threads != 0 ? threads : static_cast<std::size_t>(tbb::info::default_concurrency());
-  const std::size_t workers = std::clamp<std::size_t>(count, 1, wanted);
+  const std::size_t workers = std::clamp<std::size_t>(count, 1, WorkerCount(threads));
   try {
     // TBB starts no more threads than there are CPUs unless it is allowed to.
     const tbb::global_control allow(tbb::global_control::max_allowed_parallelism, workers);

@@ -9,6 +9,9 @@
 
 namespace shardfs {
 
+// How many threads `threads` asks for; 0 is one per CPU that the process may use.
+std::size_t WorkerCount(unsigned threads);
+
 // Calls task(i, stop) for i = 0 .. count-1, started in that order, at most `threads` (0: one per CPU) at a time.
 // `stop` is requested once a task has failed or `cancel` is requested; no task is started after that. Returns the
 // first error, or kCancelled when not all tasks were done. An exception (bad_alloc) becomes kResourceExhausted.

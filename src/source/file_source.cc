@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,10 @@ namespace {
 
 // The most that one pread is asked for: below the kernel's own limit of 2 GiB less a page.
 constexpr std::size_t kMaxReadBytes = std::size_t{1} << 30;
+
+// The kernel cuts a larger request for read-ahead down to what the device's read-ahead allows (128 KiB by default).
+constexpr std::uint64_t kPrefetchStep = std::uint64_t{128} << 10;
+constexpr std::uint64_t kPageBytes = 4096;
 
 std::int64_t ModificationTime(const struct stat& attributes) {
   return std::int64_t{attributes.st_mtim.tv_sec} * 1'000'000'000 + attributes.st_mtim.tv_nsec;
@@ -115,6 +120,52 @@ Status FileSource::CheckUnchanged() const {
   }
   if (changed()) return Changed("it was seen with another size or modification time");
   return Status::Ok();
+}
+
+bool FileSource::IsCached(std::uint64_t offset, std::uint64_t size) const {
+  // One byte of every so many: pages come and go in runs that are longer.
+  constexpr std::uint64_t kProbeEvery = std::uint64_t{512} << 10;
+  if (offset >= size_ || size == 0) return true;
+  const std::uint64_t end = offset + std::min(size, size_ - offset);
+  const auto is_cached = [this](std::uint64_t at) {
+    char byte;
+    const struct iovec target = {&byte, 1};
+    return ::preadv2(fd_.get(), &target, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
+  };
+  for (std::uint64_t at = offset; at < end; at += kProbeEvery) {
+    if (!is_cached(at)) return false;
+  }
+  return is_cached(end - 1);
+}
+
+void FileSource::Prefetch(std::uint64_t offset, std::uint64_t size) const {
+  if (offset >= size_ || size == 0) return;
+  const std::uint64_t end = offset + std::min(size, size_ - offset);
+  // Faults of the mapping read around themselves otherwise, and so again what has been used and dropped.
+  if (mapping_ != nullptr && !ascending_.exchange(true, std::memory_order_relaxed)) {
+    ::madvise(const_cast<std::byte*>(mapping_), size_, MADV_SEQUENTIAL);
+  }
+  // All requests first, so that they are under way together; then a touch of each, which waits for it.
+  for (std::uint64_t at = offset; at < end; at += kPrefetchStep) {
+    const std::uint64_t step = std::min(kPrefetchStep, end - at);
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(at), static_cast<off_t>(step), POSIX_FADV_WILLNEED);
+  }
+  for (std::uint64_t at = offset; at < end; at += kPrefetchStep) {
+    char byte;
+    if (::pread(fd_.get(), &byte, 1, static_cast<off_t>(std::min(at + kPrefetchStep, end) - 1)) != 1) return;
+  }
+}
+
+void FileSource::DropCached(std::uint64_t offset, std::uint64_t size) const {
+  if (offset >= size_ || size == 0) return;
+  // Whole pages. The one that the range begins in goes as well, because who needed its other half came before; the one
+  // that it ends in stays, unless the file ends there.
+  const std::uint64_t begin = offset / kPageBytes * kPageBytes;
+  const std::uint64_t end = size >= size_ - offset ? size_ : (offset + size) / kPageBytes * kPageBytes;
+  if (begin >= end) return;
+  // A page that is in somebody's page table is not dropped.
+  if (mapping_ != nullptr) ::madvise(const_cast<std::byte*>(mapping_ + begin), end - begin, MADV_DONTNEED);
+  ::posix_fadvise(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin), POSIX_FADV_DONTNEED);
 }
 
 Status FileSource::Changed(const std::string& difference) const {

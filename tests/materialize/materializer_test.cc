@@ -20,10 +20,9 @@ namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr std::uint64_t kChunk = 4u << 20;  // bytes a worker copies at a time
+constexpr std::uint64_t kChunk = 4u << 20;  // bytes of a piece of work
 
 mode_t ModeOf(const fs::path& path) {
   struct stat info {};
@@ -134,20 +133,6 @@ TEST_F(MaterializerTest, FillsAnEmptyDirectory) {
   EXPECT_EQ(ReadFile(root_ / "out/file"), PatternText(1, 10));
 }
 
-TEST_F(MaterializerTest, LargeFilesFirst) {
-  std::vector<std::uint64_t> started;
-  const auto record = [&started](std::uint64_t size) {
-    return [&started, size](std::uint64_t) {
-      started.push_back(size);
-      return Status::Ok();
-    };
-  };
-  for (const std::uint64_t size : {10u, 3000u, 5u, 200u}) AddFile(std::to_string(size), Pattern(1, size, record(size)));
-  options_.threads = 1;
-  ASSERT_TRUE(Run().ok());
-  EXPECT_THAT(started, ElementsAre(3000, 200, 10, 5));
-}
-
 // Two files of which each can be read only once the other has been started.
 TEST_F(MaterializerTest, WritesFilesAtTheSameTime) {
   std::mutex mutex;
@@ -191,7 +176,7 @@ TEST_F(MaterializerTest, AFailedReadNamesTheFileAndLeavesNothing) {
   AddDirectory("d");
   AddFile("first", Pattern(1, 3 * kChunk));
   AddFile("d/bad", Pattern(2, 2 * kChunk, [](std::uint64_t offset) {
-            return offset == 0 ? Status::Ok() : Status::SourceChanged("the source 'x' was truncated");
+            return offset < kChunk ? Status::Ok() : Status::SourceChanged("the source 'x' was truncated");
           }));
   AddFile("d/last", Pattern(3, 10));
   options_.threads = 1;
@@ -238,7 +223,8 @@ TEST_F(MaterializerTest, CancelLeavesNothing) {
   options_.threads = 1;
   const auto summary = Run();
   EXPECT_EQ(summary.status().code(), StatusCode::kCancelled);
-  EXPECT_EQ(progress_.bytes_done, 4 * kChunk) << "the chunk in work is finished, no other is begun";
+  EXPECT_GT(progress_.bytes_done, 3 * kChunk);
+  EXPECT_LE(progress_.bytes_done, 4 * kChunk) << "what is in work is finished, nothing else is begun";
   EXPECT_FALSE(fs::exists(root_ / "out"));
 }
 
@@ -260,7 +246,7 @@ TEST_F(MaterializerTest, AFilesystemThatFillsUpMeanwhile) {
   options_.threads = 1;
   const auto summary = Run(filesystem.path() + "/out");
   EXPECT_EQ(summary.status().code(), StatusCode::kResourceExhausted) << summary.status();
-  EXPECT_THAT(std::string(summary.status().message()), HasSubstr("reserve room for"));
+  EXPECT_THAT(std::string(summary.status().message()), HasSubstr("cannot write"));
   EXPECT_FALSE(fs::exists(filesystem.path() + "/out"));
   EXPECT_TRUE(fs::exists(filesystem.path() + "/other"));
 }

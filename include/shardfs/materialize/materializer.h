@@ -1,8 +1,10 @@
 // Materialize: writes the files of a plan, in parallel, and leaves either all of them or nothing.
 //
-// Each file has one writer at a time and appears under its name only when it is complete: until then it is called
-// ".NAME.shardfs-tmp" (hidden, so that no glob for *.safetensors takes it for a shard). Its room is reserved before
-// its first byte is written, so that a full filesystem is noticed early.
+// Work goes in the order of the source, in pieces of 4 MiB, so that each source byte is read from its device once
+// however many files share a tensor, also where the page cache is smaller than the source. Each file has one writer at
+// a time and appears under its name only when it is complete: until then it is called ".NAME.shardfs-tmp" (hidden, so
+// that no glob for *.safetensors takes it for a shard). Its room is reserved when it is made, except on tmpfs, where
+// the plan has compared the room and reserving it would cost time.
 //
 // A run that fails or is cancelled removes everything that it made, finished files included, and puts an existing
 // destination's mode and owner back: a directory with some of its files could be mistaken for a model. A run that is
@@ -25,10 +27,12 @@ namespace shardfs {
 // The default modes are the widest that MindIE's server accepts (spec/mindie-weight-sharder.md, section 6).
 struct MaterializeOptions {
   mode_t file_mode = 0640;
-  mode_t directory_mode = 0750;  // the destination itself included
-  std::optional<uid_t> uid;      // owner; the caller's when not given
-  std::optional<gid_t> gid;      // group; the filesystem's choice when not given
-  unsigned threads = 0;          // files written at a time; 0: one per CPU that the process may use
+  mode_t directory_mode = 0750;    // the destination itself included
+  std::optional<uid_t> uid;        // owner; the caller's when not given
+  std::optional<gid_t> gid;        // group; the filesystem's choice when not given
+  unsigned threads = 0;            // files written at a time; 0: one per CPU that the process may use
+  unsigned io_depth = 8;           // pieces (4 MiB) of the source read ahead at a time; 0: none
+  bool drop_source_cache = false;  // the source's pages are dropped from the page cache once no file needs them
 };
 
 // How far a run is, for a thread that reports it. Written by the run with relaxed atomics: a reader sees each number
@@ -49,7 +53,7 @@ struct MaterializeSummary {
 };
 
 // Runs the plan. `progress` must outlive the call. `cancel` may be requested from any thread; the run notices within a
-// chunk (4 MiB) per file in work, or within one file's reservation of room.
+// piece (4 MiB) per thread, or within one file's reservation of room.
 //
 // Errors name the file: kCancelled, kResourceExhausted when room runs out after all, the view's own error when a read
 // fails, kIoError. The first one stops all workers and is the one returned.

@@ -31,6 +31,16 @@ class ByteSource {
   // OK, or kSourceChanged as ReadAt would say it.
   virtual Status CheckUnchanged() const { return Status::Ok(); }
 
+  // Whether [offset, offset + size) is in memory, as far as a few probes can tell; false where that cannot be asked.
+  virtual bool IsCached(std::uint64_t /*offset*/, std::uint64_t /*size*/) const { return true; }
+
+  // Has [offset, offset + size) brought into memory, and waits for it. For who works through the source in ascending
+  // order. Best effort: whatever fails here shows again when the bytes are read.
+  virtual void Prefetch(std::uint64_t /*offset*/, std::uint64_t /*size*/) const {}
+
+  // Tells the system that it need not keep [offset, offset + size) in memory. Best effort; the bytes stay readable.
+  virtual void DropCached(std::uint64_t /*offset*/, std::uint64_t /*size*/) const {}
+
   virtual std::uint64_t size() const = 0;       // bytes, as when it was opened
   virtual const std::string& name() const = 0;  // the file's name in its directory, for messages
 };

@@ -33,6 +33,9 @@ class FileSource final : public ByteSource {
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   std::span<const std::byte> Mapped() const override;
   Status CheckUnchanged() const override;
+  bool IsCached(std::uint64_t offset, std::uint64_t size) const override;
+  void Prefetch(std::uint64_t offset, std::uint64_t size) const override;
+  void DropCached(std::uint64_t offset, std::uint64_t size) const override;
   std::uint64_t size() const override { return size_; }
   const std::string& name() const override { return name_; }
 
@@ -50,7 +53,8 @@ class FileSource final : public ByteSource {
   std::uint64_t size_ = 0;
   std::int64_t mtime_ns_ = 0;
   const std::byte* mapping_ = nullptr;
-  mutable std::atomic<bool> changed_{false};  // a latch: only ever goes from false to true
+  mutable std::atomic<bool> ascending_{false};  // whether the mapping's faults have been told to read forward only
+  mutable std::atomic<bool> changed_{false};    // a latch: only ever goes from false to true
 };
 
 }  // namespace shardfs
