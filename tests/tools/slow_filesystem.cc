@@ -1,0 +1,136 @@
+// slow_filesystem: shows a directory as a FUSE file system whose every read takes a while, as a far server's would.
+//
+//   slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS
+//
+// Serves until it is unmounted, any number of reads at a time. The file ".counters" in its root says what was asked of
+// it: "requests N bytes N most_at_once N".
+#define FUSE_USE_VERSION 314
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <fuse.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace shardfs::tools {
+namespace {
+
+constexpr std::string_view kCounters = "/.counters";
+constexpr unsigned kMostRequests = 64;  // that the kernel sends at once
+
+// One process serves one directory; the callbacks of libfuse have no other way to it.
+struct State {
+  std::string directory;
+  std::chrono::milliseconds delay{0};
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<int> now{0};
+  std::atomic<int> most{0};
+} state;
+
+std::string PathOf(const char* path) { return state.directory + path; }
+
+std::string Counters() {
+  return fmt::format("requests {} bytes {} most_at_once {}\n", state.requests.load(), state.bytes.load(),
+                     state.most.load());
+}
+
+int GetAttributes(const char* path, struct stat* attributes, fuse_file_info*) {
+  if (path == kCounters) {
+    attributes->st_mode = S_IFREG | 0444;
+    attributes->st_nlink = 1;
+    attributes->st_size = 4096;
+    return 0;
+  }
+  return ::lstat(PathOf(path).c_str(), attributes) == 0 ? 0 : -errno;
+}
+
+int ReadDirectory(const char* path, void* buffer, fuse_fill_dir_t fill, off_t, fuse_file_info*, fuse_readdir_flags) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(PathOf(path), error)) {
+    fill(buffer, entry.path().filename().c_str(), nullptr, 0, fuse_fill_dir_flags{});
+  }
+  return -error.value();
+}
+
+int Open(const char* path, fuse_file_info* info) {
+  if (path == kCounters) {
+    info->direct_io = 1;
+    return 0;
+  }
+  const int fd = ::open(PathOf(path).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  info->fh = static_cast<std::uint64_t>(fd);
+  info->keep_cache = 1;
+  return 0;
+}
+
+int Read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_file_info* info) {
+  if (path == kCounters) {
+    const std::string text = Counters();
+    const auto begin = std::min(static_cast<std::size_t>(offset), text.size());
+    const std::size_t count = std::min(size, text.size() - begin);
+    std::memcpy(buffer, text.data() + begin, count);
+    return static_cast<int>(count);
+  }
+  ++state.requests;
+  const int now = ++state.now;
+  for (int most = state.most; now > most && !state.most.compare_exchange_weak(most, now);) continue;
+  std::this_thread::sleep_for(state.delay);
+  const ssize_t count = ::pread(static_cast<int>(info->fh), buffer, size, offset);
+  const int result = count < 0 ? -errno : static_cast<int>(count);
+  if (count > 0) state.bytes += static_cast<std::uint64_t>(count);
+  --state.now;
+  return result;
+}
+
+int Release(const char* path, fuse_file_info* info) {
+  if (path != kCounters) ::close(static_cast<int>(info->fh));
+  return 0;
+}
+
+void* Start(fuse_conn_info* connection, fuse_config* config) {
+  connection->max_background = kMostRequests;
+  connection->congestion_threshold = kMostRequests;
+  config->entry_timeout = config->attr_timeout = 3600;
+  return nullptr;
+}
+
+int Main(int argc, char** argv) {
+  int delay = 0;
+  const std::string_view text = argc == 4 ? argv[3] : "";
+  if (std::from_chars(text.data(), text.data() + text.size(), delay).ec != std::errc{} || delay < 0) {
+    fmt::print(stderr, "usage: slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS\n");
+    return 2;
+  }
+  state.directory = std::filesystem::absolute(argv[1]).string();
+  state.delay = std::chrono::milliseconds(delay);
+  fuse_operations operations = {};
+  operations.getattr = GetAttributes;
+  operations.readdir = ReadDirectory;
+  operations.open = Open;
+  operations.read = Read;
+  operations.release = Release;
+  operations.init = Start;
+  std::string threads = fmt::format("max_threads={},ro,fsname=slow_filesystem", kMostRequests);
+  std::array<std::string, 5> words = {argv[0], "-f", "-o", threads, argv[2]};
+  std::array<char*, 5> arguments;
+  std::transform(words.begin(), words.end(), arguments.begin(), [](std::string& word) { return word.data(); });
+  return fuse_main(static_cast<int>(arguments.size()), arguments.data(), &operations, nullptr);
+}
+
+}  // namespace
+}  // namespace shardfs::tools
+
+int main(int argc, char** argv) { return shardfs::tools::Main(argc, argv); }
