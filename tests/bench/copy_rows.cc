@@ -1,0 +1,47 @@
+#include <filesystem>
+
+#include "bench/benchmarks.h"
+#include "bench/copies.h"
+#include "bench/fuse_mounts.h"
+#include "bench/memory.h"
+#include "bench/statistics.h"
+
+namespace shardfs::bench {
+namespace {
+
+// `cp -r` of the sample's folders below `root` into one directory.
+Result<double> TimeCopy(const Workplace& workplace, const Sample& sample, const std::string& root,
+                        std::uint64_t fresh_bytes) {
+  return TimeIntoTmpfs(workplace, TmpfsPages::kSmall, sample.bytes, fresh_bytes, [&](const std::string& destination) {
+    std::error_code error;
+    std::filesystem::create_directory(destination, error);
+    std::vector<std::string> arguments = {"cp", "-r"};
+    for (const std::string& folder : Below(root, sample.folders)) arguments.push_back(folder);
+    arguments.push_back(destination);
+    return arguments;
+  });
+}
+
+}  // namespace
+
+Result<Rows> MeasureCopy(const Workplace& workplace, const CheckpointCase& checkpoint) {
+  const Sample sample = SampleOf(checkpoint, workplace.sample_bytes());
+  SHARDFS_RETURN_IF_ERROR(WarmFiles(checkpoint.source_files));
+  SHARDFS_RETURN_IF_ERROR(WarmFiles(Below(checkpoint.finished, sample.files)));
+  const Measurement ours = [&]() -> Result<double> {
+    SHARDFS_ASSIGN_OR_RETURN(const FuseMount mount, MountCheckpoint(workplace, checkpoint));
+    return TimeCopy(workplace, sample, mount.path(), 2 * sample.bytes);
+  };
+  const Measurement reference = [&] { return TimeCopy(workplace, sample, checkpoint.finished, sample.bytes); };
+  SHARDFS_ASSIGN_OR_RETURN(const auto values, Interleave(workplace.rounds() + 2, {ours, reference}));
+  Row row;
+  row.name = "cp -r from a fresh mount, " + checkpoint.name;
+  row.against = "cp -r of the finished directory, both into 4 KiB pages";
+  row.unit = "GB/s";
+  row.ours = values[0];
+  row.reference = values[1];
+  row.target = Target{Bound::kRatioAtLeast, 0.8};
+  return Rows{row};
+}
+
+}  // namespace shardfs::bench

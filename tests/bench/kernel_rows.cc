@@ -1,0 +1,126 @@
+// What one thread assembles from a mapped source in memory, beside memcpy of as many bytes of output. Reads are of 1
+// MiB, as the kernel's largest requests are.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "bench/benchmarks.h"
+#include "bench/process.h"
+#include "bench/statistics.h"
+#include "bench/stop_request.h"
+#include "shardfs/tensor/read_plan.h"
+#include "tensor/memory_source.h"
+
+namespace shardfs::bench {
+namespace {
+
+constexpr std::size_t kSourceBytes = std::size_t{256} << 20;  // larger than any cache
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kReads = 192;  // to a measurement: about 20 to 100 ms
+
+struct Kernel {
+  std::string name;
+  TensorPtr tensor;
+  double target;
+};
+
+shardfs::testing::MemorySource MakeSource() {
+  std::vector<std::byte> bytes(kSourceBytes);
+  // Floats of ordinary size, so that conversions take their usual way: 0x3c in the upper byte of each half.
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i % 2 == 1 ? 0x3c : i * 37);
+  return {std::move(bytes), true};
+}
+
+TensorPtr Whole(const ByteSource& source, Dtype dtype, Shape shape) {
+  return Tensor::Source(&source, 0, dtype, std::move(shape)).value();
+}
+
+// Rows of `row` bytes out of rows `parts` times as long: o_proj and down_proj, cut by tp and moe_tp.
+Kernel Rows(const ByteSource& source, const char* what, std::uint64_t row, std::uint64_t parts, double target) {
+  const TensorPtr matrix = Whole(source, Dtype::kI8, {kSourceBytes / (parts * row), parts * row});
+  return {fmt::format("rows of {} B ({})", row, what), Tensor::Slice(matrix, 1, row, 2 * row).value(), target};
+}
+
+Kernel Cast(const ByteSource& source, Dtype from, Dtype to) {
+  const TensorPtr whole = Whole(source, from, {kSourceBytes / DtypeBytes(from)});
+  return {fmt::format("cast of {} to {}", DtypeName(from), DtypeName(to)), Tensor::Cast(whole, to).value(), 0.5};
+}
+
+std::vector<Kernel> Kernels(const ByteSource& source) {
+  constexpr std::uint64_t kNope = 128, kV = 128, kRank = 512;
+  constexpr std::uint64_t kHeads = kSourceBytes / 2 / (kNope + kV) / kRank;
+  const TensorPtr heads = Whole(source, Dtype::kBF16, {kHeads, kNope + kV, kRank});
+  const TensorPtr values = Tensor::Slice(heads, 1, kNope, kNope + kV).value();
+  const TensorPtr experts = Whole(source, Dtype::kI8, {kSourceBytes / (512 * 7168), 512, 7168});
+  return {
+      Rows(source, "o_proj of W8A8 by tp 8", 2048, 8, 0.5),
+      Rows(source, "down_proj of W8A8 by moe_tp 4", 512, 4, 0.35),
+      {"transpose of 2-byte elements (v_b_proj)", Tensor::Permute(values, {0, 2, 1}).value(), 0.3},
+      {"transpose of 1-byte elements (W4A8 experts)", Tensor::Permute(experts, {0, 2, 1}).value(), 0.3},
+      Cast(source, Dtype::kF32, Dtype::kBF16),
+      Cast(source, Dtype::kBF16, Dtype::kF32),
+      Cast(source, Dtype::kF16, Dtype::kF32),
+      Cast(source, Dtype::kF32, Dtype::kF16),
+      Cast(source, Dtype::kF16, Dtype::kBF16),
+      Cast(source, Dtype::kBF16, Dtype::kF16),
+  };
+}
+
+// kReads calls of `read(offset)`, going round in `size` bytes and starting where the last measurement ended. GB/s.
+class Reader {
+ public:
+  template <typename Read>
+  Result<double> Time(std::uint64_t size, const Read& read) {
+    if (StopRequested()) return Stopped();
+    const double start = Now();
+    for (std::size_t i = 0; i < kReads; ++i) {
+      if (offset_ + kReadBytes > size) offset_ = 0;
+      SHARDFS_RETURN_IF_ERROR(read(offset_));
+      offset_ += kReadBytes;
+    }
+    return static_cast<double>(kReads * kReadBytes) / (Now() - start) / 1e9;
+  }
+
+ private:
+  std::uint64_t offset_ = 0;
+};
+
+Result<Row> MeasureKernel(const Workplace& workplace, const shardfs::testing::MemorySource& source,
+                          const Kernel& kernel) {
+  SHARDFS_ASSIGN_OR_RETURN(const ReadPlan plan, LowerToPlan(kernel.tensor));
+  std::vector<std::byte> buffer(kReadBytes);
+  Reader ours, reference;
+  const Measurement assemble = [&] {
+    return ours.Time(plan.size(), [&](std::uint64_t offset) { return plan.ReadAt(offset, buffer); });
+  };
+  const Measurement copy = [&] {
+    return reference.Time(kSourceBytes, [&](std::uint64_t offset) {
+      std::memcpy(buffer.data(), source.bytes().data() + offset, buffer.size());
+      asm volatile("" : : "r"(buffer.data()) : "memory");  // the copy is never looked at
+      return Status::Ok();
+    });
+  };
+  SHARDFS_ASSIGN_OR_RETURN(const auto values, Interleave(workplace.short_rounds(), {assemble, copy}));
+  Row row;
+  row.name = kernel.name;
+  row.against = "memcpy of as many bytes, one thread";
+  row.unit = "GB/s";
+  row.ours = values[0];
+  row.reference = values[1];
+  row.target = Target{Bound::kRatioAtLeast, kernel.target};
+  return row;
+}
+
+}  // namespace
+
+Result<std::vector<Row>> MeasureKernels(const Workplace& workplace) {
+  const shardfs::testing::MemorySource source = MakeSource();
+  std::vector<Row> rows;
+  for (const Kernel& kernel : Kernels(source)) {
+    SHARDFS_ASSIGN_OR_RETURN(Row row, MeasureKernel(workplace, source, kernel));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace shardfs::bench
