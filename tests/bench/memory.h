@@ -14,9 +14,9 @@ namespace shardfs::bench {
 // In bytes, from /proc/meminfo: "MemAvailable", "MemFree". 0 when it is not there.
 std::uint64_t MemoryInfo(const std::string& field);
 
-// Writes as many bytes of fresh memory and gives them back. In a virtual machine, freed memory may have gone back to
-// the host, and the first who writes it again waits for it: this is done right before what is timed. Never takes more
-// than is free, so that nothing is thrown out of the page cache.
+// Writes fresh memory and gives it back: what is free, up to three times `bytes`, because the kernel may hand out other
+// pages than these next. In a virtual machine, freed memory may have gone back to the host, and the first who writes it
+// again waits for it: this is done right before what is timed. Leaves the page cache alone.
 void TouchMemory(std::uint64_t bytes);
 
 // Reads files from one end to the other, so that they are in the page cache if there is room.

@@ -1,4 +1,5 @@
-// What one process reads of a mount: by read(), by mmap and past the page cache.
+// What one process reads of a mount: by read(), by mmap and past the page cache. Rows without a target say what the
+// null daemon reaches against the same reference, which is what the kernel leaves to any daemon.
 #include "bench/benchmarks.h"
 #include "bench/fuse_mounts.h"
 #include "bench/memory.h"
@@ -7,83 +8,94 @@
 namespace shardfs::bench {
 namespace {
 
-Row RowOf(const CheckpointCase& checkpoint, const char* name, const char* against, double target) {
-  Row row;
-  row.name = std::string(name) + ", " + checkpoint.name;
-  row.against = against;
-  row.unit = "GB/s";
-  row.target = Target{Bound::kRatioAtLeast, target};
-  return row;
-}
+using Values = std::vector<double>;
+using MountFunction = Result<FuseMount> (*)(const Workplace&, const CheckpointCase&);
 
-// The two reads of one mount: `fresh` mounts and reads, `again` reads what is mounted and unmounts. Interleave may take
-// them in either order, so each brings its own mount, and `again` reads it once before.
-struct MountReads {
-  Measurement fresh, again;
+// The sample's files, on the mounts and in a tmpfs.
+class ReadCase {
+ public:
+  ReadCase(const Workplace& workplace, const CheckpointCase& checkpoint, ReadMode mode)
+      : workplace_(workplace),
+        checkpoint_(checkpoint),
+        mode_(mode),
+        sample_(SampleOf(checkpoint, workplace.sample_bytes())) {}
+
+  // Of a new mount: the first read of it, or where `again`, the second.
+  Measurement Of(MountFunction mount_function, bool again) const {
+    return [this, mount_function, again]() -> Result<double> {
+      SHARDFS_ASSIGN_OR_RETURN(const FuseMount mount, mount_function(workplace_, checkpoint_));
+      Result<double> rate = TimeRead(workplace_, mode_, mount.path(), sample_, sample_.bytes);
+      return again && rate.ok() ? TimeRead(workplace_, mode_, mount.path(), sample_, 0) : rate;
+    };
+  }
+
+  // Reads all variants and a copy in tmpfs, the latter in `plain_mode`; its values come last.
+  Result<std::vector<Values>> Measure(std::vector<Measurement> variants, ReadMode plain_mode) const {
+    SHARDFS_RETURN_IF_ERROR(WarmFiles(checkpoint_.source_files));
+    SHARDFS_ASSIGN_OR_RETURN(const MountPoint tmpfs, CopyToTmpfs(workplace_, checkpoint_, sample_));
+    variants.push_back([&] { return TimeRead(workplace_, plain_mode, tmpfs.path(), sample_, 0); });
+    return Interleave(workplace_.short_rounds(), variants);
+  }
+
+  Row RowOf(const char* name, const char* against, std::optional<double> target, const Values& ours,
+            const Values& reference) const {
+    Row row;
+    row.name = std::string(name) + ", " + checkpoint_.name;
+    row.against = against;
+    row.unit = "GB/s";
+    row.ours = ours;
+    row.reference = reference;
+    if (target) row.target = Target{Bound::kRatioAtLeast, *target};
+    return row;
+  }
+
+ private:
+  const Workplace& workplace_;
+  const CheckpointCase& checkpoint_;
+  ReadMode mode_;
+  Sample sample_;
 };
 
-MountReads ReadsOf(const Workplace& workplace, const CheckpointCase& checkpoint, const Sample& sample, ReadMode mode) {
-  const auto read = [&workplace, &checkpoint, &sample, mode](bool again) -> Result<double> {
-    TouchMemory(sample.bytes);
-    SHARDFS_ASSIGN_OR_RETURN(const FuseMount mount, MountCheckpoint(workplace, checkpoint));
-    Result<double> rate = TimeRead(workplace, mode, mount.path(), sample, again ? 0 : sample.bytes);
-    return again && rate.ok() ? TimeRead(workplace, mode, mount.path(), sample, 0) : rate;
-  };
-  return {[read] { return read(false); }, [read] { return read(true); }};
-}
+constexpr const char* kPlainRead = "read of plain tmpfs";
+constexpr const char* kPlainMapped = "mmap of plain tmpfs";
+constexpr const char* kNull = "a FUSE daemon that replies from one hot buffer";
 
 }  // namespace
 
 Result<Rows> MeasureReads(const Workplace& workplace, const CheckpointCase& checkpoint) {
-  const Sample sample = SampleOf(checkpoint, workplace.sample_bytes());
-  SHARDFS_RETURN_IF_ERROR(WarmFiles(checkpoint.source_files));
-  SHARDFS_ASSIGN_OR_RETURN(const MountPoint tmpfs, CopyToTmpfs(workplace, checkpoint, sample));
-  const MountReads ours = ReadsOf(workplace, checkpoint, sample, ReadMode::kBuffered);
-  const Measurement null = [&]() -> Result<double> {
-    SHARDFS_ASSIGN_OR_RETURN(const FuseMount mount, MountNull(workplace, checkpoint));
-    return TimeRead(workplace, ReadMode::kBuffered, mount.path(), sample, sample.bytes);
-  };
-  const Measurement plain = [&] { return TimeRead(workplace, ReadMode::kBuffered, tmpfs.path(), sample, 0); };
+  const ReadCase reads(workplace, checkpoint, ReadMode::kBuffered);
   SHARDFS_ASSIGN_OR_RETURN(const auto values,
-                           Interleave(workplace.short_rounds(), {ours.fresh, null, ours.again, plain}));
-  Row fresh = RowOf(checkpoint, "read, fresh mount", "a FUSE daemon that replies from one hot buffer", 0.9);
-  Row again = RowOf(checkpoint, "read, second time", "read of plain tmpfs", 0.9);
-  Row context = RowOf(checkpoint, "read, fresh mount / tmpfs", "read of plain tmpfs", 0);
-  Row ceiling = RowOf(checkpoint, "read, null daemon / tmpfs", "read of plain tmpfs", 0);
-  context.target = ceiling.target = std::nullopt;
-  fresh.ours = context.ours = values[0];
-  fresh.reference = ceiling.ours = values[1];
-  again.ours = values[2];
-  again.reference = context.reference = ceiling.reference = values[3];
-  return Rows{fresh, again, context, ceiling};
+                           reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false),
+                                          reads.Of(MountCheckpoint, true), reads.Of(MountNull, true)},
+                                         ReadMode::kBuffered));
+  const Values &fresh = values[0], &null_fresh = values[1], &again = values[2], &null_again = values[3];
+  const Values& plain = values[4];
+  return Rows{reads.RowOf("read, fresh mount", kNull, 0.9, fresh, null_fresh),
+              reads.RowOf("read, second time", kPlainRead, 0.9, again, plain),
+              reads.RowOf("  fresh mount / tmpfs", kPlainRead, std::nullopt, fresh, plain),
+              reads.RowOf("  null daemon, fresh / tmpfs", kPlainRead, std::nullopt, null_fresh, plain),
+              reads.RowOf("  null daemon, second time / tmpfs", kPlainRead, std::nullopt, null_again, plain)};
 }
 
 Result<Rows> MeasureMapped(const Workplace& workplace, const CheckpointCase& checkpoint) {
-  const Sample sample = SampleOf(checkpoint, workplace.sample_bytes());
-  SHARDFS_RETURN_IF_ERROR(WarmFiles(checkpoint.source_files));
-  SHARDFS_ASSIGN_OR_RETURN(const MountPoint tmpfs, CopyToTmpfs(workplace, checkpoint, sample));
-  const MountReads ours = ReadsOf(workplace, checkpoint, sample, ReadMode::kMapped);
-  const Measurement plain = [&] { return TimeRead(workplace, ReadMode::kMapped, tmpfs.path(), sample, 0); };
-  SHARDFS_ASSIGN_OR_RETURN(const auto values, Interleave(workplace.short_rounds(), {ours.fresh, plain, ours.again}));
-  Row fresh = RowOf(checkpoint, "mmap, fresh mount", "mmap of plain tmpfs", 0.5);
-  Row again = RowOf(checkpoint, "mmap, second time", "mmap of plain tmpfs", 1.0);
-  fresh.ours = values[0];
-  fresh.reference = again.reference = values[1];
-  again.ours = values[2];
-  return Rows{fresh, again};
+  const ReadCase reads(workplace, checkpoint, ReadMode::kMapped);
+  SHARDFS_ASSIGN_OR_RETURN(const auto values,
+                           reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false),
+                                          reads.Of(MountCheckpoint, true), reads.Of(MountNull, true)},
+                                         ReadMode::kMapped));
+  return Rows{reads.RowOf("mmap, fresh mount", kPlainMapped, 0.5, values[0], values[4]),
+              reads.RowOf("mmap, second time", kPlainMapped, 1.0, values[2], values[4]),
+              reads.RowOf("  null daemon, fresh / tmpfs mmap", kPlainMapped, std::nullopt, values[1], values[4]),
+              reads.RowOf("  null daemon, second time / tmpfs mmap", kPlainMapped, std::nullopt, values[3], values[4])};
 }
 
 Result<Rows> MeasureDirect(const Workplace& workplace, const CheckpointCase& checkpoint) {
-  const Sample sample = SampleOf(checkpoint, workplace.sample_bytes());
-  SHARDFS_RETURN_IF_ERROR(WarmFiles(checkpoint.source_files));
-  SHARDFS_ASSIGN_OR_RETURN(const MountPoint tmpfs, CopyToTmpfs(workplace, checkpoint, sample));
-  const MountReads ours = ReadsOf(workplace, checkpoint, sample, ReadMode::kDirect);
-  const Measurement plain = [&] { return TimeRead(workplace, ReadMode::kBuffered, tmpfs.path(), sample, 0); };
-  SHARDFS_ASSIGN_OR_RETURN(const auto values, Interleave(workplace.short_rounds(), {ours.fresh, plain}));
-  Row row = RowOf(checkpoint, "read, O_DIRECT 4 MiB, fresh mount", "read of plain tmpfs through the page cache", 1.1);
-  row.ours = values[0];
-  row.reference = values[1];
-  return Rows{row};
+  const ReadCase reads(workplace, checkpoint, ReadMode::kDirect);
+  SHARDFS_ASSIGN_OR_RETURN(
+      const auto values,
+      reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false)}, ReadMode::kBuffered));
+  return Rows{reads.RowOf("read, O_DIRECT 4 MiB, fresh mount", kPlainRead, 1.1, values[0], values[2]),
+              reads.RowOf("  null daemon, O_DIRECT 4 MiB / tmpfs", kPlainRead, std::nullopt, values[1], values[2])};
 }
 
 }  // namespace shardfs::bench

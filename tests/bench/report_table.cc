@@ -24,7 +24,7 @@ Line LineOf(const Row& row) {
   return {row.name,
           fmt::format("{} {}", NumberText(row.Value()), row.unit),
           reference ? fmt::format("{} {}", NumberText(*reference), row.unit) : "",
-          ratio ? fmt::format("{:.2f}", *ratio) : "",
+          ratio ? NumberText(*ratio) : "",
           TargetText(row),
           MetText(row)};
 }

@@ -21,8 +21,8 @@ struct Workplace {
   bool full = false;
 
   // Rounds of what takes seconds each, and of what takes milliseconds.
-  int rounds() const { return full ? 7 : 3; }
-  int short_rounds() const { return full ? 15 : 7; }
+  int rounds() const { return full ? 9 : 5; }
+  int short_rounds() const { return full ? 15 : 9; }
   // The reads and copies of a mount take folders of each kind up to this, so that a round stays short.
   std::uint64_t sample_bytes() const { return (full ? std::uint64_t{6} : std::uint64_t{2}) << 30; }
 };
