@@ -1,10 +1,51 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything and runs every test with ctest. Arguments are handed to ctest
-# ("tests/run.sh -R Fuse"). Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
+# Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for a minute.
+# Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
+#
+#   tests/run.sh                        all of it
+#   tests/run.sh -R Fuse                other arguments are handed to ctest; nothing is fuzzed then
+#   tests/run.sh --no-fuzz              only the tests
+#   tests/run.sh --fuzz MINUTES         all of it, but each target for so many minutes
+#   tests/run.sh --sanitize address     the tests alone, with AddressSanitizer and UndefinedBehaviorSanitizer
+#   tests/run.sh --sanitize thread      the tests alone, with ThreadSanitizer
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+
+fail() {
+  echo "tests/run.sh: $1" >&2
+  exit 2
+}
+
+preset=default
+fuzz_minutes=
+ctest_arguments=()
+while (($#)); do
+  case $1 in
+    --no-fuzz) fuzz_minutes=0 ;;
+    --fuzz)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--fuzz needs a number of minutes"
+      fuzz_minutes=$2
+      shift
+      ;;
+    --sanitize)
+      case ${2:-} in
+        address) preset=asan ;;
+        thread) preset=tsan ;;
+        *) fail "--sanitize needs address or thread" ;;
+      esac
+      shift
+      ;;
+    *) ctest_arguments+=("$1") ;;
+  esac
+  shift
+done
+# By default where everything is asked for: not when some tests are chosen, nor with sanitizers, which fuzzing has anyway.
+if [[ -z $fuzz_minutes ]]; then
+  fuzz_minutes=0
+  if ((${#ctest_arguments[@]} == 0)) && [[ $preset == default ]]; then fuzz_minutes=1; fi
+fi
 
 # A compiler takes up to 2 GiB, so memory bounds the number of them as well as processors.
 processors=$(nproc)
@@ -17,8 +58,8 @@ if [[ ! -e /dev/fuse ]] && ((EUID == 0)); then
   modprobe fuse 2>/dev/null || true # in a container there is no module to load: the tests say what is missing
 fi
 
-cmake --preset default
-cmake --build --preset default -j "$build_jobs"
+cmake --preset "$preset"
+cmake --build --preset "$preset" -j "$build_jobs"
 
 # Everything that the tests make lies in this directory, and everything that they start has it in its environment:
 # that tells their leftovers from other people's mounts and processes.
@@ -40,7 +81,7 @@ processes_left() {
     pid=${environment#/proc/}
     pid=${pid%/environ}
     # Only programs of this build: the shells of this script have the variable as well.
-    if [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$root"/build/* ]] &&
+    if [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$root"/build*/* ]] &&
       grep -qzxF "TMPDIR=$scratch" "$environment" 2>/dev/null; then
       echo "$pid"
     fi
@@ -77,7 +118,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 result=0
-ctest --preset default --no-tests=error -j "$((processors > 2 ? processors : 2))" "$@" || result=$?
+ctest --preset "$preset" --no-tests=error -j "$((processors > 2 ? processors : 2))" "${ctest_arguments[@]}" || result=$?
+
+if ((fuzz_minutes > 0)); then
+  tests/fuzz/run.sh --minutes "$fuzz_minutes" --jobs "$build_jobs" || result=1
+fi
 
 trap - EXIT
 clean_up || result=1

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <random>
 #include <string>
 
 namespace shardfs::testing {
@@ -12,8 +13,8 @@ constexpr std::uint64_t kMaxElements = 600;
 
 class Generator {
  public:
-  Generator(std::mt19937_64* random, std::vector<std::unique_ptr<MemorySource>>* sources)
-      : random_(*random), sources_(*sources) {}
+  Generator(const Choose& below, std::vector<std::unique_ptr<MemorySource>>* sources)
+      : below_(below), sources_(*sources) {}
 
   TensorPtr Make(int depth, Dtype dtype, const Shape& shape) {
     if (depth <= 0) return Leaf(dtype, shape);
@@ -56,9 +57,7 @@ class Generator {
     return kDtypes[Below(5)];
   }
 
-  std::uint64_t Below(std::uint64_t bound) {
-    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random_);
-  }
+  std::uint64_t Below(std::uint64_t bound) { return below_(bound); }
 
  private:
   TensorPtr Leaf(Dtype dtype, const Shape& shape) {
@@ -67,7 +66,8 @@ class Generator {
     const std::uint64_t bytes = ElementCount(shape).value() * DtypeBytes(dtype);
     const std::uint64_t offset = Below(20);
     std::vector<std::byte> content(offset + bytes + Below(20));
-    for (std::byte& byte : content) byte = static_cast<std::byte>(Below(256));
+    std::minstd_rand random(ContentSeed());
+    for (std::byte& byte : content) byte = static_cast<std::byte>(random() >> 8 & 0xff);
     sources_.push_back(std::make_unique<MemorySource>(std::move(content), true));
     return Tensor::Source(sources_.back().get(), offset, dtype, shape).value();
   }
@@ -130,7 +130,7 @@ class Generator {
   TensorPtr MakePermute(int depth, Dtype dtype, const Shape& shape) {
     std::vector<std::uint64_t> axes(shape.size());
     std::iota(axes.begin(), axes.end(), 0);
-    std::shuffle(axes.begin(), axes.end(), random_);
+    for (std::size_t a = axes.size(); a > 1; --a) std::swap(axes[a - 1], axes[Below(a)]);
     Shape input(shape.size());
     for (std::size_t a = 0; a < shape.size(); ++a) input[axes[a]] = shape[a];
     return Tensor::Permute(Make(depth - 1, dtype, input), axes).value();
@@ -157,15 +157,20 @@ class Generator {
     return Tensor::PadZeros(Make(depth - 1, dtype, shape), axis, before, after).value();
   }
 
+  // Of a generator of elements: one choice for all of them, however many they are.
+  std::minstd_rand::result_type ContentSeed() { return static_cast<std::minstd_rand::result_type>(Below(1 << 16)); }
+
   // Elements of magnitude 2^-8 to 2^8 and either sign.
   TensorPtr FiniteLiteral(Dtype dtype, const Shape& shape) {
     const std::uint32_t width = DtypeBytes(dtype);
     std::string bytes(ElementCount(shape).value() * width, '\0');
+    std::minstd_rand random(ContentSeed());
     for (std::size_t at = 0; at < bytes.size(); at += width) {
-      const std::uint32_t exponent = static_cast<std::uint32_t>(Below(16)) + (dtype == Dtype::kF16 ? 7u : 119u);
+      const std::uint32_t exponent =
+          static_cast<std::uint32_t>(random() >> 8 & 15) + (dtype == Dtype::kF16 ? 7u : 119u);
       const std::uint32_t mantissa_bits = dtype == Dtype::kF32 ? 23u : dtype == Dtype::kF16 ? 10u : 7u;
-      const auto mantissa = static_cast<std::uint32_t>(Below(std::uint64_t{1} << mantissa_bits));
-      const std::uint32_t sign = static_cast<std::uint32_t>(Below(2)) << (8 * width - 1);
+      const auto mantissa = static_cast<std::uint32_t>(random()) & ((1u << mantissa_bits) - 1);
+      const std::uint32_t sign = static_cast<std::uint32_t>(random() >> 8 & 1) << (8 * width - 1);
       const std::uint32_t bits = sign | exponent << mantissa_bits | mantissa;
       std::memcpy(bytes.data() + at, &bits, width);
     }
@@ -221,17 +226,24 @@ class Generator {
     void Observe(std::uint64_t, std::span<const std::byte>) const override {}
   };
 
-  std::mt19937_64& random_;
+  const Choose& below_;
   std::vector<std::unique_ptr<MemorySource>>& sources_;
   bool finite_ = false;  // sources below an arithmetic operation
 };
 
 }  // namespace
 
-TensorPtr RandomTensor(std::mt19937_64* random, int depth, std::vector<std::unique_ptr<MemorySource>>* sources) {
-  Generator generator(random, sources);
+TensorPtr RandomTensor(const Choose& below, int depth, std::vector<std::unique_ptr<MemorySource>>* sources) {
+  Generator generator(below, sources);
   const Dtype dtype = generator.RandomDtype();
   return generator.Make(depth, dtype, generator.RandomShape());
+}
+
+TensorPtr RandomTensor(std::mt19937_64* random, int depth, std::vector<std::unique_ptr<MemorySource>>* sources) {
+  const Choose below = [random](std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(*random);
+  };
+  return RandomTensor(below, depth, sources);
 }
 
 }  // namespace shardfs::testing
