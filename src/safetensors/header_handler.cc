@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "safetensors/header_tiling.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/checked_math.h"
 
@@ -187,9 +188,25 @@ bool HeaderHandler::FinishEntry() {
                                                Subject(), ShapeToString(tensor_.shape), DtypeName(tensor_.dtype),
                                                *bits / 8, tensor_.begin, tensor_.end, tensor_.end - tensor_.begin)));
   }
+  return KeepEntry();
+}
+
+bool HeaderHandler::KeepEntry() {
+  if (header_.tensors.size() == kMaxTensors) {
+    return Fail(Status::NotSupported(fmt::format("the header has more than {} tensors", kMaxTensors)));
+  }
+  const std::uint64_t size = tensor_.end - tensor_.begin;
   header_.tensors.push_back(std::move(tensor_));
   tensor_ = {};
-  return true;
+  if (overlap_sought_) return true;
+  if (size <= unclaimed_bytes_) {
+    unclaimed_bytes_ -= size;
+    return true;
+  }
+  // Some overlap, or the file is truncated: then the rest of the header is needed to say by how much.
+  overlap_sought_ = true;
+  const Status status = CheckNoOverlap(header_.tensors);
+  return status.ok() || Fail(status);
 }
 
 bool HeaderHandler::parse_error(std::size_t position, const std::string& /*last_token*/, const std::exception&) {

@@ -1,8 +1,8 @@
 // HeaderHandler: the SAX events of a safetensors header, turned into its tensors without a document in between.
 //
 // Enforces every rule that can be seen from one entry alone; those between entries (duplicate names, tiling, the end
-// of the file) are ParseHeader's. An event that breaks a rule returns false, which ends the parse, and status() tells.
-// Thread-safety: none; one parse, one handler.
+// of the file) are ParseHeader's, but it stops as soon as the tensors cannot all have bytes of their own. An event that
+// breaks a rule returns false, which ends the parse, and status() tells. Thread-safety: none; one parse, one handler.
 #pragma once
 
 #include <array>
@@ -19,7 +19,8 @@ namespace shardfs {
 
 class HeaderHandler {
  public:
-  explicit HeaderHandler(Header& header) : header_(header) {}
+  // `data_bytes`: the size of the data section, which the tensors have to share.
+  HeaderHandler(Header& header, std::uint64_t data_bytes) : header_(header), unclaimed_bytes_(data_bytes) {}
 
   const Status& status() const { return status_; }
 
@@ -53,9 +54,12 @@ class HeaderHandler {
   bool MetadataKey(const std::string& name);
   bool EntryKey(const std::string& name);
   bool FinishEntry();
+  bool KeepEntry();
   std::string Subject() const;  // "tensor 'x'"
 
   Header& header_;
+  std::uint64_t unclaimed_bytes_;  // of the data, by the entries so far if none overlap
+  bool overlap_sought_ = false;
   Status status_;
   Place place_ = Place::kDocument;
   Field field_ = kNoField;

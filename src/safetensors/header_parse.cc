@@ -1,16 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string_view>
-#include <tuple>
 
 #include "base/json_survey.h"
 #include "safetensors/header_handler.h"
 #include "safetensors/header_limits.h"
+#include "safetensors/header_tiling.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/safetensors/header.h"
 
@@ -34,32 +34,30 @@ Result<std::string_view> UnpaddedJson(std::string_view json) {
   return json.substr(0, last + 1);
 }
 
-Status ReadEntries(std::string_view json, Header& header) {
+// `data_bytes`: what the file has behind the header.
+Status ReadEntries(std::string_view json, std::uint64_t data_bytes, Header& header) {
   SHARDFS_ASSIGN_OR_RETURN(const JsonSurvey survey, SurveyJson(json));
   // Once and for all, so that growing never holds the entries twice; a header of nothing but '{' is no header.
-  header.tensors.reserve(std::min(survey.objects, json.size() / kMinEntryBytes + 1));
-  HeaderHandler handler(header);
+  header.tensors.reserve(std::min({survey.objects, json.size() / kMinEntryBytes + 1, kMaxTensors}));
+  HeaderHandler handler(header, data_bytes);
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &handler)) return handler.status();
   return Status::Ok();
 }
 
-// The first name (by hash, so any) that stands twice among `count` names; nullptr when all differ.
+// The first name, in the order of names, that stands twice among `count` names; nullptr when all differ.
 template <typename NameAt>
 const std::string* FindDuplicate(std::size_t count, NameAt name_at) {
-  struct Entry {
-    std::size_t hash;
-    std::size_t index;
-  };
-  std::vector<Entry> entries(count);
-  for (std::size_t i = 0; i < count; ++i) entries[i] = {std::hash<std::string>{}(name_at(i)), i};
-  // Comparing hashes first keeps this linear in the bytes of names; comparing names after keeps it correct.
-  std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-    return a.hash != b.hash ? a.hash < b.hash : name_at(a.index) < name_at(b.index);
-  });
-  const auto found = std::adjacent_find(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-    return a.hash == b.hash && name_at(a.index) == name_at(b.index);
-  });
-  return found == entries.end() ? nullptr : &name_at(found->index);
+  std::vector<std::size_t> hashes(count);
+  for (std::size_t i = 0; i < count; ++i) hashes[i] = std::hash<std::string>{}(name_at(i));
+  std::sort(hashes.begin(), hashes.end());
+  if (std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end()) return nullptr;
+  // Two names alike, or made to have one hash: the names decide.
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return name_at(a) < name_at(b); });
+  const auto found = std::adjacent_find(order.begin(), order.end(),
+                                        [&](std::size_t a, std::size_t b) { return name_at(a) == name_at(b); });
+  return found == order.end() ? nullptr : &name_at(*found);
 }
 
 Status CheckDuplicates(const Header& header) {
@@ -74,36 +72,6 @@ Status CheckDuplicates(const Header& header) {
   return Status::Ok();
 }
 
-// Sorts the tensors into data order and checks that they fill the file from the data section's begin to its end.
-Status CheckTiling(std::uint64_t file_size, Header& header) {
-  auto& tensors = header.tensors;
-  const auto extent_before = [](const HeaderTensor& a, const HeaderTensor& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  };
-  // Most files are in order; and then empty tensors, which share their offsets, keep the document's order.
-  if (!std::is_sorted(tensors.begin(), tensors.end(), extent_before)) {
-    std::sort(tensors.begin(), tensors.end(), [](const HeaderTensor& a, const HeaderTensor& b) {
-      return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
-    });
-  }
-  std::uint64_t end = 0;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const HeaderTensor& tensor = tensors[i];
-    if (tensor.begin != end) {
-      const std::string before = i == 0 ? "the data begin" : "tensor " + QuoteName(tensors[i - 1].name) + " ends";
-      return Status::Corruption(fmt::format("tensor {} begins at offset {}, but {} at {}: {} of {} bytes",
-                                            QuoteName(tensor.name), tensor.begin, before, end,
-                                            tensor.begin > end ? "a hole" : "an overlap",
-                                            tensor.begin > end ? tensor.begin - end : end - tensor.begin));
-    }
-    end = tensor.end;
-  }
-  const std::uint64_t described = header.data_offset + end;  // both below 2^49
-  if (described == file_size) return Status::Ok();
-  return Status::Corruption(fmt::format("the file has {} bytes, but its header describes {}: {}", file_size, described,
-                                        described > file_size ? "it is truncated" : "bytes follow the last tensor"));
-}
-
 Result<Header> Parse(std::span<const std::byte> bytes, std::uint64_t file_size) {
   SHARDFS_ASSIGN_OR_RETURN(const std::uint64_t extent,
                            HeaderExtent(bytes.first(std::min<std::size_t>(bytes.size(), kLengthBytes)), file_size));
@@ -115,7 +83,7 @@ Result<Header> Parse(std::span<const std::byte> bytes, std::uint64_t file_size) 
   header.data_aligned = extent % 8 == 0;
   const std::string_view padded(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, extent - kLengthBytes);
   SHARDFS_ASSIGN_OR_RETURN(const std::string_view json, UnpaddedJson(padded));
-  SHARDFS_RETURN_IF_ERROR(ReadEntries(json, header));
+  SHARDFS_RETURN_IF_ERROR(ReadEntries(json, file_size - extent, header));
   SHARDFS_RETURN_IF_ERROR(CheckDuplicates(header));
   SHARDFS_RETURN_IF_ERROR(CheckTiling(file_size, header));
   return header;

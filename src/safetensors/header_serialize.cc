@@ -82,6 +82,10 @@ void AppendEntry(const NewTensor& tensor, std::uint64_t begin, std::uint64_t end
 }
 
 Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors) {
+  if (tensors.size() > kMaxTensors) {
+    return Status::InvalidArgument(
+        fmt::format("{} tensors are more than {} for one file", tensors.size(), kMaxTensors));
+  }
   SerializedHeader header;
   SHARDFS_ASSIGN_OR_RETURN(header.order, DataOrder(tensors));
   header.offsets.reserve(tensors.size());

@@ -82,12 +82,18 @@ bool IndexHandler::string(std::string& value) {
   const auto next = static_cast<std::uint32_t>(index_.files.size());
   const auto [file, is_new] = file_numbers_.try_emplace(value, next);
   if (is_new) {
+    if (next == kMaxIndexFiles) {
+      return Fail(Status::NotSupported(fmt::format("weight_map names more than {} files", kMaxIndexFiles)));
+    }
     if (!IsShardName(value)) {
       return Fail(Status::Corruption(
           fmt::format("weight_map gives {} for tensor {}, which is not a plain file name ending in .safetensors",
                       QuoteName(value), QuoteName(tensor_))));
     }
     index_.files.push_back(value);
+  }
+  if (index_.weight_map.size() == kMaxIndexEntries) {
+    return Fail(Status::NotSupported(fmt::format("weight_map has more than {} tensors", kMaxIndexEntries)));
   }
   index_.weight_map.push_back({tensor_, file->second});
   return true;

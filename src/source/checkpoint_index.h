@@ -13,7 +13,10 @@
 
 namespace shardfs {
 
-inline constexpr std::uint64_t kMaxIndexBytes = 256'000'000;
+inline constexpr std::uint64_t kMaxIndexBytes = 128'000'000;
+// Many times what any checkpoint has: they bound the time that an index can take, and its memory.
+inline constexpr std::size_t kMaxIndexEntries = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxIndexFiles = std::size_t{1} << 16;
 
 struct CheckpointIndex {
   struct Entry {
@@ -24,8 +27,8 @@ struct CheckpointIndex {
   std::vector<Entry> weight_map;   // ascending by tensor; no tensor twice
 };
 
-// `what` names the index in messages. kCorruption for anything that is no well-formed index; keys other than
-// weight_map are passed over.
+// `what` names the index in messages. kCorruption for anything that is no well-formed index, kNotSupported beyond a
+// limit; keys other than weight_map are passed over.
 Result<CheckpointIndex> ParseCheckpointIndex(std::string_view json, std::string_view what);
 
 }  // namespace shardfs

@@ -146,8 +146,8 @@ TEST_F(CheckpointRefusalTest, DirectoryInPlaceOfAShard) {
 TEST_F(CheckpointRefusalTest, IndexAboveTheLimit) {
   directory_.WriteShard("1.safetensors", {"a"});
   directory_.Write(kIndex, "{}");
-  std::filesystem::resize_file(directory_ / kIndex, 256'000'001);
-  ExpectRefused(StatusCode::kNotSupported, {kIndex, "256000001", "256000000"});
+  std::filesystem::resize_file(directory_ / kIndex, 128'000'001);
+  ExpectRefused(StatusCode::kNotSupported, {kIndex, "128000001", "128000000"});
 }
 
 // In a process of its own, as a hard limit cannot be given back. Exits with 0 when the refusal is as it should be.

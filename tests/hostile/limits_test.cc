@@ -1,0 +1,171 @@
+// F19: hostile headers and indices of the largest size. Whatever they hold, the answer comes within a second of
+// processor time and within 4 times their size of memory, the bytes themselves included.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <ctime>
+#include <functional>
+#include <string>
+
+#include "hostile/allocations.h"
+#include "safetensors/header_bytes.h"
+#include "source/checkpoint_index.h"
+
+namespace shardfs::testing {
+namespace {
+
+// Nothing is said of time where sanitizers or a debugger's build multiply it.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+constexpr bool kTimed = true;
+#else
+constexpr bool kTimed = false;
+#endif
+
+constexpr std::size_t kHeaderBytes = 99'000'000;
+constexpr std::size_t kIndexBytes = 127'000'000;
+
+double ThreadSeconds() {
+  struct timespec now = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+// `parse` of a document of `bytes` bytes, which the caller holds. On a busy machine a processor that is shared counts
+// time that is not ours: the fastest of a few runs is what the program needs.
+template <typename Value>
+void ExpectBounded(std::size_t bytes, StatusCode code, const std::function<Result<Value>()>& parse) {
+  double seconds = 0;
+  for (int attempt = 0; attempt < (kTimed ? 4 : 1); ++attempt) {
+    ResetPeak();
+    const std::size_t before = LiveBytes();
+    const double begin = ThreadSeconds();
+    {
+      const Result<Value> result = parse();
+      EXPECT_EQ(result.status().code(), code) << result.status();
+      EXPECT_LT(result.status().message().size(), 1000u);
+    }
+    seconds = ThreadSeconds() - begin;
+    EXPECT_LT(PeakBytes() - before, 3 * bytes);
+    if (seconds < 1) break;
+  }
+  if (kTimed) {
+    EXPECT_LT(seconds, 1.0);
+  }
+}
+
+void ExpectHeaderBounded(const std::string& json, StatusCode code) {
+  const std::string bytes = HeaderBytes(json);
+  const auto parse = [&] { return ParseHeader(std::as_bytes(std::span(bytes)), bytes.size() + 1000, "hostile"); };
+  ExpectBounded<Header>(bytes.size(), code, parse);
+}
+
+// {<begin>0<middle>,<begin>1<middle>,...} up to `size` bytes.
+std::string Repeated(std::size_t size, const std::string& begin, const std::string& middle) {
+  std::string json = "{";
+  json.reserve(size + begin.size() + middle.size() + 100);
+  for (std::size_t i = 0; json.size() < size; ++i) {
+    json += begin;
+    json += std::to_string(i);
+    json += middle;
+    json += ',';
+  }
+  json.back() = '}';
+  return json;
+}
+
+TEST(FaultF19, MillionsOfTinyTensors) {
+  ExpectHeaderBounded(Repeated(kHeaderBytes, "\"", R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})"),
+                      StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, MillionsOfOverlappingTensors) {
+  ExpectHeaderBounded(Repeated(kHeaderBytes, "\"", R"(":{"dtype":"U8","shape":[9],"data_offsets":[0,9]})"),
+                      StatusCode::kCorruption);
+}
+
+TEST(FaultF19, AMillionTensorsInTheWorstOrder) {
+  std::string json = "{";
+  json.reserve(kHeaderBytes + 200);
+  // Names that differ at their ends alone, in no order; the last begins where the data begin.
+  constexpr std::size_t kCount = 880'000;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const std::size_t place = kCount - 1 - i;
+    json += "\"model.layers.0.mlp.experts.0.up_" + std::to_string(i * 7919 % kCount) +
+            R"(":{"dtype":"U8","shape":[1],"data_offsets":[)" + std::to_string(place) + "," +
+            std::to_string(place + 1) + "]},";
+  }
+  json.back() = '}';
+  ASSERT_LT(json.size(), kMaxHeaderBytes);
+  ExpectHeaderBounded(json, StatusCode::kCorruption);  // truncated, which is known at the end only
+}
+
+TEST(FaultF19, RanksOfSixteen) {
+  ExpectHeaderBounded(Repeated(kHeaderBytes, "\"",
+                               R"(":{"dtype":"U8","shape":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"data_offsets":[0,0]})"),
+                      StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, TheLongestNames) {
+  const std::string json =
+      Repeated(kHeaderBytes, "\"" + std::string(4080, 'n'), R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})");
+  ExpectHeaderBounded(json, StatusCode::kCorruption);  // 1000 bytes follow the last tensor
+}
+
+TEST(FaultF19, NamesOfEscapes) {
+  std::string name;
+  for (int i = 0; i < 600; ++i) name += "\\u0061";
+  ExpectHeaderBounded(Repeated(kHeaderBytes, "\"" + name, R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})"),
+                      StatusCode::kCorruption);
+}
+
+TEST(FaultF19, NothingButBraces) { ExpectHeaderBounded(std::string(kHeaderBytes, '{') + "}", StatusCode::kCorruption); }
+
+TEST(FaultF19, NothingButBrackets) {
+  ExpectHeaderBounded("{\"t\":" + std::string(kHeaderBytes, '[') + "}", StatusCode::kCorruption);
+}
+
+TEST(FaultF19, NothingButSpaces) {
+  ExpectHeaderBounded("{" + std::string(kHeaderBytes, ' ') + "}", StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, OneEndlessString) {
+  ExpectHeaderBounded("{\"" + std::string(kHeaderBytes, 'a') + "\":1}", StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, OneEndlessNumber) {
+  ExpectHeaderBounded("{\"t\":" + std::string(kHeaderBytes, '1') + "}", StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, MillionsOfMetadataEntries) {
+  const std::string entries = Repeated(kHeaderBytes, "\"", R"(":"")");
+  ExpectHeaderBounded(R"({"__metadata__":)" + entries + "}", StatusCode::kNotSupported);
+}
+
+TEST(FaultF19, AnIndexOfMillionsOfTensors) {
+  const std::string json = "{\"weight_map\":" + Repeated(kIndexBytes, "\"", R"(":"a.safetensors")") + "}";
+  const auto parse = [&] { return ParseCheckpointIndex(json, "hostile"); };
+  ExpectBounded<CheckpointIndex>(json.size(), StatusCode::kNotSupported, parse);
+}
+
+TEST(FaultF19, AnIndexOfLongNames) {
+  const std::string json =
+      "{\"weight_map\":" + Repeated(kIndexBytes, "\"" + std::string(100, 'n'), R"(":"a.safetensors")") + "}";
+  const auto parse = [&] { return ParseCheckpointIndex(json, "hostile"); };
+  ExpectBounded<CheckpointIndex>(json.size(), StatusCode::kOk, parse);
+}
+
+TEST(FaultF19, AnIndexOfMillionsOfFiles) {
+  std::string json = "{\"weight_map\":{";
+  json.reserve(kIndexBytes + 100);
+  for (std::size_t i = 0; json.size() < kIndexBytes; ++i) {
+    const std::string number = std::to_string(i);
+    json += "\"" + number + "\":\"" + number + ".safetensors\",";
+  }
+  json.back() = '}';
+  json += '}';
+  const auto parse = [&] { return ParseCheckpointIndex(json, "hostile"); };
+  ExpectBounded<CheckpointIndex>(json.size(), StatusCode::kNotSupported, parse);
+}
+
+}  // namespace
+}  // namespace shardfs::testing
