@@ -100,7 +100,7 @@ void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t signed_o
   int error = 0;
   try {
     buffer = ThreadBuffer::Get(length);
-    error = ReadFile(filesystem, NodeOf(inode), offset, buffer);
+    if (length != 0) error = ReadFile(filesystem, NodeOf(inode), offset, buffer);  // else the offset is beyond the end
   } catch (const std::bad_alloc&) {
     spdlog::error("cannot read {} bytes at offset {} of inode {}: out of memory", length, offset, inode);
     error = ENOMEM;

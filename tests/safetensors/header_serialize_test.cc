@@ -92,6 +92,7 @@ TEST(SerializeHeaderTest, RefusesWhatTheReaderWouldRefuse) {
   expect_refused({{std::string("a\0b", 3), Dtype::kU8, {1}}}, "NUL");
   expect_refused({{"\xff", Dtype::kU8, {1}}}, "UTF-8");
   expect_refused({{"t", Dtype::kU8, Shape(17, 1)}}, "17 axes");
+  expect_refused(std::vector<NewTensor>((1 << 20) + 1), "1048577 tensors");
   expect_refused({{"t", Dtype::kF4, {3}}}, "'t'");
   expect_refused({{"t", Dtype::kU8, {std::uint64_t{1} << 48, 0}}}, "'t'");
   expect_refused({{"t", Dtype::kU8, {large, large}}}, "'t'");

@@ -1,0 +1,51 @@
+#include "hostile/system_calls.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+namespace shardfs::testing {
+namespace {
+
+std::function<PreadOutcome(std::size_t)> pread_plan;
+std::atomic<std::size_t> pread_number{0};
+std::atomic<int> fstat_error{0};
+
+}  // namespace
+
+void PlanPreads(std::function<PreadOutcome(std::size_t)> plan) {
+  pread_number = 0;
+  pread_plan = std::move(plan);
+}
+
+void PlanFstatError(int error) { fstat_error = error; }
+
+void SystemCallsAsUsual() {
+  pread_plan = nullptr;
+  fstat_error = 0;
+}
+
+}  // namespace shardfs::testing
+
+// With _FILE_OFFSET_BITS=64 the C library's headers name them so.
+extern "C" ssize_t __real_pread64(int fd, void* buffer, std::size_t size, off_t offset);
+extern "C" int __real_fstat64(int fd, struct stat* attributes);
+
+extern "C" ssize_t __wrap_pread64(int fd, void* buffer, std::size_t size, off_t offset) {
+  using namespace shardfs::testing;
+  if (pread_plan == nullptr) return __real_pread64(fd, buffer, size, offset);
+  const PreadOutcome outcome = pread_plan(pread_number++);
+  if (outcome.error == 0) return __real_pread64(fd, buffer, std::min(size, outcome.most), offset);
+  errno = outcome.error;
+  return -1;
+}
+
+extern "C" int __wrap_fstat64(int fd, struct stat* attributes) {
+  using namespace shardfs::testing;
+  if (fstat_error == 0) return __real_fstat64(fd, attributes);
+  errno = fstat_error;
+  return -1;
+}
