@@ -93,9 +93,10 @@ void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t signed_o
     fuse_reply_err(request, EINVAL);
     return;
   }
-  const auto offset = static_cast<std::uint64_t>(signed_offset);
   const std::uint64_t file_size = filesystem.tree->node(NodeOf(inode)).file->size();
-  const std::size_t length = offset < file_size ? std::min<std::uint64_t>(size, file_size - offset) : 0;
+  // A direct read that goes past the end comes in requests of which the last may lie wholly behind it.
+  const std::uint64_t offset = std::min(static_cast<std::uint64_t>(signed_offset), file_size);
+  const std::size_t length = std::min<std::uint64_t>(size, file_size - offset);
   std::span<std::byte> buffer;
   int error = 0;
   try {

@@ -124,6 +124,16 @@ TEST_F(OperationsTest, DirectReadsGiveTheSameBytes) {
   EXPECT_TRUE(bytes == PatternBytes(kLargeSize, 1));
 }
 
+TEST_F(OperationsTest, ADirectReadPastTheEndStopsThere) {
+  const FileDescriptor file = Open(kLarge, O_RDONLY | O_DIRECT);
+  ASSERT_TRUE(file.valid());
+  std::string bytes(kLargeSize + 2 * 1024 * 1024, '\0');  // two largest requests behind the end
+  ASSERT_EQ(::pread(file.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(kLargeSize))
+      << std::strerror(errno);
+  bytes.resize(kLargeSize);
+  EXPECT_TRUE(bytes == PatternBytes(kLargeSize, 1));
+}
+
 TEST_F(OperationsTest, MapsSharedAndPrivate) {
   const std::string expected = PatternBytes(kLargeSize, 1);
   for (const int flags : {MAP_SHARED, MAP_PRIVATE}) {
