@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds with coverage counters, runs the tests, and prints line and branch coverage of the layers that everything
+# rests on, per folder. Arguments are handed to ctest. Needs Debian's gcovr.
+#
+# Branches that only an exception takes are left out: each call that may throw has one, and none is a decision of ours.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+if ! command -v gcovr >/dev/null; then
+  echo "tests/coverage.sh: there is no gcovr; install Debian's package of that name" >&2
+  exit 1
+fi
+
+build=build-coverage
+cmake --preset default -B "$build" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1 --coverage" >/dev/null
+cmake --build "$build"
+find "$build" -name '*.gcda' -delete # of earlier runs
+ctest --test-dir "$build" --no-tests=error -j "$(nproc)" "$@" | tail -n 5
+
+# The percentage of the given kind (line, branch) in a folder.
+coverage() {
+  gcovr --root . --filter "(src|include/shardfs)/$1/" --exclude-throw-branches --exclude-unreachable-branches \
+    --print-summary --output /dev/null "$build" 2>/dev/null
+}
+
+printf '%-14s %8s %10s\n' folder lines branches
+for folder in base safetensors source parallel tensor layout view; do
+  summary=$(coverage "$folder")
+  printf '%-14s %8s %10s\n' "$folder" \
+    "$(sed -n 's/^lines: \([0-9.]*%\).*/\1/p' <<<"$summary")" "$(sed -n 's/^branches: \([0-9.]*%\).*/\1/p' <<<"$summary")"
+done
