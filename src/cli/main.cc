@@ -1,12 +1,17 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/mount_helper.h"
 #include "cli/output.h"
 
 namespace shardfs {
@@ -24,6 +29,35 @@ int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
   return kRefused;
 }
 
+int RunParsed(const std::vector<Command>& commands) {
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
+  }
+  return kRefused;  // not reached: a subcommand is required
+}
+
+// The program under the name of mount.shardfs.
+int RunAsMountHelper(CLI::App& program, const std::vector<Command>& commands, int argc, char** argv) {
+  const Result<MountHelperCall> call =
+      ParseMountHelperCall(std::vector<std::string>(argv + 1, argv + argc), *program.get_subcommand("mount"));
+  if (!call.ok()) return MountHelperExitCode(ExitCodeOf(call.status()));
+  if (call->help) {
+    std::puts("Usage: mount.shardfs SOURCE MOUNTPOINT [-sfnv] [-o OPTION[,OPTION...]]\n\nSee mount.shardfs(8).");
+    return 0;
+  }
+  if (call->verbose) std::puts(fmt::format("shardfs {}", fmt::join(call->arguments, " ")).c_str());
+  try {
+    program.parse(std::vector<std::string>(call->arguments.rbegin(), call->arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    return MountHelperExitCode(ExitCodeOf(program, error));
+  }
+  if (call->only_check) return 0;
+  const pid_t caller = ::getpid();
+  const int exit_code = RunParsed(commands);
+  // The daemon comes back here too, and its caller has yet to understand its exit code.
+  return ::getpid() == caller ? MountHelperExitCode(exit_code) : exit_code;
+}
+
 int Main(int argc, char** argv) {
   CLI::App program("Any parallel cut of a DeepSeek checkpoint, as files", "shardfs");
   program.set_version_flag("--version", "shardfs " SHARDFS_VERSION);
@@ -31,15 +65,13 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands{AddMountCommand(program), AddUmountCommand(program),
                                       AddMaterializeCommand(program), AddPlanCommand(program),
                                       AddVerifyCommand(program)};
+  if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return ExitCodeOf(program, error);
   }
-  for (const Command& command : commands) {
-    if (command.app->parsed()) return command.run();
-  }
-  return kRefused;  // not reached: a subcommand is required
+  return RunParsed(commands);
 }
 
 }  // namespace

@@ -57,6 +57,9 @@ class Layout {
   virtual ~Layout() = default;
   virtual std::string_view name() const = 0;
 
+  // The names that LayoutOptions::layout_options may have.
+  virtual std::vector<std::string_view> option_names() const = 0;
+
   // kInvalidArgument for options that do not fit the model or each other, kCorruption for a checkpoint that is
   // incomplete or contradicts its config, kNotSupported for a model or weights that the layout does not cover.
   // The result's tree keeps the checkpoint alive. Thread-safe.

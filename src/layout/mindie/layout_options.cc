@@ -29,6 +29,10 @@ Status WrongValue(std::string_view name, std::string_view value, std::string_vie
 
 }  // namespace
 
+std::vector<std::string_view> MindieOptions::Names() {
+  return {"fidelity", "ep_level", "enable_gating_dp", "enable_shared_expert_dp", "dense_mlp_local_tp"};
+}
+
 Result<MindieOptions> MindieOptions::Parse(const std::map<std::string, std::string>& options, bool dp_partition_up) {
   MindieOptions parsed;
   parsed.dp_partition_up = dp_partition_up;

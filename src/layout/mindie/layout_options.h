@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "shardfs/base/result.h"
 #include "shardfs/parallel/mindie_mapping.h"
@@ -25,6 +27,9 @@ struct MindieOptions {
   bool enable_shared_expert_dp = false;
   std::uint32_t dense_mlp_local_tp = 1;  // ranks that split the dense MLP, when more than 1
   bool dp_partition_up = false;          // DP_PARTITION_UP_ENABLE: lm_head is split by tp instead of the world
+
+  // The names that Parse knows.
+  static std::vector<std::string_view> Names();
 
   // kInvalidArgument for an unknown name (the known ones are listed) or a value that the name does not take.
   static Result<MindieOptions> Parse(const std::map<std::string, std::string>& options, bool dp_partition_up);

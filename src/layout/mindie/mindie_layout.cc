@@ -97,4 +97,6 @@ Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> check
   return result;
 }
 
+std::vector<std::string_view> MindieLayout::option_names() const { return MindieOptions::Names(); }
+
 }  // namespace shardfs

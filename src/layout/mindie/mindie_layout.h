@@ -10,6 +10,7 @@ namespace shardfs {
 class MindieLayout final : public Layout {
  public:
   std::string_view name() const override { return "mindie"; }
+  std::vector<std::string_view> option_names() const override;
   Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const override;
 };
 

@@ -1,0 +1,159 @@
+#include "cli/mount_helper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <CLI/App.hpp>
+#include <algorithm>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/run_shardfs.h"
+#include "shardfs/layout/layout.h"
+
+namespace shardfs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class MountHelperTest : public testing::Test {
+ protected:
+  Result<MountHelperCall> Parse(std::vector<std::string> arguments) const {
+    return ParseMountHelperCall(arguments, *mount_.app);
+  }
+  // Of `shardfs mount`, between its name and "--".
+  std::vector<std::string> Options(const std::string& options) const {
+    const auto call = Parse({"/source", "/point", "-o", options});
+    EXPECT_TRUE(call.ok()) << call.status().message();
+    if (!call.ok()) return {};
+    return {call->arguments.begin() + 1, std::find(call->arguments.begin(), call->arguments.end(), "--")};
+  }
+  void ExpectRefused(const std::string& options, const std::string& named) const {
+    const auto call = Parse({"/source", "/point", "-o", options});
+    ASSERT_FALSE(call.ok()) << options;
+    EXPECT_EQ(call.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(call.status().message()), HasSubstr(named));
+  }
+
+  CLI::App program_;
+  Command mount_ = AddMountCommand(program_);
+};
+
+TEST_F(MountHelperTest, IsKnownByItsName) {
+  EXPECT_TRUE(IsMountHelper("/sbin/mount.shardfs"));
+  EXPECT_TRUE(IsMountHelper("mount.shardfs"));
+  EXPECT_FALSE(IsMountHelper("/usr/bin/shardfs"));
+  EXPECT_FALSE(IsMountHelper("/usr/bin/xmount.shardfs"));
+}
+
+TEST_F(MountHelperTest, TurnsMountsCallIntoShardfsMount) {
+  const auto call = Parse({"/source", "/point", "-n", "-o", "rw,dp=2,tp=8,moe_tp=4,moe-ep=4,allow_other"});
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--tp=8", "--moe-tp=4", "--moe-ep=4", "--allow-other",
+                                           "--", "/source", "/point"));
+  EXPECT_FALSE(call->only_check);
+  EXPECT_FALSE(call->verbose);
+}
+
+TEST_F(MountHelperTest, TakesFlagsBeforeAndAfterThePlaces) {
+  const auto call = Parse({"-f", "-o", "dp=2", "/source", "-v", "/point", "-t", "shardfs", "-o", "tp=2"});
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--tp=2", "--", "/source", "/point"));
+  EXPECT_TRUE(call->only_check);
+  EXPECT_TRUE(call->verbose);
+}
+
+TEST_F(MountHelperTest, KeepsPlacesThatLookLikeOptions) {
+  const auto call = Parse({"--", "-source", "-point"});
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "--", "-source", "-point"));
+}
+
+TEST_F(MountHelperTest, PassesOverWhatMountItselfActsUpon) {
+  EXPECT_THAT(Options("rw,noauto,nofail,_netdev,user,users,user=joe,defaults,noatime,x-systemd.automount,"
+                      "x-systemd.requires-mounts-for=/models,X-mount.mkdir,comment=weights,nosuid,nodev"),
+              ElementsAre());
+}
+
+TEST_F(MountHelperTest, EveryOptionOfMountIsThereWithUnderscores) {
+  std::size_t known = 0;
+  for (const CLI::Option* option : mount_.app->get_options()) {
+    for (std::string name : option->get_lnames()) {
+      if (name == "help" || name == "foreground") continue;
+      std::replace(name.begin(), name.end(), '-', '_');
+      EXPECT_EQ(Options(option->get_items_expected_min() > 0 ? name + "=1" : name).size(), 1u) << name;
+      ++known;
+    }
+  }
+  EXPECT_GT(known, 15u);
+}
+
+TEST_F(MountHelperTest, EveryOptionOfTheLayoutIsThereUnderItsOwnName) {
+  for (const std::string_view name : FindLayout("mindie")->option_names()) {
+    EXPECT_THAT(Options(std::string(name) + "=1"), ElementsAre("-O", std::string(name) + "=1"));
+  }
+  EXPECT_THAT(Options("fidelity=loader,ep_level=2"), ElementsAre("-O", "fidelity=loader", "-O", "ep_level=2"));
+}
+
+TEST_F(MountHelperTest, TheLayoutTakesTheOptionsThatItNames) {
+  for (const std::string_view name : FindLayout("mindie")->option_names()) {
+    const ProgramResult result = RunShardfs(GoldenArguments("plan", {"-O", std::string(name) + "=frobnicate"}));
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr(std::string(name) + " takes "));
+  }
+}
+
+TEST_F(MountHelperTest, OfTwoTheLaterCounts) {
+  EXPECT_THAT(Options("dp=2,tp=2,dp=4"), ElementsAre("--tp=2", "--dp=4"));
+  EXPECT_THAT(Options("mtp,no_mtp"), ElementsAre("--no-mtp"));
+  EXPECT_THAT(Options("moe_tp=2,moe-tp=4"), ElementsAre("--moe-tp=4"));
+  EXPECT_THAT(Options("fidelity=loader,fidelity=sharder"), ElementsAre("-O", "fidelity=sharder"));
+}
+
+TEST_F(MountHelperTest, QuotesAndBackslashesKeepCommas) {
+  EXPECT_THAT(Options(R"(log_file="/var/log/a,b",dp=2)"), ElementsAre("--log-file=/var/log/a,b", "--dp=2"));
+  EXPECT_THAT(Options(R"(log_file=/var/log/a\,b,,dp=2,)"), ElementsAre("--log-file=/var/log/a,b", "--dp=2"));
+}
+
+TEST_F(MountHelperTest, UsersAndGroupsMayBeNames) {
+  EXPECT_THAT(Options("uid=root,gid=root"), ElementsAre("--uid=0", "--gid=0"));
+  EXPECT_THAT(Options("uid=1001,gid=1002"), ElementsAre("--uid=1001", "--gid=1002"));
+  ExpectRefused("uid=no-such-user", "uid=no-such-user names no user");
+  ExpectRefused("gid=no-such-group", "gid=no-such-group names no group");
+}
+
+TEST_F(MountHelperTest, RefusesWhatItDoesNotHave) {
+  ExpectRefused("dp=2,frobnicate=3", "'frobnicate=3'");
+  ExpectRefused("foreground", "'foreground'");
+  ExpectRefused("help", "'help'");
+  ExpectRefused("remount,dp=2", "cannot be remounted");
+  ExpectRefused("dp", "dp needs a value");
+  ExpectRefused("dp=", "dp needs a value");
+  ExpectRefused("fidelity", "fidelity needs a value");
+}
+
+TEST_F(MountHelperTest, SloppyPassesOverTheUnknown) {
+  const auto call = Parse({"/source", "/point", "-s", "-o", "frobnicate=3,dp=2"});
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--", "/source", "/point"));
+}
+
+TEST_F(MountHelperTest, RefusesOtherCalls) {
+  EXPECT_THAT(std::string(Parse({"/source"}).status().message()), HasSubstr("got 1 of them"));
+  EXPECT_THAT(std::string(Parse({"/source", "/point", "/more"}).status().message()), HasSubstr("got 3 of them"));
+  EXPECT_THAT(std::string(Parse({"/source", "/point", "-w"}).status().message()), HasSubstr("no option -w"));
+  EXPECT_THAT(std::string(Parse({"/source", "/point", "-N", "/proc/1/ns/mnt"}).status().message()),
+              HasSubstr("namespace /proc/1/ns/mnt"));
+  EXPECT_TRUE(Parse({"-h"})->help);
+}
+
+TEST_F(MountHelperTest, ExitCodesAreThoseOfMount) {
+  EXPECT_EQ(MountHelperExitCode(0), 0);
+  EXPECT_EQ(MountHelperExitCode(1), 32);
+  EXPECT_EQ(MountHelperExitCode(2), 1);
+  EXPECT_EQ(MountHelperExitCode(3), 32);
+}
+
+}  // namespace
+}  // namespace shardfs
