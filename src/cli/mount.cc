@@ -1,4 +1,5 @@
 // shardfs mount: shows a checkpoint's view on a directory.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -20,6 +22,7 @@
 #include "cli/mount_point.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/service_notify.h"
 #include "cli/stop_signals.h"
 #include "fuse/mount_table.h"
 #include "fuse/session.h"
@@ -127,6 +130,7 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   }
   spdlog::info("mounted {} on {}: {}", source, request.mount_point, summary);
   status = (*session)->Run();
+  NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
   signals.Detach();
   const FuseCounters& counters = (*session)->counters();
   spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads.load(),
@@ -154,8 +158,16 @@ Status CheckAnswers(const std::string& mount_point, dev_t device_before) {
 int RunMount(const MountArguments& arguments) {
   const Result<MountRequest> request = Prepare(arguments);
   if (!request.ok()) return ExitCodeOf(request.status());
-  if (arguments.foreground) return Serve(arguments.common, *request, [] {});
+  if (arguments.foreground) {
+    const std::string& source = arguments.common.source;
+    NotifyServiceOrWarn("STATUS=reading the headers of " + source);
+    // Whichever process and thread comes to call it, this one is the service.
+    const std::string ready =
+        fmt::format("READY=1\nMAINPID={}\nSTATUS=serving {} on {}", ::getpid(), source, request->mount_point);
+    return Serve(arguments.common, *request, [&ready] { NotifyServiceOrWarn(ready); });
+  }
 
+  ::unsetenv("NOTIFY_SOCKET");  // a service that mounts in the background is ready when it says so itself
   const std::string& mount_point = request->mount_point;
   struct stat before {};
   if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));

@@ -15,6 +15,7 @@ namespace {
 struct UmountArguments {
   std::string mount_point;
   bool lazy = false;
+  bool if_mounted = false;
 };
 
 bool IsSymbolicLink(const std::string& path) {
@@ -30,6 +31,7 @@ Status RunUmount(const UmountArguments& arguments) {
     SHARDFS_ASSIGN_OR_RETURN(path, CanonicalMountPath(path + "/."));
     SHARDFS_ASSIGN_OR_RETURN(mounted, FindMount(path));
   }
+  if (!mounted && arguments.if_mounted) return Status::Ok();
   if (!mounted) return Status::InvalidArgument(path + " is not mounted, so there is nothing to unmount");
   if (mounted->type != kShardfsType) {
     return Status::InvalidArgument(path + " is a mount of type " + mounted->type + ", not of " +
@@ -45,6 +47,7 @@ Command AddUmountCommand(CLI::App& program) {
   auto arguments = std::make_shared<UmountArguments>();
   command->add_option("MOUNTPOINT", arguments->mount_point, "Directory that the view is mounted on")->required();
   command->add_flag("-z,--lazy", arguments->lazy, "Detach it even when busy; it goes when the last file is closed");
+  command->add_flag("--if-mounted", arguments->if_mounted, "Succeed when nothing is mounted there");
   return {command, [arguments] { return ExitCodeOf(RunUmount(*arguments)); }};
 }
 

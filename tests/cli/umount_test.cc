@@ -79,6 +79,11 @@ TEST_F(UmountCommandTest, TakesADeadMountAway) {
   EXPECT_FALSE(IsMounted(point_));
 }
 
+TEST_F(UmountCommandTest, IfMountedPassesOverWhatIsNot) {
+  EXPECT_EQ(RunShardfs({"umount", "--if-mounted", point_}).exit_code, 0);
+  EXPECT_EQ(RunShardfs({"umount", "--if-mounted", "/proc"}).exit_code, 2);
+}
+
 TEST_F(UmountCommandTest, RefusesWhatIsNoMountOfShardfs) {
   const ProgramResult plain = RunShardfs({"umount", point_});
   EXPECT_EQ(plain.exit_code, 2);
