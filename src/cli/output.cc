@@ -19,6 +19,8 @@ void PrintError(std::string_view message) { PrintLine("shardfs: " + std::string(
 
 void PrintWarning(std::string_view message) { PrintLine("shardfs: warning: " + std::string(message)); }
 
+void PrintNote(std::string_view message) { PrintLine("shardfs: " + std::string(message)); }
+
 int ExitCodeOf(const Status& status) {
   if (!status.ok()) PrintError(status.message());
   return ToExitCode(status.code());

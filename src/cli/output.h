@@ -13,6 +13,9 @@ void PrintError(std::string_view message);
 // "shardfs: warning: <message>"
 void PrintWarning(std::string_view message);
 
+// "shardfs: <message>", of something that is as it should be and yet good to know.
+void PrintNote(std::string_view message);
+
 // Prints the error and returns its exit code; 0 for an OK status, without printing.
 int ExitCodeOf(const Status& status);
 

@@ -14,8 +14,8 @@ namespace shardfs {
 
 // The command line's part. Must outlive the parsing of the CLI::App that it was registered with.
 struct RankOptions {
-  std::string ranks;  // as typed; empty when not given
-  std::optional<std::uint32_t> node_rank;
+  std::string ranks;      // as typed; empty when not given
+  std::string node_rank;  // as typed: a number, or "auto" for what the environment says; empty when not given
   std::optional<std::uint32_t> nodes;
 };
 
