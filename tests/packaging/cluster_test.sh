@@ -1,0 +1,88 @@
+#!/bin/bash
+# shardfs-materialize-node and the Slurm job: every node gets what its own ranks load, once.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+unset NODE_RANK NNODES GROUP_RANK GROUP_WORLD_SIZE SLURM_NODEID SLURM_NNODES SLURM_STEP_NUM_NODES
+node_script=$root/mount-scripts/shardfs-materialize-node
+mkdir "$scratch/bin"
+ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/shardfs"
+ln -s "$node_script" "$scratch/bin/shardfs-materialize-node"
+PATH=$scratch/bin:$PATH
+
+# expect_node DIRECTORY RANK: holds what the node loads, of two, and nothing else.
+expect_node() {
+  shardfs verify "$golden/source" "$1" "${golden_sizes[@]}" --node-rank "$2" --nnodes 2 >"$scratch/out" 2>&1 ||
+    fail "$1 is not what node $2 loads: $(<"$scratch/out")"
+}
+
+# ---- one node ----
+
+export SLURM_NODEID=1 SLURM_NNODES=2
+expect_refused 2 'SOURCE and DEST' "$node_script" "$golden/source"
+expect_refused 2 'there is no directory' "$node_script" "$golden/source" "$scratch/none/weights"
+
+# As torchrun does it: eight processes at once, of which one works.
+for local_rank in {0..7}; do
+  LOCAL_RANK=$local_rank "$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}" \
+    >"$scratch/out.$local_rank" 2>&1 &
+done
+for job in $(jobs -p); do wait "$job" || fail "one of eight fails: $(cat "$scratch"/out.*)"; done
+[[ $(cat "$scratch"/out.* | grep -c 'node 1 of 2 (SLURM_NODEID and SLURM_NNODES): ranks 2-3') == 1 ]] ||
+  fail "not once: $(cat "$scratch"/out.*)"
+expect_node "$scratch/weights" 1
+
+# The same again is quick; another call is refused, and replaces when told to.
+[[ -z $("$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}" 2>&1) ]] || fail "it writes again"
+SLURM_NODEID=0 expect_refused 2 'written for another call' \
+  "$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}"
+SLURM_NODEID=0 "$node_script" "$golden/source" "$scratch/weights" --replace "${golden_sizes[@]}" >/dev/null 2>&1
+expect_node "$scratch/weights" 0
+"$node_script" "$golden/source" "$scratch/by-hand" --node-rank 0 --nnodes 2 "${golden_sizes[@]}" >/dev/null
+expect_node "$scratch/by-hand" 0
+expect_refused 2 'give --world-size' "$node_script" "$golden/source" "$scratch/wrong" --dp 3
+[[ ! -e $scratch/wrong.node ]] || fail "a refused call counts as done"
+
+# A signal reaches the program, and what it leaves does not count as done.
+mkdir "$scratch/slow"
+cat >"$scratch/slow/shardfs" <<'TEXT'
+#!/bin/bash
+trap 'exit 9' TERM
+touch "$3.started"
+while :; do sleep 0.05; done
+TEXT
+chmod 755 "$scratch/slow/shardfs"
+PATH=$scratch/slow:$PATH "$node_script" "$golden/source" "$scratch/stopped" &
+script=$!
+for _ in {1..100}; do
+  [[ ! -e $scratch/stopped.started ]] || break
+  sleep 0.05
+done
+kill -TERM "$script"
+code=0
+wait "$script" || code=$?
+((code == 9)) || fail "a stopped script ends with $code"
+[[ ! -e $scratch/stopped.node ]] || fail "a stopped call counts as done"
+
+# ---- the Slurm job, with an srun that starts one task for each node here ----
+
+unset SLURM_NODEID
+cat >"$scratch/bin/srun" <<'TEXT'
+#!/bin/bash
+set -euo pipefail
+[[ $1 == --ntasks=2 && $2 == --ntasks-per-node=1 ]]
+shift 2
+for node in 0 1; do
+  # Nodes have memory of their own.
+  SLURM_NODEID=$node SLURM_NNODES=2 SLURM_LOCALID=0 "${@//NODE/$node}"
+done
+TEXT
+chmod 755 "$scratch/bin/srun"
+mkdir "$scratch/memory-0" "$scratch/memory-1"
+SLURM_NNODES=2 SOURCE=$golden/source DEST=$scratch/memory-NODE/weights LAYOUT=${golden_sizes[*]} \
+  SERVE="touch $scratch/served-NODE" bash "$root/mount-scripts/slurm/materialize.sbatch" >"$scratch/job.out" 2>&1 ||
+  fail "the job: $(<"$scratch/job.out")"
+for node in 0 1; do
+  expect_node "$scratch/memory-$node/weights" "$node"
+  [[ -e $scratch/served-$node ]] || fail "nothing is served on node $node"
+done
+grep -q '^#SBATCH --nodes=2$' "$root/mount-scripts/slurm/materialize.sbatch" || fail "no #SBATCH line"
