@@ -1,0 +1,164 @@
+#include "packaging/kubernetes_schema.h"
+
+#include <map>
+#include <regex>
+#include <set>
+
+namespace shardfs {
+namespace {
+
+// A type is "string", "int", "bool", "quantity" (512Mi), "map" (of strings), "=A|B" (one of these words), the name of
+// an object type below, or any of them with "[]" after it. A "!" before the type: the field must be there.
+using Fields = std::map<std::string, std::string>;
+
+const std::map<std::string, Fields>& Types() {
+  static const std::map<std::string, Fields> types{
+      {"DaemonSet",
+       {{"apiVersion", "!=apps/v1"}, {"kind", "!=DaemonSet"}, {"metadata", "!Metadata"}, {"spec", "!DaemonSetSpec"}}},
+      {"StatefulSet",
+       {{"apiVersion", "!=apps/v1"},
+        {"kind", "!=StatefulSet"},
+        {"metadata", "!Metadata"},
+        {"spec", "!StatefulSetSpec"}}},
+      {"Service", {{"apiVersion", "!=v1"}, {"kind", "!=Service"}, {"metadata", "!Metadata"}, {"spec", "!ServiceSpec"}}},
+      {"Metadata", {{"name", "!name"}, {"namespace", "name"}, {"labels", "map"}, {"annotations", "map"}}},
+      {"TemplateMetadata", {{"labels", "!map"}, {"annotations", "map"}}},
+      {"Selector", {{"matchLabels", "!map"}}},
+      {"DaemonSetSpec",
+       {{"selector", "!Selector"},
+        {"template", "!Template"},
+        {"updateStrategy", "UpdateStrategy"},
+        {"minReadySeconds", "int"}}},
+      {"StatefulSetSpec",
+       {{"selector", "!Selector"},
+        {"template", "!Template"},
+        {"serviceName", "!name"},
+        {"replicas", "int"},
+        {"podManagementPolicy", "=OrderedReady|Parallel"}}},
+      {"UpdateStrategy", {{"type", "=OnDelete|RollingUpdate"}}},
+      {"ServiceSpec", {{"clusterIP", "string"}, {"selector", "map"}, {"ports", "ServicePort[]"}}},
+      {"ServicePort", {{"name", "name"}, {"port", "!int"}, {"targetPort", "int"}, {"protocol", "=TCP|UDP"}}},
+      {"Template", {{"metadata", "!TemplateMetadata"}, {"spec", "!PodSpec"}}},
+      {"PodSpec",
+       {{"containers", "!Container[]"},
+        {"initContainers", "Container[]"},
+        {"volumes", "Volume[]"},
+        {"nodeSelector", "map"},
+        {"affinity", "Affinity"},
+        {"securityContext", "PodSecurityContext"},
+        {"automountServiceAccountToken", "bool"},
+        {"priorityClassName", "name"},
+        {"terminationGracePeriodSeconds", "int"},
+        {"hostPID", "bool"},
+        {"restartPolicy", "=Always|OnFailure|Never"}}},
+      {"Affinity", {{"podAntiAffinity", "PodAntiAffinity"}}},
+      {"PodAntiAffinity", {{"requiredDuringSchedulingIgnoredDuringExecution", "PodAffinityTerm[]"}}},
+      {"PodAffinityTerm", {{"topologyKey", "!string"}, {"labelSelector", "Selector"}}},
+      {"PodSecurityContext", {{"runAsUser", "int"}, {"runAsGroup", "int"}, {"fsGroup", "int"}}},
+      {"Container",
+       {{"name", "!name"},
+        {"image", "!string"},
+        {"command", "string[]"},
+        {"args", "string[]"},
+        {"env", "EnvVar[]"},
+        {"securityContext", "SecurityContext"},
+        {"resources", "Resources"},
+        {"volumeMounts", "VolumeMount[]"},
+        {"startupProbe", "Probe"},
+        {"readinessProbe", "Probe"},
+        {"livenessProbe", "Probe"},
+        {"lifecycle", "Lifecycle"}}},
+      {"EnvVar", {{"name", "!string"}, {"value", "string"}, {"valueFrom", "EnvVarSource"}}},
+      {"EnvVarSource", {{"fieldRef", "FieldRef"}}},
+      {"FieldRef", {{"fieldPath", "!string"}}},
+      {"SecurityContext", {{"privileged", "bool"}, {"runAsUser", "int"}}},
+      {"Resources", {{"requests", "ResourceList"}, {"limits", "ResourceList"}}},
+      {"ResourceList", {{"cpu", "quantity"}, {"memory", "quantity"}}},
+      {"VolumeMount",
+       {{"name", "!name"},
+        {"mountPath", "!string"},
+        {"readOnly", "bool"},
+        {"mountPropagation", "=None|HostToContainer|Bidirectional"}}},
+      {"Probe",
+       {{"exec", "!Exec"},
+        {"initialDelaySeconds", "int"},
+        {"periodSeconds", "int"},
+        {"timeoutSeconds", "int"},
+        {"failureThreshold", "int"},
+        {"successThreshold", "int"}}},
+      {"Exec", {{"command", "!string[]"}}},
+      {"Lifecycle", {{"preStop", "Handler"}, {"postStart", "Handler"}}},
+      {"Handler", {{"exec", "!Exec"}}},
+      {"Volume", {{"name", "!name"}, {"hostPath", "HostPath"}, {"emptyDir", "EmptyDir"}}},
+      {"HostPath", {{"path", "!string"}, {"type", "=Directory|DirectoryOrCreate|File|CharDevice|Socket"}}},
+      {"EmptyDir", {{"medium", "=Memory"}, {"sizeLimit", "quantity"}}},
+  };
+  return types;
+}
+
+bool Matches(const std::string& text, const char* pattern) { return std::regex_match(text, std::regex(pattern)); }
+
+bool IsScalarOf(const std::string& type, const std::string& text, bool quoted) {
+  if (type == "string") return quoted || !Matches(text, "true|false|yes|no|on|off|null|~|[-+]?[0-9.]+");
+  if (type == "name") return Matches(text, "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
+  if (type == "int") return !quoted && Matches(text, "[0-9]+");
+  if (type == "bool") return !quoted && Matches(text, "true|false");
+  if (type == "quantity") return Matches(text, "[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?");
+  return ("|" + type.substr(1) + "|").find("|" + text + "|") != std::string::npos;  // "=A|B"
+}
+
+class Checker {
+ public:
+  void Check(const YAML::Node& node, std::string type, const std::string& path) {
+    if (type.ends_with("[]")) {
+      type.resize(type.size() - 2);
+      if (!node.IsSequence() || node.size() == 0) return Wrong(path, "is no list, or an empty one");
+      for (std::size_t i = 0; i < node.size(); ++i) Check(node[i], type, path + "[" + std::to_string(i) + "]");
+    } else if (type == "map") {
+      if (!node.IsMap()) return Wrong(path, "is no map");
+      for (const auto& entry : node) Check(entry.second, "string", path + "." + entry.first.as<std::string>());
+    } else if (const auto fields = Types().find(type); fields != Types().end()) {
+      CheckObject(node, fields->second, path);
+    } else if (!node.IsScalar() || !IsScalarOf(type, node.Scalar(), node.Tag() == "!")) {
+      Wrong(path, "is no " + type);
+    }
+  }
+
+  std::vector<std::string> TakeProblems() { return std::move(problems_); }
+
+ private:
+  void CheckObject(const YAML::Node& node, const Fields& fields, const std::string& path) {
+    if (!node.IsMap()) return Wrong(path, "is no object");
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      const std::string name = entry.first.as<std::string>();
+      const auto field = fields.find(name);
+      if (!seen.insert(name).second) Wrong(path + "." + name, "is there twice");
+      if (field == fields.end()) {
+        Wrong(path + "." + name, "is no field");
+      } else {
+        Check(entry.second, field->second.substr(field->second[0] == '!' ? 1 : 0), path + "." + name);
+      }
+    }
+    for (const auto& [name, type] : fields) {
+      if (type[0] == '!' && !seen.contains(name)) Wrong(path + "." + name, "is missing");
+    }
+  }
+
+  void Wrong(const std::string& path, const std::string& what) { problems_.push_back(path + " " + what); }
+
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+std::vector<std::string> CheckManifest(const YAML::Node& document) {
+  if (!document.IsMap() || !document["kind"]) return {"no object with a kind"};
+  const std::string kind = document["kind"].as<std::string>();
+  if (!std::set<std::string>{"DaemonSet", "StatefulSet", "Service"}.contains(kind)) return {"kind " + kind};
+  Checker checker;
+  checker.Check(document, kind, kind);
+  return checker.TakeProblems();
+}
+
+}  // namespace shardfs

@@ -1,0 +1,214 @@
+// The Kubernetes manifests: against the tables of kubernetes_schema.h, against themselves, and by running what their
+// containers run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "cli/run_shardfs.h"
+#include "fuse/temporary_mount.h"
+#include "packaging/kubernetes_schema.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string kScripts = SHARDFS_TESTS_DIR "/../mount-scripts";
+const std::string kManifests = kScripts + "/kubernetes";
+
+using Words = std::vector<std::string>;
+
+std::vector<YAML::Node> Documents(const std::string& name) { return YAML::LoadAllFromFile(kManifests + "/" + name); }
+
+// The one of that kind in the file.
+YAML::Node Find(const std::string& file, const std::string& kind) {
+  for (const YAML::Node& document : Documents(file)) {
+    if (document["kind"].as<std::string>() == kind) return document;
+  }
+  ADD_FAILURE() << file << " has no " << kind;
+  return {};
+}
+
+std::map<std::string, YAML::Node> ByName(const YAML::Node& list) {
+  std::map<std::string, YAML::Node> named;
+  for (const YAML::Node& item : list) named.emplace(item["name"].as<std::string>(), item);
+  return named;
+}
+
+std::vector<YAML::Node> ContainersOf(const YAML::Node& pod) {
+  std::vector<YAML::Node> containers;
+  for (const char* list : {"initContainers", "containers"}) {
+    for (const YAML::Node& container : pod[list]) containers.push_back(container);
+  }
+  return containers;
+}
+
+Words CommandOf(const YAML::Node& container) {
+  Words words = container["command"].as<Words>(Words{});
+  for (const std::string& word : container["args"].as<Words>(Words{})) words.push_back(word);
+  return words;
+}
+
+TEST(KubernetesTest, EveryManifestFitsTheSchema) {
+  std::size_t documents = 0;
+  for (const auto& entry : fs::directory_iterator(kManifests)) {
+    for (const YAML::Node& document : Documents(entry.path().filename())) {
+      EXPECT_THAT(CheckManifest(document), IsEmpty()) << entry.path();
+      ++documents;
+    }
+  }
+  EXPECT_EQ(documents, 3u);
+}
+
+TEST(KubernetesTest, TheSchemaFindsWhatIsWrong) {
+  const auto problems = [](const std::string& from, const std::string& to) {
+    std::ifstream file(kManifests + "/mount-daemonset.yaml");
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    return CheckManifest(YAML::Load(text));
+  };
+  EXPECT_THAT(problems("  mountPropagation: B", "  mountPropogation: B"),
+              ElementsAre(HasSubstr("mountPropogation is no field")));
+  EXPECT_THAT(problems("Bidirectional\n", "bidirectional\n"), ElementsAre(HasSubstr("mountPropagation is no =None|")));
+  EXPECT_THAT(problems("privileged: true", "privileged: \"true\""), ElementsAre(HasSubstr("privileged is no bool")));
+  EXPECT_THAT(problems("image: shardfs:0.1.0", "imagePullPolicy: Always"),
+              testing::UnorderedElementsAre(HasSubstr("imagePullPolicy is no field"), HasSubstr("image is missing")));
+  EXPECT_THAT(problems("memory: 512Mi", "memory: 512MB"), ElementsAre(HasSubstr("memory is no quantity")));
+  EXPECT_THAT(problems("apiVersion: apps/v1", "apiVersion: v1"), ElementsAre(HasSubstr("apiVersion is no =apps/v1")));
+}
+
+TEST(KubernetesTest, SelectorsVolumesAndCommandsAgree) {
+  for (const auto& [file, kind] :
+       {std::pair("mount-daemonset.yaml", "DaemonSet"), std::pair("materialize-statefulset.yaml", "StatefulSet")}) {
+    const YAML::Node spec = Find(file, kind)["spec"];
+    for (const auto& label : spec["selector"]["matchLabels"]) {
+      EXPECT_EQ(spec["template"]["metadata"]["labels"][label.first.as<std::string>()].as<std::string>(""),
+                label.second.as<std::string>())
+          << file;
+    }
+    const YAML::Node pod = spec["template"]["spec"];
+    const auto volumes = ByName(pod["volumes"]);
+    std::set<std::string> used;
+    for (const YAML::Node& container : ContainersOf(pod)) {
+      for (const YAML::Node& mount : container["volumeMounts"]) {
+        const std::string name = mount["name"].as<std::string>();
+        EXPECT_TRUE(volumes.contains(name)) << file << ": " << name;
+        used.insert(name);
+        if (mount["mountPropagation"].as<std::string>("") == "Bidirectional") {
+          EXPECT_TRUE(container["securityContext"]["privileged"].as<bool>(false)) << "the API server refuses this";
+        }
+      }
+    }
+    EXPECT_EQ(used.size(), volumes.size()) << file << " has a volume that nobody uses";
+  }
+}
+
+TEST(KubernetesTest, TheDaemonSetMountsAndAsksAndUnmountsOnePlace) {
+  const YAML::Node pod = Find("mount-daemonset.yaml", "DaemonSet")["spec"]["template"]["spec"];
+  const YAML::Node container = pod["containers"][0];
+  EXPECT_TRUE(container["securityContext"]["privileged"].as<bool>());
+  const auto mounts = ByName(container["volumeMounts"]);
+  EXPECT_EQ(mounts.at("views")["mountPropagation"].as<std::string>(), "Bidirectional");
+  EXPECT_EQ(mounts.at("fuse")["mountPath"].as<std::string>(), "/dev/fuse");
+  EXPECT_EQ(ByName(pod["volumes"]).at("fuse")["hostPath"]["type"].as<std::string>(), "CharDevice");
+
+  const Words command = CommandOf(container);
+  ASSERT_GE(command.size(), 3u);
+  const std::string mount_point = command[2];
+  // The same path here and on the host: what the propagated mount is found under.
+  const std::string views = mounts.at("views")["mountPath"].as<std::string>();
+  EXPECT_EQ(views, ByName(pod["volumes"]).at("views")["hostPath"]["path"].as<std::string>());
+  EXPECT_TRUE(mount_point.starts_with(views + "/"));
+  for (const char* probe : {"startupProbe", "readinessProbe"}) {
+    EXPECT_THAT(container[probe]["exec"]["command"].as<Words>(), ElementsAre("shardfs", "status", mount_point));
+  }
+  const Words stop = container["lifecycle"]["preStop"]["exec"]["command"].as<Words>();
+  EXPECT_EQ(stop[1], "umount");
+  EXPECT_EQ(stop.back(), mount_point);
+}
+
+TEST(KubernetesTest, TheServersWeightsLieInMemoryOfEnoughSize) {
+  const YAML::Node spec = Find("materialize-statefulset.yaml", "StatefulSet")["spec"];
+  const YAML::Node pod = spec["template"]["spec"];
+  const YAML::Node weights = ByName(pod["volumes"]).at("weights");
+  EXPECT_EQ(weights["emptyDir"]["medium"].as<std::string>(), "Memory");
+  const auto gib = [](const YAML::Node& quantity) {
+    const std::string text = quantity.as<std::string>();
+    EXPECT_TRUE(text.ends_with("Gi")) << text;
+    return std::stoul(text);
+  };
+  const std::size_t size = gib(weights["emptyDir"]["sizeLimit"]);
+  const auto env = ByName(pod["initContainers"][0]["env"]);
+  const std::size_t nodes = std::stoul(env.at("NNODES")["value"].as<std::string>());
+  EXPECT_EQ(nodes, spec["replicas"].as<std::size_t>());
+  // Pages of an emptyDir in memory are counted against the container that touches them first.
+  EXPECT_GE(gib(pod["initContainers"][0]["resources"]["limits"]["memory"]), size);
+  EXPECT_GE(gib(pod["containers"][0]["resources"]["limits"]["memory"]), size);
+  EXPECT_EQ(env.at("NODE_RANK")["valueFrom"]["fieldRef"]["fieldPath"].as<std::string>(),
+            "metadata.labels['apps.kubernetes.io/pod-index']");
+  EXPECT_EQ(Find("materialize-statefulset.yaml", "Service")["metadata"]["name"].as<std::string>(),
+            spec["serviceName"].as<std::string>());
+}
+
+// The sizes of the golden case in place of the manifest's; everything else as it stands there.
+Words ForTheGoldenCase(Words words, const std::string& destination) {
+  for (std::string& word : words) {
+    if (word == "/models/DeepSeek-R1-W8A8") word = GoldenCase() + "/source";
+    if (word == "/weights/r1") word = destination;
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    if (Words sizes{"--dp", "--tp", "--moe-tp", "--moe-ep"}; std::ranges::count(sizes, name) != 0) word = name + "=2";
+  }
+  words.push_back("--mtp");
+  return words;
+}
+
+TEST(KubernetesTest, TheInitContainerWritesItsNodesRanks) {
+  const YAML::Node pod = Find("materialize-statefulset.yaml", "StatefulSet")["spec"]["template"]["spec"];
+  const MountableDirectory directory;
+  ::setenv("NNODES", ByName(pod["initContainers"][0]["env"]).at("NNODES")["value"].as<std::string>().c_str(), 1);
+  for (const std::string node : {"0", "1"}) {
+    ::setenv("NODE_RANK", node.c_str(), 1);
+    const std::string weights = (directory.path() / node).string();
+    Words command = ForTheGoldenCase(CommandOf(pod["initContainers"][0]), weights);
+    ASSERT_EQ(command[0], "shardfs");
+    command.erase(command.begin());
+    const ProgramResult written = RunShardfs(command);
+    EXPECT_EQ(written.exit_code, 0) << written.err;
+    EXPECT_THAT(written.err, HasSubstr("node " + node + " of 2 (NODE_RANK and NNODES)"));
+    const ProgramResult compared =
+        RunShardfs({"verify", GoldenCase() + "/source", weights, "--dp", "2", "--tp", "2", "--moe-tp", "2", "--moe-ep",
+                    "2", "--mtp", "--node-rank", node, "--nnodes", "2"});
+    EXPECT_EQ(compared.exit_code, 0) << compared.out << compared.err;
+  }
+  ::unsetenv("NODE_RANK");
+  ::unsetenv("NNODES");
+}
+
+TEST(KubernetesTest, EveryProgramThatACommandNamesIsInTheImage) {
+  const YAML::Node pod = Find("mount-daemonset.yaml", "DaemonSet")["spec"]["template"]["spec"];
+  EXPECT_EQ(CommandOf(pod["containers"][0])[0], "/usr/libexec/shardfs/container-mount");
+  EXPECT_TRUE(fs::exists(kScripts + "/container-mount"));
+  // Its options are those of `shardfs mount`: only the checkpoint is not here.
+  const Words words = CommandOf(pod["containers"][0]);
+  const MountableDirectory directory;
+  Words arguments{"mount", "/models/none", directory.MakeDirectory("mount"), "--foreground"};
+  arguments.insert(arguments.end(), words.begin() + 3, words.end());
+  EXPECT_THAT(RunShardfs(arguments).err, HasSubstr("'/models/none' does not exist"));
+  for (const char* subcommand : {"umount"}) {
+    EXPECT_EQ(RunShardfs({subcommand, "--help"}).exit_code, 0);
+  }
+}
+
+}  // namespace
+}  // namespace shardfs
