@@ -19,7 +19,7 @@ packages=(
   libfuse3-dev fuse3
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev
 )
-test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount)
+test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff)
 
 while (($#)); do
   case $1 in

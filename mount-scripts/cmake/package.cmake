@@ -1,0 +1,122 @@
+# What `cmake --install` puts where, and the Debian packages that `cpack -G DEB` makes of it: `shardfs`, the program and
+# all that runs it, and `shardfs-dev`, the core library. Included by the top CMakeLists.txt, after all targets.
+
+# Debian's place for libraries, which CMake would choose for the prefix /usr only; packages have another prefix than the
+# build.
+if(NOT DEFINED CMAKE_INSTALL_LIBDIR AND EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Object code libraries")
+endif()
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(scripts ${PROJECT_SOURCE_DIR}/mount-scripts)
+set(generated ${PROJECT_BINARY_DIR}/install)
+
+# ---- shardfs: the program ----
+
+# mount(8) finds the mount helper by its name in /sbin.
+file(MAKE_DIRECTORY ${generated})
+file(CREATE_LINK ../bin/shardfs ${generated}/mount.shardfs SYMBOLIC)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME shardfs)
+install(TARGETS shardfs)
+install(FILES ${generated}/mount.shardfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(PROGRAMS ${scripts}/shardfs-tmpfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(PROGRAMS ${scripts}/shardfs-materialize-node DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(PROGRAMS ${scripts}/container-mount DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs)
+install(FILES ${scripts}/systemd/shardfs@.service ${scripts}/systemd/shardfs-tmpfs@.service
+        DESTINATION lib/systemd/system)
+install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
+install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+
+# Man pages: the options that several subcommands share are written once, in layout-options.man. They are compressed, as
+# Debian wants them, without a time in the file, so that the same source gives the same package.
+set(man_source ${PROJECT_SOURCE_DIR}/src/cli/man)
+file(READ ${man_source}/layout-options.man SHARDFS_LAYOUT_OPTIONS)
+file(READ ${man_source}/rank-options.man SHARDFS_RANK_OPTIONS)
+file(GLOB man_pages CONFIGURE_DEPENDS ${man_source}/*.[18])
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${man_source}/layout-options.man
+                                                               ${man_source}/rank-options.man)
+foreach(page ${man_pages})
+  cmake_path(GET page FILENAME name)
+  string(REGEX MATCH "[18]$" section ${name})
+  configure_file(${page} ${generated}/man/${name} @ONLY)
+  file(ARCHIVE_CREATE OUTPUT ${generated}/man/${name}.gz PATHS ${generated}/man/${name}
+       FORMAT raw COMPRESSION GZip MTIME "1970-01-01 00:00:00 UTC")
+  install(FILES ${generated}/man/${name}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+
+# ---- shardfs-dev: the core library, everything but FUSE and the command line ----
+
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME shardfs-dev)
+set(core_layers base safetensors source parallel tensor view layout materialize)
+# How we compile ourselves is no business of those who link the library.
+foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS LINK_OPTIONS)
+  get_target_property(ours shardfs_options INTERFACE_${property})
+  if(ours)
+    set_target_properties(shardfs_options PROPERTIES INTERFACE_${property} "$<BUILD_INTERFACE:${ours}>")
+  endif()
+endforeach()
+get_target_property(ours shardfs_options INTERFACE_INCLUDE_DIRECTORIES)
+set_target_properties(shardfs_options PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "$<BUILD_INTERFACE:${ours}>")
+target_compile_features(shardfs_options INTERFACE cxx_std_20)
+
+add_library(shardfs_core INTERFACE)
+set(core_targets shardfs_core shardfs_options)
+set(SHARDFS_PC_LIBS "")
+foreach(layer ${core_layers})
+  target_link_libraries(shardfs_core INTERFACE shardfs_${layer})
+  set_target_properties(shardfs_${layer} PROPERTIES EXPORT_NAME ${layer})
+  list(APPEND core_targets shardfs_${layer})
+  string(PREPEND SHARDFS_PC_LIBS " -lshardfs_${layer}")  # a static library comes before those that it needs
+endforeach()
+set_target_properties(shardfs_core PROPERTIES EXPORT_NAME core)
+set_target_properties(shardfs_options PROPERTIES EXPORT_NAME options)
+install(TARGETS ${core_targets} EXPORT shardfsTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shardfs DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/shardfs)
+install(EXPORT shardfsTargets NAMESPACE shardfs:: DESTINATION ${config_dir})
+configure_package_config_file(${scripts}/cmake/shardfsConfig.cmake.in ${generated}/shardfsConfig.cmake
+                              INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(${generated}/shardfsConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${generated}/shardfsConfig.cmake ${generated}/shardfsConfigVersion.cmake DESTINATION ${config_dir})
+file(RELATIVE_PATH SHARDFS_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(${scripts}/cmake/shardfs.pc.in ${generated}/shardfs.pc @ONLY)
+install(FILES ${generated}/shardfs.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs-dev)
+
+# ---- the Debian packages ----
+
+set(CPACK_PACKAGE_CONTACT "shardfs maintainers <shardfs@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "parallel cuts of a model checkpoint as files")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_GENERATOR DEB)
+set(CPACK_COMPONENTS_ALL shardfs shardfs-dev)
+set(CPACK_STRIP_FILES ON)
+# Modes of installed directories must not depend on who builds.
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
+                                                WORLD_READ WORLD_EXECUTE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_NAME shardfs)
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "parallel cuts of a model checkpoint as files
+ A read-only FUSE file system that shows any tensor and expert parallel cut of
+ a safetensors checkpoint as ordinary files, and a program that writes the same
+ files, for serving DeepSeek models with MindIE.")
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm")
+
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libtbb-dev")
+set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
+ The core of shardfs: reads safetensors checkpoints and computes any parallel
+ cut of one. Headers, static libraries, CMake and pkg-config files.")
+include(CPack)

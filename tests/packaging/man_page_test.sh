@@ -1,0 +1,46 @@
+#!/bin/bash
+# Every option is in its man page, every option of a man page is there, and the pages are well formed.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+require_command groff
+pages=$SHARDFS_BUILD_DIR/install/man
+
+# Options as words: "--moe-tp"; also the negative ones, and short ones.
+options_of_help() {
+  "$SHARDFS_EXECUTABLE" "$@" --help | sed -n 's/^  \(-[^ ]*\).*/\1/p' | tr ',' '\n' | sed 's/{.*//' | sort -u
+}
+# The tags of a page that are options, as a reader sees them.
+options_of_page() {
+  groff -man -Tascii -P-c -rLL=200n "$1" | sed 's/.\x08//g' |
+    sed -n 's/^       \(-.*\)/\1/p' | grep -oE '(^|, )--?[A-Za-z][A-Za-z_-]*' | sed 's/^, //' | sort -u
+}
+
+subcommands=$("$SHARDFS_EXECUTABLE" --help | sed -n '/^Subcommands:/,$ s/^  \([a-z-]*\) .*/\1/p')
+for subcommand in $subcommands; do
+  page=$pages/shardfs-$subcommand.1
+  [[ -e $page ]] || fail "shardfs $subcommand has no man page"
+  diff <(options_of_help "$subcommand") <(options_of_page "$page") ||
+    fail "shardfs $subcommand --help (<) and its man page (>) differ"
+  grep -q "^.B $subcommand\$" "$pages/shardfs.1" || fail "shardfs.1 does not list $subcommand"
+done
+diff <(options_of_help) <(options_of_page "$pages/shardfs.1") || fail "shardfs --help (<) and its man page (>) differ"
+
+# The scripts: their help and their pages.
+for script in shardfs-tmpfs:8 shardfs-materialize-node:1; do
+  name=${script%:*}
+  diff <("$root/mount-scripts/$name" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort -u) \
+    <(options_of_page "$pages/$name.${script#*:}") || fail "$name --help (<) and its man page (>) differ"
+done
+
+for page in "$pages"/*.[18]; do
+  name=$(basename "$page")
+  warnings=$(groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null)
+  [[ -z $warnings ]] || fail "$name: $warnings"
+  if command -v mandoc >/dev/null; then mandoc -T lint -W error "$page" || fail "$name: mandoc objects"; fi
+  if grep -qE '@[A-Z_]+@' "$page"; then fail "$name has a placeholder left"; fi
+  cmp <(gzip -dc "$page.gz") "$page" || fail "$name.gz is another page"
+  # Pages that a page refers to are there, as far as they are ours.
+  while read -r reference; do
+    [[ -e $pages/$reference ]] || fail "$name refers to $reference, which there is not"
+  done < <(sed -nE 's/^\.BR ([a-z.\\-]*shardfs[a-z.\\-]*) \(([0-9])\).*/\1.\2/p' "$page" | tr -d '\\')
+done

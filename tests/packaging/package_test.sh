@@ -1,0 +1,121 @@
+#!/bin/bash
+# The Debian packages: made from this build, unpacked elsewhere, and used from there. With CI=true as root, or
+# SHARDFS_TEST_INSTALL=1, also installed into this machine, mounted from /etc/fstab, and removed.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+require_command dpkg-shlibdeps
+
+"$root/mount-scripts/build-package.sh" --build-dir "$SHARDFS_BUILD_DIR" "$scratch/packages" >"$scratch/build.log" 2>&1 ||
+  fail "build-package.sh: $(tail -n 20 "$scratch/build.log")"
+package=$(echo "$scratch"/packages/shardfs_*.deb)
+development=$(echo "$scratch"/packages/shardfs-dev_*.deb)
+[[ -e $package && -e $development ]] || fail "no packages in $(ls "$scratch/packages")"
+
+# ---- what they say ----
+
+version=$("$SHARDFS_EXECUTABLE" --version)
+[[ "shardfs $(dpkg-deb -f "$package" Version)" == "$version" ]] || fail "the package is not of $version"
+depends=", $(dpkg-deb -f "$package" Depends), "
+for dependency in fuse3 mount libfuse3-3 libc6 libtbb12 libfmt9; do
+  [[ $depends == *", $dependency"[,\ ]* ]] || fail "no $dependency among the dependencies$depends"
+done
+for file in "$package" "$development"; do
+  dpkg-deb -e "$file" "$scratch/control"
+  [[ ! -e $scratch/control/conffiles ]] || fail "$file has conffiles"
+  rm -r "$scratch/control"
+  # Everything is root's, and nobody else may write to it.
+  if dpkg-deb -c "$file" | grep -v '^l' | grep -vE '^[d-]rw[x-]r-[x-]r-[x-] root/root '; then
+    fail "$file has a wrong mode or owner"
+  fi
+done
+
+# ---- unpacked elsewhere ----
+
+dpkg-deb -x "$package" "$scratch/root"
+dpkg-deb -x "$development" "$scratch/dev"
+for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shardfs usr/sbin/shardfs-tmpfs \
+  usr/libexec/shardfs/container-mount usr/lib/systemd/system/shardfs@.service \
+  usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
+  usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man8/mount.shardfs.8.gz \
+  usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
+  usr/share/doc/shardfs/examples/kubernetes/mount-daemonset.yaml \
+  usr/share/doc/shardfs/examples/slurm/materialize.sbatch; do
+  [[ -e $scratch/root/$file ]] || fail "$file is not in the package"
+done
+[[ $("$scratch/root/usr/bin/shardfs" --version) == "$version" ]] || fail "the installed program does not run"
+if { : <>/dev/fuse; } 2>/dev/null; then
+  mkdir "$scratch/mount"
+  "$scratch/root/usr/sbin/mount.shardfs" "$golden/source" "$scratch/mount" -o dp=2,tp=2,moe_tp=2,moe_ep=2,mtp
+  expect_golden "$scratch/mount"
+  "$scratch/root/usr/bin/shardfs" umount "$scratch/mount"
+fi
+
+# ---- the library, found by CMake and by pkg-config ----
+
+mkdir "$scratch/consumer"
+cat >"$scratch/consumer/main.cc" <<'TEXT'
+#include <cstdio>
+
+#include "shardfs/layout/layout.h"
+#include "shardfs/materialize/materialize_plan.h"
+#include "shardfs/source/checkpoint.h"
+
+int main(int, char** argv) {
+  auto checkpoint = shardfs::Checkpoint::Open(argv[1]);
+  if (!checkpoint.ok()) return 1;
+  shardfs::LayoutOptions options;
+  options.parallel.dp = options.parallel.tp = options.parallel.moe_tp = options.parallel.moe_ep = 2;
+  const auto view = shardfs::FindLayout("mindie")->Build(*checkpoint, options);
+  if (!view.ok()) return 2;
+  std::printf("%u ranks\n", view->world_size);
+}
+TEXT
+cat >"$scratch/consumer/CMakeLists.txt" <<'TEXT'
+cmake_minimum_required(VERSION 3.25)
+project(consumer LANGUAGES CXX)
+find_package(shardfs 0.1 REQUIRED)
+add_executable(consumer main.cc)
+target_link_libraries(consumer PRIVATE shardfs::core)
+TEXT
+sanitize=$(sed -n 's/^SHARDFS_SANITIZE:STRING=//p' "$SHARDFS_BUILD_DIR/CMakeCache.txt")
+flags=${sanitize:+-fsanitize=$sanitize}
+if grep -q -- "^CMAKE_CXX_FLAGS.*--coverage" "$SHARDFS_BUILD_DIR/CMakeCache.txt"; then flags+=" --coverage"; fi
+cmake -S "$scratch/consumer" -B "$scratch/consumer/build" -DCMAKE_PREFIX_PATH="$scratch/dev/usr" \
+  -DCMAKE_CXX_FLAGS="$flags" >"$scratch/cmake.log" 2>&1 || fail "find_package: $(<"$scratch/cmake.log")"
+cmake --build "$scratch/consumer/build" >"$scratch/cmake.log" 2>&1 || fail "find_package: $(<"$scratch/cmake.log")"
+[[ $("$scratch/consumer/build/consumer" "$golden/source") == '4 ranks' ]] || fail "the program made with CMake is wrong"
+
+pkgconfig=$(dirname "$(find "$scratch/dev" -name shardfs.pc)")
+# shellcheck disable=SC2046,SC2086 # flags are words
+g++ $flags -o "$scratch/consumer/by-pkg-config" "$scratch/consumer/main.cc" \
+  $(PKG_CONFIG_PATH=$pkgconfig pkg-config --cflags --libs shardfs) || fail "pkg-config's flags do not link"
+[[ $("$scratch/consumer/by-pkg-config" "$golden/source") == '4 ranks' ]] || fail "the program made with pkg-config is wrong"
+
+# ---- installed into this machine ----
+
+if ((EUID != 0)) || [[ ${SHARDFS_TEST_INSTALL:-} != 1 && ${CI:-} != true ]]; then
+  echo "not installed into this machine; SHARDFS_TEST_INSTALL=1 as root does so"
+  exit 0
+fi
+[[ $(dpkg-query -W -f='${db:Status-Status}' shardfs 2>/dev/null) != installed ]] ||
+  skip "the package shardfs is installed here, and a test must not replace it"
+require_fuse
+"$MAKE_CHECKPOINT" "$scratch/demo" >/dev/null
+
+# shellcheck disable=SC2016 # for the inner shell to expand
+# In a mount namespace of their own, so that the machine's /etc/fstab stays as it is, whatever happens.
+dpkg -i "$package" >/dev/null
+trap 'dpkg -P shardfs >/dev/null || true; clean_up' EXIT
+unshare --mount --propagation private bash -euo pipefail -c '
+  scratch=$1
+  mkdir "$scratch/fstab-mount"
+  echo "$scratch/demo $scratch/fstab-mount shardfs dp=2,tp=8,moe_tp=4,moe_ep=4,mtp,nofail,allow_other 0 0" >"$scratch/fstab"
+  mount --bind "$scratch/fstab" /etc/fstab
+  mount "$scratch/fstab-mount"
+  trap "umount \"$scratch/fstab-mount\"" EXIT
+  shardfs verify "$scratch/demo" "$scratch/fstab-mount" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp
+' bash "$scratch" || fail "the line of fstab does not serve the checkpoint"
+dpkg -r shardfs >/dev/null
+[[ ! -e /usr/bin/shardfs && ! -e /usr/sbin/mount.shardfs ]] || fail "dpkg -r left something behind"
+dpkg -P shardfs >/dev/null # forgets its maintainer scripts as well
+trap clean_up EXIT
