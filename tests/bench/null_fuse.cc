@@ -24,8 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kCacheSeconds = 86400;
-constexpr unsigned kReadAheadKib = 2048;
-constexpr std::size_t kLargestRead = std::size_t{1} << 20;
+// As in the session of shardfs.
+constexpr unsigned kReadAheadKib = 4096;
+constexpr unsigned kMaxReadBytes = 256 * 1024;
 
 struct Node {
   std::string name;
@@ -78,6 +79,7 @@ void Init(void* user_data, fuse_conn_info* connection) {
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
   connection->max_background = 2 * static_cast<const Tree*>(user_data)->threads;
   connection->congestion_threshold = connection->max_background * 3 / 4;
+  connection->max_read = kMaxReadBytes;
 }
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
@@ -106,10 +108,10 @@ void Release(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(r
 
 void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info*) {
   // Of the process and not of the thread: it is never written, and all threads' caches may share it.
-  static const std::vector<char> buffer(kLargestRead, 1);
+  static const std::vector<char> buffer(kMaxReadBytes, 1);
   const std::uint64_t left =
       NodeOf(request, inode).size - std::min(NodeOf(request, inode).size, static_cast<std::uint64_t>(offset));
-  fuse_reply_buf(request, buffer.data(), std::min<std::uint64_t>({size, left, kLargestRead}));
+  fuse_reply_buf(request, buffer.data(), std::min<std::uint64_t>({size, left, buffer.size()}));
 }
 
 void OpenDirectory(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
@@ -181,7 +183,9 @@ int main(int argc, char** argv) {
   Tree tree;
   tree.nodes.push_back({"", 0, true, {}});
   AddBelow(tree, 0, argv[1]);
-  const char* options[] = {"null_fuse", "-o", "ro,nosuid,nodev,noexec,noatime,default_permissions,fsname=null_fuse"};
+  const std::string mount_options =
+      "ro,nosuid,nodev,noexec,noatime,default_permissions,fsname=null_fuse,max_read=" + std::to_string(kMaxReadBytes);
+  const char* options[] = {"null_fuse", "-o", mount_options.c_str()};
   fuse_args arguments = FUSE_ARGS_INIT(3, const_cast<char**>(options));
   fuse_session* const session = fuse_session_new(&arguments, &Operations(), sizeof(fuse_lowlevel_ops), &tree);
   if (session == nullptr || fuse_session_mount(session, argv[2]) != 0) return 1;
