@@ -17,7 +17,7 @@ EOF
 packages=(
   g++ cmake ninja-build pkg-config
   libfuse3-dev fuse3
-  libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev
+  libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev libxxhash-dev
 )
 test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff)
 

@@ -18,6 +18,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/rank_options.h"
+#include "cli/run_identity.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
 
@@ -31,6 +32,8 @@ struct MaterializeArguments {
   std::string file_mode = "0640";  // octal, as typed
   std::string directory_mode = "0750";
   MaterializeOptions options;
+  bool restart = false;
+  bool no_keep = false;
   bool json = false;
 };
 
@@ -45,9 +48,9 @@ Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const Ma
   const CancelSignals signals;
   std::stop_source cancel;
   MaterializeProgress progress;
-  const auto snapshot = [&plan, &progress] {
+  const auto snapshot = [&plan, &progress, verify = options.verify] {
     ProgressState state{.bytes_done = progress.bytes_done.load(std::memory_order_relaxed),
-                        .bytes_total = plan.total_bytes(),
+                        .bytes_total = plan.total_bytes() * (verify ? 2 : 1),
                         .files_done = progress.files_done.load(std::memory_order_relaxed),
                         .files_total = plan.files().size()};
     const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
@@ -61,20 +64,26 @@ Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const Ma
 }
 
 void PrintSummary(const MaterializePlan& plan, const MaterializeSummary& summary, const View& view, bool as_json) {
-  const double rate = static_cast<double>(summary.bytes) / std::max(summary.seconds, 1e-9);
+  const double rate = static_cast<double>(summary.bytes - summary.kept_bytes) / std::max(summary.seconds, 1e-9);
   if (as_json) {
     const nlohmann::ordered_json json = {{"source", view.checkpoint->path()},
                                          {"destination", plan.destination()},
                                          {"files", summary.files},
                                          {"directories", summary.directories},
                                          {"bytes", summary.bytes},
+                                         {"kept_files", summary.kept_files},
+                                         {"kept_bytes", summary.kept_bytes},
                                          {"seconds", summary.seconds},
                                          {"bytes_per_second", static_cast<std::uint64_t>(rate)}};
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
     return;
   }
-  std::cout << fmt::format("{}: {} files, {} ({} bytes) in {:.1f} s, {}/s\n", plan.destination(), summary.files,
-                           FormatBytes(summary.bytes), summary.bytes, summary.seconds,
+  std::string kept;
+  if (summary.kept_files > 0) {
+    kept = fmt::format(", of which {} files, {} were there", summary.kept_files, FormatBytes(summary.kept_bytes));
+  }
+  std::cout << fmt::format("{}: {} files, {} ({} bytes){} in {:.1f} s, {}/s\n", plan.destination(), summary.files,
+                           FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds,
                            FormatBytes(static_cast<std::uint64_t>(rate)))
             << std::flush;
 }
@@ -86,12 +95,21 @@ int RunMaterialize(MaterializeArguments& arguments) {
   if (!directory_mode.ok()) return ExitCodeOf(directory_mode.status());
   arguments.options.file_mode = *file_mode;
   arguments.options.directory_mode = *directory_mode;
+  arguments.options.keep = !arguments.no_keep;
 
   const auto view = BuildView(arguments.common);
   if (!view.ok()) return ExitCodeOf(view.status());
   const auto ranks = SelectRanks(arguments.ranks, view->layout);
   if (!ranks.ok()) return ExitCodeOf(ranks.status());
-  const auto plan = MaterializePlan::Create(view->layout.tree, *ranks, view->checkpoint->path(), arguments.destination);
+  const auto resolved = Resolve(arguments.common);
+  if (!resolved.ok()) return ExitCodeOf(resolved.status());
+  MaterializePlanOptions plan_options;
+  plan_options.restart = arguments.restart;
+  auto identity = IdentityOf(*resolved, *view->checkpoint);
+  if (!identity.ok()) return ExitCodeOf(identity.status());
+  plan_options.identity = *std::move(identity);
+  const auto plan =
+      MaterializePlan::Create(view->layout.tree, *ranks, view->checkpoint->path(), arguments.destination, plan_options);
   if (!plan.ok()) return PreflightExitCode(plan.status());
   const auto summary = RunWithProgress(*plan, arguments.options);
   if (!summary.ok()) return ExitCodeOf(summary.status());
@@ -105,7 +123,7 @@ Command AddMaterializeCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("materialize", "Write the files of a view to a directory");
   const auto arguments = std::make_shared<MaterializeArguments>();
   AddCommonOptions(*app, arguments->common);
-  app->add_option("DEST", arguments->destination, "Directory to make, or an empty one")->required();
+  app->add_option("DEST", arguments->destination, "Directory to make, an empty one, or one to go on with")->required();
   AddRankOptions(*app, "Write only what", arguments->ranks);
   app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("UID");
   app->add_option("--gid", arguments->options.gid, "Group (default: that of the user)")->type_name("GID");
@@ -120,6 +138,10 @@ Command AddMaterializeCommand(CLI::App& program) {
       ->type_name("N");
   app->add_flag("--drop-source-cache", arguments->options.drop_source_cache,
                 "Drop the source from the page cache as soon as it is written");
+  app->add_flag("--verify", arguments->options.verify, "Read every file again at the end and compare its digest");
+  app->add_flag("--restart", arguments->restart, "Throw away what an unfinished run left in DEST and begin again");
+  app->add_flag("--no-keep", arguments->no_keep,
+                "Remove everything that was written when the run fails (default: keep complete files, to go on)");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
   return {app, [arguments] { return RunMaterialize(*arguments); }};
 }

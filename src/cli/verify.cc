@@ -1,14 +1,16 @@
-// shardfs verify: compares a directory with what a view would show.
+// shardfs verify: compares a directory with what a view would show, or with the manifest in it.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cli/cancel_signals.h"
 #include "cli/commands.h"
@@ -18,6 +20,7 @@
 #include "cli/rank_options.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/materialize/format_bytes.h"
+#include "shardfs/materialize/manifest_verifier.h"
 #include "shardfs/materialize/verifier.h"
 
 namespace shardfs {
@@ -33,23 +36,26 @@ struct VerifyArguments {
   bool json = false;
 };
 
-Result<VerifyReport> RunWithProgress(const Verifier& verifier) {
+// Runs a comparison of `files` (each with a path), and shows how far it is.
+template <typename File>
+Result<VerifyReport> RunWithProgress(const std::vector<File>& files, std::uint64_t total_bytes,
+                                     const std::function<Result<VerifyReport>(VerifyProgress&, std::stop_token)>& run) {
   const CancelSignals signals;
   std::stop_source cancel;
   VerifyProgress progress;
-  const auto snapshot = [&verifier, &progress] {
+  const auto snapshot = [&files, total_bytes, &progress] {
     ProgressState state{.bytes_done = progress.bytes_done.load(std::memory_order_relaxed),
-                        .bytes_total = verifier.total_bytes(),
+                        .bytes_total = total_bytes,
                         .files_done = progress.files_done.load(std::memory_order_relaxed),
-                        .files_total = verifier.files().size()};
+                        .files_total = files.size()};
     const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
-    if (current < verifier.files().size()) state.current_file = verifier.files()[current].path;
+    if (current < files.size()) state.current_file = files[current].path;
     return state;
   };
   const ProgressReporter reporter(snapshot, [&cancel, &signals] {
     if (signals.Received()) cancel.request_stop();
   });
-  return verifier.Run(progress, cancel.get_token());
+  return run(progress, cancel.get_token());
 }
 
 nlohmann::ordered_json ToJson(const Difference& difference) {
@@ -62,14 +68,25 @@ nlohmann::ordered_json ToJson(const Difference& difference) {
   return json;
 }
 
+// The directory is the only positional argument when it is compared with its own manifest.
+const std::string& DirectoryOf(const VerifyArguments& arguments) {
+  return arguments.directory.empty() ? arguments.common.source : arguments.directory;
+}
+
+const char* QuickVerdict(const VerifyArguments& arguments) {
+  return arguments.directory.empty() ? "equal in names and sizes" : "equal in names, sizes and headers";
+}
+
 void PrintJson(const VerifyArguments& arguments, const VerifyReport& report) {
-  nlohmann::ordered_json json = {{"source", arguments.common.source},
-                                 {"directory", arguments.directory},
-                                 {"equal", report.equal()},
-                                 {"quick", arguments.options.quick},
-                                 {"files_compared", report.files_compared},
-                                 {"bytes_compared", report.bytes_compared},
-                                 {"seconds", report.seconds}};
+  const bool has_source = !arguments.directory.empty();
+  nlohmann::ordered_json json = {
+      {"source", has_source ? nlohmann::ordered_json(arguments.common.source) : nlohmann::ordered_json()},
+      {"directory", DirectoryOf(arguments)},
+      {"equal", report.equal()},
+      {"quick", arguments.options.quick},
+      {"files_compared", report.files_compared},
+      {"bytes_compared", report.bytes_compared},
+      {"seconds", report.seconds}};
   json["differences"] = nlohmann::ordered_json::array();
   for (const Difference& difference : report.differences) json["differences"].push_back(ToJson(difference));
   // Names come from the directory: what is not UTF-8 in them is replaced, because JSON cannot hold it.
@@ -80,16 +97,54 @@ void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
   for (const Difference& difference : report.differences) {
     std::cout << fmt::format("{}: {}\n", QuoteName(difference.path), difference.message);
   }
-  const std::string verdict = report.equal() ? (arguments.options.quick ? "equal in names, sizes and headers" : "equal")
+  const std::string verdict = report.equal() ? (arguments.options.quick ? QuickVerdict(arguments) : "equal")
                                              : fmt::format("{} difference{}", report.differences.size(),
                                                            report.differences.size() == 1 ? "" : "s");
   const double rate = static_cast<double>(report.bytes_compared) / std::max(report.seconds, 1e-9);
-  std::cout << fmt::format("{}: {} ({} files, {} compared in {:.1f} s, {}/s)\n", arguments.directory, verdict,
+  std::cout << fmt::format("{}: {} ({} files, {} compared in {:.1f} s, {}/s)\n", DirectoryOf(arguments), verdict,
                            report.files_compared, FormatBytes(report.bytes_compared), report.seconds,
                            FormatBytes(static_cast<std::uint64_t>(rate)));
 }
 
-int RunVerify(VerifyArguments& arguments) {
+Result<VerifyReport> CompareWithManifest(const VerifyArguments& arguments) {
+  SHARDFS_ASSIGN_OR_RETURN(const ManifestVerifier verifier, ManifestVerifier::Create(arguments.common.source));
+  return RunWithProgress(verifier.manifest().files, verifier.total_bytes(),
+                         [&](VerifyProgress& progress, const std::stop_token& cancel) {
+                           return verifier.Run(arguments.options.quick, arguments.options.threads, progress, cancel);
+                         });
+}
+
+// The exit code; the report on standard output.
+int PrintReport(const VerifyArguments& arguments, const VerifyReport& report) {
+  if (arguments.json) {
+    PrintJson(arguments, report);
+  } else {
+    PrintText(arguments, report);
+  }
+  std::cout.flush();
+  if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
+  return report.equal() ? 0 : kDifferent;
+}
+
+// Options that say what a view would be, and mean nothing without a source.
+Status CheckNoViewOptions(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    const bool allowed = name == "SOURCE" || name == "--quick" || name == "--threads" || name == "--json";
+    if (allowed || option->count() == 0) continue;
+    return Status::InvalidArgument(
+        name + " says what to compare with, which needs the source: give SOURCE and DIR, or DIR alone without it");
+  }
+  return Status::Ok();
+}
+
+int RunVerify(const CLI::App& app, VerifyArguments& arguments) {
+  if (arguments.directory.empty()) {
+    const Status status = CheckNoViewOptions(app);
+    if (!status.ok()) return ExitCodeOf(status);
+    const auto report = CompareWithManifest(arguments);
+    return report.ok() ? PrintReport(arguments, *report) : ExitCodeOf(report.status());
+  }
   const auto view = BuildView(arguments.common);
   if (!view.ok()) return ExitCodeOf(view.status());
   auto ranks = SelectRanks(arguments.ranks, view->layout);
@@ -101,32 +156,31 @@ int RunVerify(VerifyArguments& arguments) {
   arguments.options.optional_json_keys = {"shardfs_fidelity"};
   const auto verifier = Verifier::Create(view->layout.tree, arguments.directory, arguments.options);
   if (!verifier.ok()) return ExitCodeOf(verifier.status());
-  const auto report = RunWithProgress(*verifier);
-  if (!report.ok()) return ExitCodeOf(report.status());
-  if (arguments.json) {
-    PrintJson(arguments, *report);
-  } else {
-    PrintText(arguments, *report);
-  }
-  std::cout.flush();
-  if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
-  return report->equal() ? 0 : kDifferent;
+  const auto report = RunWithProgress(
+      verifier->files(), verifier->total_bytes(),
+      [&verifier](VerifyProgress& progress, const std::stop_token& cancel) { return verifier->Run(progress, cancel); });
+  return report.ok() ? PrintReport(arguments, *report) : ExitCodeOf(report.status());
 }
 
 }  // namespace
 
 Command AddVerifyCommand(CLI::App& program) {
-  CLI::App* app = program.add_subcommand("verify", "Compare a directory with what a view would show");
+  CLI::App* app =
+      program.add_subcommand("verify", "Compare a directory with what a view would show, or with its manifest");
+  app->footer(
+      "With DIR alone (and --quick, --threads, --json), DIR is checked against its manifest, without the source.");
   const auto arguments = std::make_shared<VerifyArguments>();
   AddCommonOptions(*app, arguments->common);
-  app->add_option("DIR", arguments->directory, "Output of weight_sharder or materialize, or a mount")->required();
+  app->add_option("DIR", arguments->directory,
+                  "Output of weight_sharder or materialize, or a mount. With one directory only, that is checked "
+                  "against the manifest that materialize left in it, without the source");
   AddRankOptions(*app, "Expect only what", arguments->ranks);
   app->add_flag("--quick", arguments->options.quick, "Compare names, sizes and headers only");
   app->add_option("--threads", arguments->options.threads, "Pieces compared at a time (default: one per CPU)")
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
-  return {app, [arguments] { return RunVerify(*arguments); }};
+  return {app, [app, arguments] { return RunVerify(*app, *arguments); }};
 }
 
 }  // namespace shardfs

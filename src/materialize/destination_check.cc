@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +19,7 @@
 
 #include "shardfs/base/checked_math.h"
 #include "shardfs/materialize/format_bytes.h"
+#include "shardfs/materialize/manifest.h"
 
 namespace shardfs {
 namespace {
@@ -46,15 +48,12 @@ bool IsWithin(std::string inner, const std::string& outer) {
   }
 }
 
-// The name of an entry of the directory, or nothing when it is empty or cannot be listed.
-std::optional<std::string> AnyEntry(const std::string& directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), &::closedir);
-  if (!dir) return std::nullopt;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") return std::string(name);
-  }
-  return std::nullopt;
+// What a run leaves that is killed before its journal has its name.
+constexpr std::string_view kUnbornJournal = ".shardfs-journal.tmp";
+
+bool HasFile(const std::string& directory, const char* name) {
+  struct stat info {};
+  return ::lstat((directory + "/" + name).c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
 Status CheckWritable(const std::string& directory) {
@@ -75,11 +74,17 @@ Status CheckApartFromSource(const Destination& destination, const std::string& s
   return Status::Ok();
 }
 
-Status CheckEmptyDirectory(const std::string& path) {
-  if (const auto entry = AnyEntry(path)) {
+// A directory that is there: empty, or left by a run.
+Status CheckExistingDirectory(Destination& destination) {
+  const std::string& path = destination.path;
+  destination.is_complete = HasFile(path, kCompleteName);
+  destination.is_unfinished = !destination.is_complete && HasFile(path, kJournalName);
+  const bool is_ours = destination.is_complete || destination.is_unfinished;
+  if (const auto entry = is_ours ? std::nullopt : AnyEntry(path)) {
     return Status::InvalidArgument(
         fmt::format("the destination '{}' is not empty (it has '{}'); remove it or choose another", path, *entry));
   }
+  if (destination.is_complete) return Status::Ok();
   SHARDFS_RETURN_IF_ERROR(CheckWritable(path));
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return Status::FromErrno(errno, path);
@@ -113,6 +118,16 @@ Status NotEnough(std::string_view what, std::uint64_t needed, std::string_view w
 
 }  // namespace
 
+std::optional<std::string> AnyEntry(const std::string& directory, std::string_view ignored) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), &::closedir);
+  if (!dir) return std::nullopt;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && name != kUnbornJournal && name != ignored) return std::string(name);
+  }
+  return std::nullopt;
+}
+
 Result<Destination> CheckDestination(const std::string& path, const std::string& source) {
   const std::string real_source = RealPath(source);
   if (real_source.empty()) return Status::FromErrno(errno, source);
@@ -131,7 +146,7 @@ Result<Destination> CheckDestination(const std::string& path, const std::string&
     destination.exists = true;
     destination.existing = destination.path;
     SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(destination, real_source));
-    SHARDFS_RETURN_IF_ERROR(CheckEmptyDirectory(destination.path));
+    SHARDFS_RETURN_IF_ERROR(CheckExistingDirectory(destination));
     return destination;
   }
 
@@ -155,6 +170,7 @@ Status CheckRoom(const std::string& existing, const RoomNeeded& needed, const Me
   const std::uint64_t block = filesystem.f_frsize == 0 ? 4096 : filesystem.f_frsize;
   std::uint64_t bytes = needed.directories * block;
   for (const std::uint64_t size : needed.file_sizes) bytes += CeilDiv(size, block) * block;
+  bytes -= std::min(bytes, needed.reclaimed_bytes);
 
   const std::string where = fmt::format("filesystem of '{}'", existing);
   // A filesystem without a limit (tmpfs with size=0, btrfs' inodes) says 0 in all.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "materialize/memory_limits.h"
 #include "shardfs/base/result.h"
@@ -11,18 +13,24 @@
 namespace shardfs {
 
 struct Destination {
-  std::string path;      // absolute, links resolved
-  std::string existing;  // `path` if it exists, else its parent: what to ask the filesystem about
-  bool exists = false;   // as an empty directory
+  std::string path;            // absolute, links resolved
+  std::string existing;        // `path` if it exists, else its parent: what to ask the filesystem about
+  bool exists = false;         // as a directory that is empty, unfinished or complete
+  bool is_unfinished = false;  // it has the journal of a run that did not come to its end
+  bool is_complete = false;    // it has the marker of one that did
 };
 
 // Where `path` is, or kInvalidArgument for the reasons that MaterializePlan::Create lists.
 Result<Destination> CheckDestination(const std::string& path, const std::string& source);
 
+// The name of an entry of the directory that is not called `ignored`, or nothing when it has none or cannot be listed.
+std::optional<std::string> AnyEntry(const std::string& directory, std::string_view ignored = {});
+
 // The room that a set of files and directories takes.
 struct RoomNeeded {
   std::span<const std::uint64_t> file_sizes;  // bytes
   std::uint64_t directories = 0;
+  std::uint64_t reclaimed_bytes = 0;  // of what is there already and will be removed first
 };
 
 // OK, or kResourceExhausted naming both numbers. `existing` is a directory of the filesystem to write to.

@@ -1,8 +1,18 @@
 #include "shardfs/materialize/materialize_plan.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "materialize/destination_check.h"
+#include "materialize/journal.h"
+#include "materialize/temporary_path.h"
+#include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 namespace {
@@ -19,16 +29,103 @@ std::vector<bool> SelectNodes(const VirtualTree& tree, const std::optional<RankS
   return selected;
 }
 
+// Adds what the plan knows of its run.
+RunIdentity Complete(RunIdentity identity, const std::optional<RankSet>& ranks, std::span<const PlannedFile> files,
+                     std::span<const std::string> directories) {
+  std::string names;
+  for (const PlannedFile& file : files) names += fmt::format("{}\n{}\n", file.path, file.file->size());
+  for (const std::string& path : directories) names += path + "\n";
+  identity.emplace_back("ranks", ranks ? fmt::format("{}", fmt::join(ranks->ranks(), ",")) : "all");
+  identity.emplace_back("files", fmt::format("{} of digest {}", files.size(),
+                                             FileDigest::OfBytes(std::as_bytes(std::span(names))).ToHex()));
+  return identity;
+}
+
+// The size of a regular file, or nothing.
+std::optional<std::uint64_t> SizeOf(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+std::uint64_t OccupiedBytes(const std::string& path) {
+  struct stat info {};
+  constexpr std::uint64_t kUnit = 512;  // of st_blocks
+  return ::lstat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * kUnit : 0;
+}
+
+// What is left of an unfinished run and goes before anything is written.
+std::uint64_t ReclaimedBytes(const JournalContents& unfinished, const std::set<std::string>& kept,
+                             const std::string& destination) {
+  std::uint64_t bytes = 0;
+  for (const std::string& path : unfinished.files) {
+    bytes += OccupiedBytes(destination + "/" + TemporaryPath(path));
+    if (!kept.contains(path)) bytes += OccupiedBytes(destination + "/" + path);
+  }
+  return bytes;
+}
+
 }  // namespace
+
+Status MaterializePlan::FindComplete() {
+  const FileDescriptor root(::open(destination_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
+  SHARDFS_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(root.get(), destination_));
+  if (const auto difference = DescribeDifference(manifest.run, identity_)) {
+    return Status::InvalidArgument(fmt::format(
+        "the destination '{}' is not empty: it holds another complete run ({}); remove it or choose another",
+        destination_, *difference));
+  }
+  std::map<std::string, const ManifestFile*> listed;
+  for (const ManifestFile& file : manifest.files) listed[file.path] = &file;
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto file = listed.find(files_[i].path);
+    const auto size = SizeOf(destination_ + "/" + files_[i].path);
+    if (file == listed.end() || size != files_[i].file->size()) {
+      return Status::InvalidArgument(fmt::format(
+          "the destination '{}' was complete and '{}' is missing now or has another size; remove the directory",
+          destination_, files_[i].path));
+    }
+    kept_[i] = file->second->digest;
+  }
+  is_complete_ = true;
+  return Status::Ok();
+}
+
+Status MaterializePlan::FindUnfinished() {
+  const FileDescriptor root(::open(destination_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
+  auto contents = ReadJournal(root.get(), destination_);
+  if (!contents.ok()) {
+    return Status(contents.status())
+        .WithContext(fmt::format("the destination '{}' is not empty, and what left it cannot be told; "
+                                 "remove it or choose another",
+                                 destination_));
+  }
+  unfinished_ = std::make_shared<const JournalContents>(*std::move(contents));
+  if (restart_) return Status::Ok();
+  if (const auto difference = DescribeDifference(unfinished_->run, identity_)) {
+    return Status::InvalidArgument(fmt::format(
+        "the destination '{}' holds an unfinished run that was another ({}); give --restart to throw it away "
+        "and begin again, or choose another destination",
+        destination_, *difference));
+  }
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto done = unfinished_->done.find(files_[i].path);
+    if (done == unfinished_->done.end()) continue;
+    const auto size = SizeOf(destination_ + "/" + files_[i].path);
+    if (size == done->second.size && size == files_[i].file->size()) kept_[i] = done->second.digest;
+  }
+  return Status::Ok();
+}
 
 Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTree> tree,
                                                 const std::optional<RankSet>& ranks, const std::string& source,
-                                                const std::string& destination) {
+                                                const std::string& destination, const MaterializePlanOptions& options) {
   SHARDFS_ASSIGN_OR_RETURN(Destination checked, CheckDestination(destination, source));
 
   MaterializePlan plan;
   const std::vector<bool> selected = SelectNodes(*tree, ranks);
-  std::vector<std::uint64_t> sizes;
   for (NodeId id = 1; id < tree->size(); ++id) {
     if (!selected[id]) continue;
     const VirtualNode& node = tree->node(id);
@@ -36,15 +133,34 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
       plan.directories_.push_back(tree->PathOf(id));
     } else {
       plan.files_.push_back({tree->PathOf(id), node.file.get()});
-      sizes.push_back(node.file->size());
       plan.total_bytes_ += node.file->size();
     }
   }
-  SHARDFS_RETURN_IF_ERROR(CheckRoom(checked.existing, {sizes, plan.directories_.size() + 1}));
-
   plan.tree_ = std::move(tree);
   plan.destination_ = std::move(checked.path);
   plan.destination_exists_ = checked.exists;
+  plan.restart_ = options.restart;
+  plan.identity_ = Complete(options.identity, ranks, plan.files_, plan.directories_);
+  plan.kept_.resize(plan.files_.size());
+  if (checked.is_complete) {
+    SHARDFS_RETURN_IF_ERROR(plan.FindComplete());
+    return plan;
+  }
+  std::uint64_t reclaimed = 0;
+  if (checked.is_unfinished) {
+    SHARDFS_RETURN_IF_ERROR(plan.FindUnfinished());
+    std::set<std::string> kept;
+    for (std::size_t i = 0; i < plan.files_.size(); ++i) {
+      if (plan.kept_[i]) kept.insert(plan.files_[i].path);
+    }
+    reclaimed = ReclaimedBytes(*plan.unfinished_, kept, plan.destination_);
+  }
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t i = 0; i < plan.files_.size(); ++i) {
+    if (!plan.kept_[i]) sizes.push_back(plan.files_[i].file->size());
+  }
+  const std::uint64_t directories = checked.is_unfinished && !plan.restart_ ? 0 : plan.directories_.size() + 1;
+  SHARDFS_RETURN_IF_ERROR(CheckRoom(checked.existing, {sizes, directories, reclaimed}));
   return plan;
 }
 

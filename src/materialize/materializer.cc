@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "materialize/digest_check.h"
+#include "materialize/journal.h"
 #include "materialize/output_tree.h"
 #include "materialize/parallel_tasks.h"
 #include "materialize/piece_schedule.h"
@@ -70,42 +72,58 @@ class PieceWriter {
       : plan_(plan),
         output_(output),
         progress_(progress),
-        schedule_(PiecesInSourceOrder(plan.files(), std::vector<bool>(plan.files().size(), true)), plan.files().size()),
-        blocks_left_(plan.files().size()),
+        schedule_(PiecesInSourceOrder(plan.files(), FilesToWrite(output)), plan.files().size()),
+        files_(plan.files().size()),
         read_ahead_(plan.files(), schedule_, options.io_depth) {
-    for (std::size_t i = 0; i < blocks_left_.size(); ++i) blocks_left_[i] = BlockCount(plan.files()[i].file->size());
     if (options.drop_source_cache) release_.emplace(plan.files(), schedule_.pieces());
   }
 
   // Writes pieces until there is none to take.
   Status Run(const std::stop_token& stop) {
     const CopyBuffer buffer;
+    DigestStream digest;
     while (const auto index = schedule_.Take()) {
       if (stop.stop_requested()) return Status::Cancelled("cancelled");
       read_ahead_.Advance(*index);
-      SHARDFS_RETURN_IF_ERROR(Write(schedule_.piece(*index), buffer.Get(), stop));
+      SHARDFS_RETURN_IF_ERROR(Write(schedule_.piece(*index), buffer.Get(), digest, stop));
       schedule_.Return(*index);
     }
     return Status::Ok();
   }
 
  private:
-  Status Write(const Piece& piece, std::span<std::byte> buffer, const std::stop_token& stop) {
+  // A file in work; belongs to its writer, who has it from the one before by way of the schedule.
+  struct File {
+    std::vector<FileDigest> blocks;  // empty until it is begun
+    std::uint32_t blocks_done = 0;
+  };
+
+  static std::vector<bool> FilesToWrite(const OutputTree& output) {
+    std::vector<bool> wanted;
+    for (const auto& digest : output.digests()) wanted.push_back(!digest);
+    return wanted;
+  }
+
+  Status Write(const Piece& piece, std::span<std::byte> buffer, DigestStream& digest, const std::stop_token& stop) {
     progress_.current_file.store(piece.file, std::memory_order_relaxed);
     SHARDFS_ASSIGN_OR_RETURN(const int fd, output_.OpenFile(piece.file));
-    SHARDFS_RETURN_IF_ERROR(Copy(piece, fd, buffer, stop));
+    SHARDFS_RETURN_IF_ERROR(Copy(piece, fd, buffer, digest, stop));
     if (release_) release_->Written(piece);
-    // Only the file's one writer counts: the next one has it from the schedule.
-    if (--blocks_left_[piece.file] > 0) {
+    File& file = files_[piece.file];
+    if (file.blocks.empty()) file.blocks.resize(BlockCount(plan_.files()[piece.file].file->size()));
+    file.blocks[piece.block] = digest.Finish();
+    if (++file.blocks_done < file.blocks.size()) {
       output_.ParkFile(piece.file);
       return Status::Ok();
     }
-    SHARDFS_RETURN_IF_ERROR(output_.FinishFile(piece.file));
+    SHARDFS_RETURN_IF_ERROR(output_.FinishFile(piece.file, FileDigest::OfBlocks(file.blocks)));
+    file = File();
     progress_.files_done.fetch_add(1, std::memory_order_relaxed);
     return Status::Ok();
   }
 
-  Status Copy(const Piece& piece, int fd, std::span<std::byte> buffer, const std::stop_token& stop) {
+  Status Copy(const Piece& piece, int fd, std::span<std::byte> buffer, DigestStream& digest,
+              const std::stop_token& stop) {
     const PlannedFile& planned = plan_.files()[piece.file];
     const std::uint64_t end = piece.begin() + PieceBytes(piece, planned.file->size());
     buffer = buffer.first(ChunkBytes(fd));
@@ -115,6 +133,7 @@ class PieceWriter {
       if (Status status = planned.file->ReadAt(offset, chunk); !status.ok()) {
         return status.WithContext(fmt::format("'{}', bytes {} to {}", planned.path, offset, offset + chunk.size()));
       }
+      digest.Add(chunk);
       SHARDFS_RETURN_IF_ERROR(WriteAll(fd, offset, chunk, output_.FullPath(planned.path)));
       offset += chunk.size();
       progress_.bytes_done.fetch_add(chunk.size(), std::memory_order_relaxed);
@@ -137,36 +156,98 @@ class PieceWriter {
   OutputTree& output_;
   MaterializeProgress& progress_;
   PieceSchedule schedule_;
-  std::vector<std::uint32_t> blocks_left_;  // by file; belongs to the file's writer
+  std::vector<File> files_;
   std::optional<SourceRelease> release_;
   std::atomic<std::size_t> chunk_bytes_{0};  // 0 until the first file is open
   ReadAhead read_ahead_;                     // last: its threads use what is above
 };
 
+// Compares the files that are complete with their digests. Those of an unfinished run that are damaged are removed, so
+// that they are written anew. Returns the first difference.
+Result<std::optional<Difference>> CheckComplete(const MaterializePlan& plan, unsigned threads, OutputTree& output,
+                                                std::atomic<std::uint64_t>* bytes_done, const std::stop_token& cancel) {
+  std::vector<ManifestFile> files;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < plan.files().size(); ++i) {
+    if (!output.digests()[i]) continue;
+    files.push_back({plan.files()[i].path, plan.files()[i].file->size(), *output.digests()[i]});
+    numbers.push_back(i);
+  }
+  SHARDFS_ASSIGN_OR_RETURN(const auto differences, CheckDigests(output.root(), plan.destination(), files, false,
+                                                                threads, {bytes_done, nullptr}, cancel));
+  std::optional<Difference> first;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!differences[i]) continue;
+    if (!first) first = differences[i];
+    if (!plan.is_complete()) SHARDFS_RETURN_IF_ERROR(output.RemoveFile(numbers[i]));
+  }
+  return first;
+}
+
+// After the machine was started anew, what the journal says may be ahead of what reached the disk.
+Status CheckAfterReboot(const MaterializePlan& plan, unsigned threads, OutputTree& output,
+                        const std::stop_token& cancel) {
+  if (plan.unfinished() == nullptr || plan.restart()) return Status::Ok();
+  const std::string boot = CurrentBoot();
+  if (!boot.empty() && boot == plan.unfinished()->boot) return Status::Ok();
+  return CheckComplete(plan, threads, output, nullptr, cancel).status();
+}
+
+Status VerifyTree(const MaterializePlan& plan, unsigned threads, OutputTree& output, MaterializeProgress& progress,
+                  const std::stop_token& cancel) {
+  SHARDFS_ASSIGN_OR_RETURN(const auto difference, CheckComplete(plan, threads, output, &progress.bytes_done, cancel));
+  if (!difference) return Status::Ok();
+  return Status::Corruption(fmt::format("'{}' does not hold what was written to it: {}",
+                                        output.FullPath(difference->path), difference->message));
+}
+
+void CountKept(const MaterializePlan& plan, const OutputTree& output, MaterializeSummary& summary,
+               MaterializeProgress& progress) {
+  for (std::size_t i = 0; i < plan.files().size(); ++i) {
+    if (!output.digests()[i]) continue;
+    ++summary.kept_files;
+    summary.kept_bytes += plan.files()[i].file->size();
+  }
+  progress.files_done = static_cast<std::uint32_t>(summary.kept_files);
+  progress.bytes_done = summary.kept_bytes;
+}
+
 Status WriteTree(const MaterializePlan& plan, const MaterializeOptions& options, OutputTree& output,
-                 MaterializeProgress& progress, const std::stop_token& cancel) {
-  SHARDFS_RETURN_IF_ERROR(output.MakeDirectories());
-  PieceWriter writer(plan, options, output, progress);
-  // A file has one writer at a time.
-  const std::size_t workers = std::min(WorkerCount(options.threads), plan.files().size());
-  SHARDFS_RETURN_IF_ERROR(RunTasks(workers, options.threads, cancel,
-                                   [&writer](std::size_t, const std::stop_token& stop) { return writer.Run(stop); }));
+                 MaterializeProgress& progress, MaterializeSummary& summary, const std::stop_token& cancel) {
+  SHARDFS_RETURN_IF_ERROR(output.Open());
+  SHARDFS_RETURN_IF_ERROR(CheckAfterReboot(plan, options.threads, output, cancel));
+  CountKept(plan, output, summary, progress);
+  SHARDFS_RETURN_IF_ERROR(output.Prepare());
+  {
+    PieceWriter writer(plan, options, output, progress);
+    // A file has one writer at a time.
+    const std::size_t workers = std::min(WorkerCount(options.threads), plan.files().size());
+    SHARDFS_RETURN_IF_ERROR(RunTasks(workers, options.threads, cancel,
+                                     [&writer](std::size_t, const std::stop_token& stop) { return writer.Run(stop); }));
+  }
+  if (options.verify) SHARDFS_RETURN_IF_ERROR(VerifyTree(plan, options.threads, output, progress, cancel));
   return output.Finish();
 }
 
-// Removes what a run that ended with `status` wrote, and says so.
-Status Undo(const MaterializePlan& plan, OutputTree& output, const Status& status) {
-  const Status undone = output.Rollback();
+// The end of a run that stopped with `status`: keeps what is complete or removes what was written, and says so.
+Status Stop(const MaterializePlan& plan, bool keep, OutputTree& output, const Status& status) {
+  const auto complete = static_cast<std::size_t>(
+      std::count_if(output.digests().begin(), output.digests().end(), [](const auto& digest) { return !!digest; }));
+  const bool kept = output.owns_destination() && keep && complete > 0;
+  const Status undone = kept ? output.Suspend() : output.Rollback();
   if (!undone.ok()) {
     return status.WithContext(
         fmt::format("'{}' is incomplete and must not be used ({}; remove it)", plan.destination(), undone.message()));
   }
+  if (!output.owns_destination()) return status;
+  const std::string what =
+      kept ? fmt::format("{} of {} files are complete and kept: run the same command again to go on", complete,
+                         plan.files().size())
+           : std::string("what it wrote was removed");
   if (status.code() == StatusCode::kCancelled) {
-    return Status::Cancelled(
-        fmt::format("materializing to '{}' was cancelled, and what it wrote was removed", plan.destination()));
+    return Status::Cancelled(fmt::format("materializing to '{}' was cancelled; {}", plan.destination(), what));
   }
-  return status.WithContext(
-      fmt::format("materializing to '{}' failed, and what it wrote was removed", plan.destination()));
+  return status.WithContext(fmt::format("materializing to '{}' failed; {}", plan.destination(), what));
 }
 
 }  // namespace
@@ -174,11 +255,22 @@ Status Undo(const MaterializePlan& plan, OutputTree& output, const Status& statu
 Result<MaterializeSummary> Materialize(const MaterializePlan& plan, const MaterializeOptions& options,
                                        MaterializeProgress& progress, std::stop_token cancel) {
   const auto start = std::chrono::steady_clock::now();
-  OutputTree output(plan, options);
-  const Status status = WriteTree(plan, options, output, progress, cancel);
-  if (!status.ok()) return Undo(plan, output, status);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return MaterializeSummary{plan.files().size(), plan.directories().size(), plan.total_bytes(), elapsed.count()};
+  MaterializeSummary summary{
+      .files = plan.files().size(), .directories = plan.directories().size(), .bytes = plan.total_bytes()};
+  try {
+    OutputTree output(plan, options);
+    if (plan.is_complete()) {
+      SHARDFS_RETURN_IF_ERROR(output.OpenComplete());
+      CountKept(plan, output, summary, progress);
+      if (options.verify) SHARDFS_RETURN_IF_ERROR(VerifyTree(plan, options.threads, output, progress, cancel));
+    } else if (const Status status = WriteTree(plan, options, output, progress, summary, cancel); !status.ok()) {
+      return Stop(plan, options.keep, output, status);
+    }
+  } catch (const std::bad_alloc&) {
+    return Status::ResourceExhausted("out of memory; use fewer threads");
+  }
+  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return summary;
 }
 
 }  // namespace shardfs

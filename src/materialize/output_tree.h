@@ -1,7 +1,7 @@
 // OutputTree: the directories and files that a run makes below its destination, and the way back.
 //
-// Remembers everything that it made, so that Rollback removes that and nothing else. Works relative to one descriptor
-// of the destination: renaming directories above it meanwhile cannot redirect a write.
+// Notes everything that it makes in the journal, so that a later run can go on, or remove that and nothing else. Works
+// relative to one descriptor of the destination: renaming directories above it meanwhile cannot redirect a write.
 //
 // Work goes in the order of the source, so that many files are in work at once: up to kMaxOpen of them stay open
 // between two writes, the others are opened again.
@@ -16,9 +16,11 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "materialize/journal.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/materializer.h"
@@ -30,11 +32,20 @@ class OutputTree {
   OutputTree(const MaterializePlan& plan, const MaterializeOptions& options)
       : plan_(plan),
         options_(options),
-        files_(plan.files().size(), FileState::kAbsent),
+        temporary_(plan.files().size(), false),
+        digests_(plan.kept()),
         descriptors_(plan.files().size()) {}
 
-  // Makes the destination if it does not exist, and all directories in it.
-  Status MakeDirectories();
+  // Makes the destination if it does not exist, and takes its journal: from here on it is this run's alone. Throws away
+  // what an unfinished run left where the plan says so.
+  Status Open();
+
+  // Instead of Open, of a destination that the plan found complete: it is left as it is, but for what a run leaves that
+  // is killed behind its last file.
+  Status OpenComplete();
+
+  // After Open: removes what an unfinished run left incomplete, and makes the directories.
+  Status Prepare();
 
   // A descriptor of file `index` of the plan, for writing; the tree's own, valid until ParkFile or FinishFile. The
   // first call makes the file under its temporary name, with its size and, where that is cheap, its room reserved.
@@ -43,25 +54,39 @@ class OutputTree {
   // Nobody writes the file right now: its descriptor may be closed.
   void ParkFile(std::size_t index);
 
-  // Closes the open file, whose bytes are all written, and gives it its mode and its name.
-  Status FinishFile(std::size_t index);
+  // Closes the open file, whose bytes are all written and have that digest, gives it its mode and its name, and notes
+  // it in the journal.
+  Status FinishFile(std::size_t index, const FileDigest& digest);
 
-  // Gives the directories their mode. The tree is complete afterwards.
+  // Gives the directories their mode, and writes manifest and marker. The tree is complete afterwards.
   Status Finish();
 
-  // Removes what this object made. The error names what could not be removed.
+  // Ends a run that failed, so that another can go on: removes what is not complete.
+  Status Suspend();
+
+  // Removes everything that the run made. The error names what could not be removed.
   Status Rollback();
+
+  // Removes a complete file that turned out to be damaged.
+  Status RemoveFile(std::size_t index);
+
+  int root() const { return root_.get(); }
+  bool owns_destination() const { return owned_; }
+  // By file: of those that are complete. Not while files are in work.
+  const std::vector<std::optional<FileDigest>>& digests() const { return digests_; }
 
   // For messages: "/dev/shm/x/model-norm/model.safetensors".
   std::string FullPath(const std::string& path) const { return plan_.destination() + "/" + path; }
 
  private:
-  enum class FileState : std::uint8_t { kAbsent, kTemporary, kFinished };
-
   // Below the soft limit on open files that opening a checkpoint asks for, with room for the rest of the program.
   static constexpr std::size_t kMaxOpen = 512;
 
-  Status OpenDestination();
+  Status OpenRoot();
+  Status Discard();  // what an unfinished run left
+  Status MakeDirectory(const std::string& path);
+  Status WriteManifest();
+  void CloseAll();
   Status MakeFile(std::size_t index, int fd) const;
   Status CloseParked(std::size_t keep);  // all but so many; takes the lock
   Status SetOwner(int fd, const std::string& path) const;
@@ -70,14 +95,17 @@ class OutputTree {
   const MaterializeOptions& options_;
   FileDescriptor parent_;  // of the destination
   FileDescriptor root_;    // the destination
+  Journal journal_;
+  bool owned_ = false;  // the journal is held, so that everything in the destination is this run's
   bool made_root_ = false;
-  bool changed_root_ = false;         // an existing destination whose mode or owner was touched
-  struct stat original_root_ {};      // an existing destination as it was
-  std::size_t made_directories_ = 0;  // so many of the plan's, from the first
-  std::vector<FileState> files_;
-  std::vector<FileDescriptor> descriptors_;  // by file
-  std::mutex mutex_;                         // guards parked_, and the descriptors of the files in it
-  std::deque<std::size_t> parked_;           // open files without a writer, the longest parked first
+  bool changed_root_ = false;                       // an existing destination whose mode or owner was touched
+  struct stat original_root_ {};                    // an existing destination as it was
+  std::size_t made_directories_ = 0;                // so many of the plan's, from the first
+  std::vector<std::uint8_t> temporary_;             // by file: whether it exists under its temporary name; its writer's
+  std::vector<std::optional<FileDigest>> digests_;  // by file: of those that are complete; its writer's
+  std::vector<FileDescriptor> descriptors_;         // by file
+  std::mutex mutex_;                                // guards parked_, and the descriptors of the files in it
+  std::deque<std::size_t> parked_;                  // open files without a writer, the longest parked first
 };
 
 }  // namespace shardfs

@@ -111,6 +111,8 @@ std::string_view DifferenceKindName(DifferenceKind kind) {
       return "bytes";
     case DifferenceKind::kJson:
       return "json";
+    case DifferenceKind::kDigest:
+      return "digest";
   }
   return "unknown";
 }

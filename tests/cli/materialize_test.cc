@@ -22,11 +22,12 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-// Paths of all files below a directory, with their bytes; JSON in one form, because the order of its keys may differ.
+// Paths of all files below a directory but hidden ones, with their bytes; JSON in one form, because the order of its
+// keys may differ.
 std::map<std::string, std::string> Contents(const fs::path& root) {
   std::map<std::string, std::string> contents;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    if (!entry.is_regular_file()) continue;
+    if (!entry.is_regular_file() || entry.path().filename().string().starts_with('.')) continue;
     std::string bytes = ReadFile(entry.path());
     if (entry.path().filename() == "model_sharded_metadata.json") bytes = json::parse(bytes).dump();
     contents[fs::relative(entry.path(), root)] = std::move(bytes);
@@ -149,7 +150,7 @@ TEST_F(MaterializeCommandTest, RefusesADestinationWithoutRoom) {
   EXPECT_TRUE(fs::is_empty(filesystem.path()));
 }
 
-TEST_F(MaterializeCommandTest, ASignalLeavesNothing) {
+TEST_F(MaterializeCommandTest, ASignalLeavesNothingWhereNothingIsToBeKept) {
   constexpr std::uint64_t kNeeded = 8'000'000'000;  // twice the view, for the tests that run beside this one
   if (fs::space(root_.path()).available < kNeeded) GTEST_SKIP() << "needs 8 GB of space";
   tools::CheckpointOptions options;
@@ -159,7 +160,8 @@ TEST_F(MaterializeCommandTest, ASignalLeavesNothing) {
   const auto checkpoint = tools::WriteCheckpoint(root_ / "source", options);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
 
-  ShardfsProcess process({"materialize", root_ / "source", out_, "--tp", "2", "--moe-tp", "2", "--threads", "1"});
+  ShardfsProcess process(
+      {"materialize", root_ / "source", out_, "--tp", "2", "--moe-tp", "2", "--threads", "1", "--no-keep"});
   while (process.Running() && !fs::exists(out_)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   process.Signal(SIGTERM);
   const ProgramResult result = process.Wait();

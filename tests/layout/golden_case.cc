@@ -100,7 +100,8 @@ std::string ReadFile(const fs::path& path) {
 std::vector<std::string> FilesBelow(const fs::path& root) {
   std::vector<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), root).string());
+    const bool is_ours = entry.path().filename().string().starts_with(".shardfs-");
+    if (entry.is_regular_file() && !is_ours) files.push_back(fs::relative(entry.path(), root).string());
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -31,7 +31,7 @@ GoldenCase FindGoldenCase(const std::string& name);
 
 std::string ReadFile(const std::filesystem::path& path);
 
-// All regular files below `root`, by relative path.
+// All regular files below `root` but those that materialize adds (".shardfs-..."), by relative path.
 std::vector<std::string> FilesBelow(const std::filesystem::path& root);
 
 // Equal but for the order of the members of objects and of the items of arrays: the reference lists files in the order

@@ -75,7 +75,9 @@ TEST_F(MaterializerTest, WritesEveryByte) {
 
   std::size_t entries = 0;
   for ([[maybe_unused]] const auto& entry : fs::recursive_directory_iterator(root_ / "out")) ++entries;
-  EXPECT_EQ(entries, sizes.size() + 3) << "nothing else, no temporary name";
+  EXPECT_EQ(entries, sizes.size() + 3 + 2) << "nothing but manifest and marker, no temporary name, no journal";
+  EXPECT_TRUE(fs::exists(root_ / "out/.shardfs-manifest.json"));
+  EXPECT_TRUE(fs::exists(root_ / "out/.shardfs-complete"));
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const fs::path path = fs::path(root_ / "out") / (i % 2 == 0 ? "d/e" : "") / std::to_string(i);
     EXPECT_TRUE(ReadFile(path) == PatternText(i, sizes[i])) << path;
@@ -180,6 +182,7 @@ TEST_F(MaterializerTest, AFailedReadNamesTheFileAndLeavesNothing) {
           }));
   AddFile("d/last", Pattern(3, 10));
   options_.threads = 1;
+  options_.keep = false;
   const auto summary = Run();
   EXPECT_EQ(summary.status().code(), StatusCode::kSourceChanged);
   EXPECT_THAT(std::string(summary.status().message()),
@@ -193,6 +196,7 @@ TEST_F(MaterializerTest, AFailureLeavesAnEmptyDestinationAsItWas) {
   AddDirectory("d");
   AddFile("d/good", Pattern(1, 100));
   AddFile("d/bad", Pattern(2, 10, [](std::uint64_t) { return Status::IoError("no"); }));
+  options_.keep = false;
   EXPECT_EQ(Run().status().code(), StatusCode::kIoError);
   EXPECT_TRUE(fs::is_empty(root_ / "out"));
   EXPECT_EQ(ModeOf(root_ / "out"), 0711u);
@@ -221,6 +225,7 @@ TEST_F(MaterializerTest, CancelLeavesNothing) {
             return Status::Ok();
           }));
   options_.threads = 1;
+  options_.keep = false;
   const auto summary = Run();
   EXPECT_EQ(summary.status().code(), StatusCode::kCancelled);
   EXPECT_GT(progress_.bytes_done, 3 * kChunk);
@@ -244,6 +249,7 @@ TEST_F(MaterializerTest, AFilesystemThatFillsUpMeanwhile) {
           }));
   AddFile("second", Pattern(2, 1'000'000));
   options_.threads = 1;
+  options_.keep = false;
   const auto summary = Run(filesystem.path() + "/out");
   EXPECT_EQ(summary.status().code(), StatusCode::kResourceExhausted) << summary.status();
   EXPECT_THAT(std::string(summary.status().message()), HasSubstr("cannot write"));

@@ -3,6 +3,9 @@
 // Creating a plan is the preflight: everything that can be known to fail is refused here, before anything has been
 // written. Nothing on the destination's filesystem is touched.
 //
+// A destination in which a run of the same identity did not come to its end is gone on with: files that it completed
+// are kept. One that is complete is left as it is.
+//
 // Invariants: immutable; directories() lists a directory before what is in it; paths are relative to the destination
 // and use no "." or "..". Thread-safety: const members from any thread. Ownership: keeps the view alive.
 #pragma once
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
+#include "shardfs/materialize/manifest.h"
 #include "shardfs/parallel/rank_set.h"
 #include "shardfs/view/virtual_tree.h"
 
@@ -25,26 +29,46 @@ struct PlannedFile {
   const VirtualFile* file = nullptr;  // owned by the view
 };
 
+struct JournalContents;  // src/materialize/journal.h
+
+struct MaterializePlanOptions {
+  RunIdentity identity;  // what the view was made with; the plan adds the ranks and the files
+  bool restart = false;  // what an unfinished run left is thrown away, whatever it was
+};
+
 class MaterializePlan {
  public:
   // Plans the files and directories that any of `ranks` loads, or all of the view without `ranks`. The root is always
   // part of it. `source` is the directory that the view was made from.
   //
-  // kInvalidArgument when `destination` is inside `source` or contains it, exists and is not an empty directory that
-  // the caller may fill, or has a parent that does not exist or may not be written to. kResourceExhausted, naming both
-  // numbers, when its filesystem has less room (bytes or inodes) than is needed, or, where that filesystem lives in
-  // memory, when the machine or a control group of this process has less memory.
+  // kInvalidArgument when `destination` is inside `source` or contains it, exists and is neither empty nor left by a
+  // run of the same identity, or has a parent that does not exist or may not be written to. kCorruption when a journal
+  // or manifest in it is damaged. kResourceExhausted, naming both numbers, when its filesystem has less room (bytes or
+  // inodes) than is needed, or, where that filesystem lives in memory, when the machine or a control group of this
+  // process has less memory.
   static Result<MaterializePlan> Create(std::shared_ptr<const VirtualTree> tree, const std::optional<RankSet>& ranks,
-                                        const std::string& source, const std::string& destination);
+                                        const std::string& source, const std::string& destination,
+                                        const MaterializePlanOptions& options = {});
 
   const std::string& destination() const { return destination_; }            // absolute, links resolved
-  bool destination_exists() const { return destination_exists_; }            // as an empty directory
+  bool destination_exists() const { return destination_exists_; }            // as a directory
   std::span<const PlannedFile> files() const { return files_; }              // in the view's order
   std::span<const std::string> directories() const { return directories_; }  // without the root
   std::uint64_t total_bytes() const { return total_bytes_; }                 // of the files
 
+  const RunIdentity& identity() const { return identity_; }
+  bool is_complete() const { return is_complete_; }  // the destination has all of it already
+  // By file: the digest of one that is there already and stays; nothing for one that is to be written.
+  const std::vector<std::optional<FileDigest>>& kept() const { return kept_; }
+  // What an unfinished run left, or null. With restart() all of it goes.
+  const JournalContents* unfinished() const { return unfinished_.get(); }
+  bool restart() const { return restart_; }
+
  private:
   MaterializePlan() = default;
+
+  Status FindComplete();    // compares the destination with its manifest
+  Status FindUnfinished();  // reads its journal
 
   std::shared_ptr<const VirtualTree> tree_;
   std::string destination_;
@@ -52,6 +76,11 @@ class MaterializePlan {
   std::vector<PlannedFile> files_;
   std::vector<std::string> directories_;
   std::uint64_t total_bytes_ = 0;
+  RunIdentity identity_;
+  bool is_complete_ = false;
+  bool restart_ = false;
+  std::vector<std::optional<FileDigest>> kept_;
+  std::shared_ptr<const JournalContents> unfinished_;
 };
 
 }  // namespace shardfs

@@ -6,9 +6,11 @@
 // that no glob for *.safetensors takes it for a shard). Its room is reserved when it is made, except on tmpfs, where
 // the plan has compared the room and reserving it would cost time.
 //
-// A run that fails or is cancelled removes everything that it made, finished files included, and puts an existing
-// destination's mode and owner back: a directory with some of its files could be mistaken for a model. A run that is
-// killed (SIGKILL, power) cannot do that; its destination is then not empty, and the next plan refuses it.
+// A run that fails or is cancelled (a full filesystem, Ctrl-C) keeps the files that are complete and its journal, so
+// that the same command goes on from there; so does one that was killed (SIGKILL, power). What is not complete is
+// written anew. Where no file is complete, or with keep false, it removes everything that it made, and puts an existing
+// destination's mode and owner back. A directory is complete when it has ".shardfs-complete", which is written last,
+// behind the manifest (manifest.h).
 #pragma once
 
 #include <sys/types.h>
@@ -32,6 +34,8 @@ struct MaterializeOptions {
   std::optional<gid_t> gid;        // group; the filesystem's choice when not given
   unsigned threads = 0;            // files written at a time; 0: one per CPU that the process may use
   unsigned io_depth = 8;           // pieces (4 MiB) of the source read ahead at a time; 0: none
+  bool keep = true;                // what is complete, when the run fails
+  bool verify = false;             // all files are read again at the end and compared with their digests
   bool drop_source_cache = false;  // the source's pages are dropped from the page cache once no file needs them
 };
 
@@ -40,7 +44,7 @@ struct MaterializeOptions {
 struct MaterializeProgress {
   static constexpr std::uint32_t kNoFile = std::numeric_limits<std::uint32_t>::max();
 
-  std::atomic<std::uint64_t> bytes_done{0};
+  std::atomic<std::uint64_t> bytes_done{0};  // of the plan's, kept ones included; with `verify` each counts twice
   std::atomic<std::uint32_t> files_done{0};
   std::atomic<std::uint32_t> current_file{kNoFile};  // the file started last, as an index of MaterializePlan::files()
 };
@@ -49,6 +53,8 @@ struct MaterializeSummary {
   std::uint64_t files = 0;
   std::uint64_t directories = 0;  // without the destination itself
   std::uint64_t bytes = 0;
+  std::uint64_t kept_files = 0;  // of these: complete before this run
+  std::uint64_t kept_bytes = 0;
   double seconds = 0;
 };
 
@@ -56,7 +62,8 @@ struct MaterializeSummary {
 // piece (4 MiB) per thread, or within one file's reservation of room.
 //
 // Errors name the file: kCancelled, kResourceExhausted when room runs out after all, the view's own error when a read
-// fails, kIoError. The first one stops all workers and is the one returned.
+// fails, kCorruption when `verify` reads back other bytes than were written, kIoError. The first one stops all workers
+// and is the one returned.
 Result<MaterializeSummary> Materialize(const MaterializePlan& plan, const MaterializeOptions& options,
                                        MaterializeProgress& progress, std::stop_token cancel);
 

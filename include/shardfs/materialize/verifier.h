@@ -38,6 +38,7 @@ enum class DifferenceKind : std::uint8_t {
   kValue,    // an element of a tensor
   kBytes,    // a byte of another file
   kJson,     // the meaning of a JSON file that is compared without regard to order
+  kDigest,   // of a file that is compared with a manifest
 };
 
 std::string_view DifferenceKindName(DifferenceKind kind);  // "missing", "value"

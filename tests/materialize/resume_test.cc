@@ -1,0 +1,273 @@
+// Runs that end too early, and the runs that go on from there.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <map>
+
+#include "materialize/journal.h"
+#include "materialize/temporary_directory.h"
+#include "materialize/test_files.h"
+#include "shardfs/materialize/manifest_verifier.h"
+#include "shardfs/materialize/materializer.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kSize = 1'000'000;
+
+class ResumeTest : public ::testing::Test {
+ protected:
+  ResumeTest() {
+    fs::create_directory(root_ / "source");
+    options_.threads = 1;
+    plan_options_.identity = {{"tp", "8"}};
+  }
+
+  // Three files of which the middle one calls `hook`; reads are counted by file.
+  std::shared_ptr<const VirtualTree> Tree(PatternFile::Hook hook = nullptr) {
+    reads_.clear();
+    VirtualTreeBuilder builder;
+    EXPECT_TRUE(builder.AddDirectory("d", RankSet::All(1)).ok());
+    for (const char* name : {"a", "d/b", "d/c"}) {
+      const auto count = [this, name, hook](std::uint64_t offset) {
+        ++reads_[name];
+        return hook && std::string(name) == "d/b" ? hook(offset) : Status::Ok();
+      };
+      EXPECT_TRUE(builder.AddFile(name, RankSet::All(1), Pattern(name[0] + kSize, kSize, count)).ok());
+    }
+    return std::move(builder).Build();
+  }
+
+  Result<MaterializeSummary> Run(PatternFile::Hook hook = nullptr) {
+    SHARDFS_ASSIGN_OR_RETURN(
+        const MaterializePlan plan,
+        MaterializePlan::Create(Tree(std::move(hook)), std::nullopt, root_ / "source", out_, plan_options_));
+    stop_ = std::stop_source();
+    MaterializeProgress progress;
+    return Materialize(plan, options_, progress, stop_.get_token());
+  }
+
+  Result<MaterializeSummary> RunThatFails() {
+    return Run([](std::uint64_t) { return Status::IoError("no"); });
+  }
+
+  std::string Refusal() {
+    const auto summary = Run();
+    EXPECT_FALSE(summary.ok());
+    return std::string(summary.status().message());
+  }
+
+  void ExpectComplete() {
+    EXPECT_TRUE(fs::exists(out_ + "/.shardfs-complete"));
+    EXPECT_FALSE(fs::exists(out_ + "/.shardfs-journal"));
+    EXPECT_TRUE(ReadFile(out_ + "/a") == PatternText('a' + kSize, kSize));
+    EXPECT_TRUE(ReadFile(out_ + "/d/b") == PatternText('d' + kSize, kSize));
+    const auto verifier = ManifestVerifier::Create(out_);
+    ASSERT_TRUE(verifier.ok()) << verifier.status();
+    VerifyProgress progress;
+    const auto report = verifier->Run(false, 2, progress, {});
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->equal()) << report->differences.front().path << report->differences.front().message;
+    EXPECT_EQ(report->files_compared, 3u);
+  }
+
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(out_)) names.push_back(fs::relative(entry.path(), out_));
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  TemporaryDirectory root_;
+  std::string out_ = root_ / "out";
+  MaterializeOptions options_;
+  MaterializePlanOptions plan_options_;
+  std::stop_source stop_;
+  std::map<std::string, int> reads_;
+};
+
+TEST_F(ResumeTest, AFailedRunKeepsWhatIsCompleteAndTheNextGoesOn) {
+  const auto failed = RunThatFails();
+  EXPECT_EQ(failed.status().code(), StatusCode::kIoError);
+  EXPECT_THAT(std::string(failed.status().message()),
+              AllOf(HasSubstr("d/b"), HasSubstr("1 of 3 files are complete and kept: run the same command again")));
+  EXPECT_THAT(Names(), ElementsAre(".shardfs-journal", "a", "d"));
+
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 1u);
+  EXPECT_EQ(summary->kept_bytes, kSize);
+  EXPECT_EQ(reads_["a"], 0);
+  EXPECT_GT(reads_["d/b"], 0);
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, ACancelledRunIsGoneOnWith) {
+  const auto cancelled = Run([this](std::uint64_t) {
+    stop_.request_stop();
+    return Status::Ok();
+  });
+  EXPECT_EQ(cancelled.status().code(), StatusCode::kCancelled);
+  EXPECT_THAT(std::string(cancelled.status().message()), HasSubstr("run the same command again to go on"));
+  EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete"));
+  ASSERT_TRUE(Run().ok());
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, ACompleteRunIsLeftAsItIs) {
+  ASSERT_TRUE(Run().ok());
+  const auto again = Run();
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->kept_files, 3u);
+  EXPECT_TRUE(reads_.empty());
+  options_.verify = true;
+  EXPECT_TRUE(Run().ok());
+  WriteFile(out_ + "/a", std::string(kSize, 'x'));
+  EXPECT_THAT(Refusal(), HasSubstr("does not hold what was written"));
+  fs::remove(out_ + "/a");
+  EXPECT_THAT(Refusal(), HasSubstr("'a' is missing now"));
+}
+
+// What kill -9 can leave: names without journal entries, temporaries, an entry torn off.
+TEST_F(ResumeTest, WhatTheJournalDoesNotCallCompleteIsWrittenAnew) {
+  ASSERT_FALSE(RunThatFails().ok());
+  WriteFile(out_ + "/d/b", "named before its journal entry");
+  WriteFile(out_ + "/d/.c.shardfs-tmp", "half");
+  std::ofstream(out_ + "/.shardfs-journal", std::ios::app) << "0123456789abcdef";
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(reads_["a"], 0);
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, ACompleteFileOfAnotherSizeIsWrittenAnew) {
+  ASSERT_FALSE(RunThatFails().ok());
+  fs::resize_file(out_ + "/a", kSize - 1);
+  ASSERT_TRUE(Run().ok());
+  EXPECT_GT(reads_["a"], 0);
+  ExpectComplete();
+}
+
+// The journal of a machine that was started anew since: its files are believed by their digests only.
+TEST_F(ResumeTest, AfterAPowerFailureFilesAreKeptByTheirDigests) {
+  for (const bool damaged : {false, true}) {
+    fs::remove_all(out_);
+    ASSERT_FALSE(RunThatFails().ok());
+    std::string journal = ReadFile(out_ + "/.shardfs-journal");
+    const std::string boot = CurrentBoot();
+    const auto first_end = journal.find('\n');
+    std::string first = journal.substr(33, first_end - 33);
+    first.replace(first.find(boot), boot.size(), "another start of the machine");
+    WriteFile(out_ + "/.shardfs-journal",
+              FileDigest::OfBytes(std::as_bytes(std::span(first))).ToHex() + " " + first + journal.substr(first_end));
+    if (damaged) WriteFile(out_ + "/a", std::string(kSize, '\0'));
+    ASSERT_TRUE(Run().ok());
+    EXPECT_EQ(reads_["a"] > 0, damaged);
+    ExpectComplete();
+  }
+}
+
+TEST_F(ResumeTest, AnotherRunIsRefusedUnlessItIsToBeginAgain) {
+  ASSERT_FALSE(RunThatFails().ok());
+  plan_options_.identity = {{"tp", "4"}};
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("tp"), HasSubstr("8"), HasSubstr("4"), HasSubstr("--restart")));
+  EXPECT_TRUE(fs::exists(out_ + "/a"));
+  plan_options_.restart = true;
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 0u);
+  ExpectComplete();
+  plan_options_ = {{{"tp", "2"}}, false};
+  EXPECT_THAT(Refusal(), HasSubstr("another complete run"));
+}
+
+TEST_F(ResumeTest, BeginningAgainRemovesOnlyItsOwn) {
+  ASSERT_FALSE(RunThatFails().ok());
+  WriteFile(out_ + "/mine", "kept");
+  plan_options_.restart = true;
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("'mine'"), HasSubstr("did not make")));
+  EXPECT_EQ(ReadFile(out_ + "/mine"), "kept");
+}
+
+TEST_F(ResumeTest, ADamagedJournalIsRefused) {
+  ASSERT_FALSE(RunThatFails().ok());
+  std::string journal = ReadFile(out_ + "/.shardfs-journal");
+  journal[journal.find("tp")] = 'x';
+  WriteFile(out_ + "/.shardfs-journal", journal);
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("line 1"), HasSubstr("remove it")));
+  EXPECT_TRUE(fs::exists(out_ + "/a"));
+}
+
+TEST_F(ResumeTest, ModesAreAsAskedForInTheEnd) {
+  options_.directory_mode = 0550;
+  options_.file_mode = 0440;
+  ASSERT_FALSE(RunThatFails().ok());
+  ASSERT_TRUE(Run().ok());
+  for (const auto& [path, mode] : std::map<std::string, mode_t>{
+           {"", 0550}, {"d", 0550}, {"a", 0440}, {"d/b", 0440}, {".shardfs-manifest.json", 0440}}) {
+    struct stat info {};
+    ASSERT_EQ(::stat((out_ + "/" + path).c_str(), &info), 0) << path;
+    EXPECT_EQ(info.st_mode & 07777, mode) << path;
+  }
+  fs::permissions(out_, fs::perms(0750));
+  fs::permissions(out_ + "/d", fs::perms(0750));
+}
+
+TEST_F(ResumeTest, VerifyFindsWhatChangedUnderTheRun) {
+  options_.verify = true;
+  const auto damaged = Run([this](std::uint64_t) {
+    WriteFile(out_ + "/a", std::string(kSize, 'x'));  // complete by then
+    return Status::Ok();
+  });
+  EXPECT_EQ(damaged.status().code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(damaged.status().message()), AllOf(HasSubstr("out/a'"), HasSubstr("its digest is")));
+  EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete"));
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 2u);
+  ExpectComplete();
+}
+
+// F8: the filesystem fills up in the middle, by somebody else's doing.
+TEST_F(ResumeTest, F8AFullFilesystemKeepsWhatIsComplete) {
+  const SmallFilesystem filesystem("size=4m");
+  if (!filesystem.mounted()) GTEST_SKIP() << "needs the privilege to mount";
+  out_ = filesystem.path() + "/out";
+  const std::string other = filesystem.path() + "/other";
+  const auto full = Run([&other](std::uint64_t) {
+    WriteFile(other, std::string(3'000'000, 'x'));
+    return Status::Ok();
+  });
+  EXPECT_EQ(full.status().code(), StatusCode::kResourceExhausted) << full.status();
+  EXPECT_THAT(std::string(full.status().message()), HasSubstr("1 of 3 files are complete and kept"));
+  EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete"));
+  EXPECT_THAT(Refusal(), HasSubstr("available")) << "the preflight knows that there still is no room";
+  EXPECT_TRUE(fs::exists(out_ + "/a"));
+
+  fs::remove(other);
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 1u);
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, RoomIsCountedForWhatIsStillToBeWritten) {
+  const SmallFilesystem filesystem("size=3200k");  // room for the files once, not for more
+  if (!filesystem.mounted()) GTEST_SKIP() << "needs the privilege to mount";
+  out_ = filesystem.path() + "/out";
+  ASSERT_FALSE(RunThatFails().ok());
+  WriteFile(out_ + "/d/.b.shardfs-tmp", std::string(kSize, 'x'));  // as kill -9 leaves it
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  ExpectComplete();
+}
+
+}  // namespace
+}  // namespace shardfs
