@@ -129,6 +129,7 @@ Result<View> BuildView(const CommonOptions& options) {
   View view;
   SHARDFS_ASSIGN_OR_RETURN(view.checkpoint, Checkpoint::Open(resolved.source));
   SHARDFS_ASSIGN_OR_RETURN(view.layout, layout->Build(view.checkpoint, resolved.options));
+  view.options = std::move(resolved);
   for (const std::string& warning : view.checkpoint->warnings()) PrintWarning(warning);
   for (const std::string& warning : view.layout.warnings) PrintWarning(warning);
   return view;

@@ -33,6 +33,7 @@ struct ResolvedOptions {
 
 // A checkpoint and the view of it.
 struct View {
+  ResolvedOptions options;  // that it was built with
   std::shared_ptr<const Checkpoint> checkpoint;
   LayoutResult layout;
 };

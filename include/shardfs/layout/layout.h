@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shardfs/base/result.h"
@@ -43,10 +44,11 @@ struct IgnoredTensor {
 struct LayoutResult {
   std::shared_ptr<const VirtualTree> tree;
   std::uint32_t world_size = 0;
-  std::uint32_t nodes = 1;             // servers, where the configuration says so
-  std::string summary;                 // one line: layout, model, effective parallel sizes
-  std::vector<IgnoredTensor> ignored;  // source tensors that no file is made of
-  std::vector<std::string> warnings;   // of the layout; the checkpoint has its own
+  std::uint32_t nodes = 1;                                   // servers, where the configuration says so
+  std::string summary;                                       // one line: layout, model, effective parallel sizes
+  std::vector<std::pair<std::string, std::uint64_t>> sizes;  // the effective parallel sizes, by their names: "moe_tp"
+  std::vector<IgnoredTensor> ignored;                        // source tensors that no file is made of
+  std::vector<std::string> warnings;                         // of the layout; the checkpoint has its own
   // Reads so far that met a weight_offset which is not zero, where the view's bytes have it negated; null where no
   // offset is. Counted by the reads of the tree.
   std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;

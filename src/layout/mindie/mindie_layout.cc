@@ -88,6 +88,9 @@ Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> check
   result.world_size = mapping.world_size();
   result.nodes = mapping.nodes();
   result.summary = Summary(config, mapping, fidelity, options.mtp);
+  result.sizes = {
+      {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
+      {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
   result.ignored = weights.ignored;
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);
   result.nonzero_offset_reads = observer->reads();
