@@ -17,6 +17,7 @@
 
 #include "cli/commands.h"
 #include "cli/daemon.h"
+#include "cli/describe_mount.h"
 #include "cli/file_mode.h"
 #include "cli/logging.h"
 #include "cli/mount_point.h"
@@ -116,6 +117,7 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
     tree = view->layout.tree;
     nonzero_offset_reads = view->layout.nonzero_offset_reads;
     request.options.attributes.time_ns = NewestTime(*view->checkpoint);
+    request.options.description = DescribeMount(*view, request.options);
   }
   request.options.source_name = source;
   request.options.on_ready = on_ready;
@@ -133,8 +135,8 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
   signals.Detach();
   const FuseCounters& counters = (*session)->counters();
-  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads.load(),
-               counters.read_bytes.load(), counters.read_errors.load());
+  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads(),
+               counters.read_bytes(), counters.read_errors());
   if (nonzero_offset_reads != nullptr && nonzero_offset_reads->load() > 0) {
     spdlog::warn("{} reads met a weight_offset that is not zero", nonzero_offset_reads->load());
   }

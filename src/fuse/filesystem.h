@@ -1,13 +1,19 @@
 // Filesystem: what the operations of one session work on; libfuse hands it to each of them.
 //
-// Thread-safety: tree and attributes never change once the session runs; counters are atomic.
+// Thread-safety: what is not said to be otherwise never changes once the session runs.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
 #include "fuse/attributes.h"
 #include "fuse/counters.h"
+#include "fuse/last_error.h"
+#include "fuse/mount_description.h"
+#include "fuse/source_watch.h"
+#include "fuse/status_snapshots.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {
@@ -17,7 +23,18 @@ struct Filesystem {
   AttributeOptions attributes;
   unsigned max_threads = 1;
   std::function<void()> on_init;  // called once, when the kernel has opened the connection
+
+  MountDescription description;
+  std::uint32_t device_major = 0;  // of the mount, by which the kernel's settings for it are found
+  std::uint32_t device_minor = 0;
+  std::chrono::system_clock::time_point mounted_at = std::chrono::system_clock::now();
+  std::chrono::steady_clock::time_point mounted_at_steady = std::chrono::steady_clock::now();
+
+  // These change while it runs; each is thread-safe.
   FuseCounters counters;
+  LastError last_error;
+  SourceWatch sources;
+  StatusSnapshots snapshots;
 
   bool Has(std::uint64_t inode) const { return inode >= 1 && inode <= tree->size(); }
 };

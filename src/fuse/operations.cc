@@ -1,24 +1,28 @@
 #include "fuse/operations.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/statvfs.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "fuse/directory.h"
+#include "fuse/extended_attributes.h"
 #include "fuse/filesystem.h"
+#include "fuse/read_request.h"
+#include "fuse/request.h"
+#include "fuse/status_directory.h"
 #include "fuse/thread_buffer.h"
 #include "shardfs/base/checked_math.h"
 
 namespace shardfs {
 namespace {
-
-Filesystem& FilesystemOf(fuse_req_t request) { return *static_cast<Filesystem*>(fuse_req_userdata(request)); }
-
-NodeId NodeOf(fuse_ino_t inode) { return static_cast<NodeId>(inode - 1); }
 
 void Init(void* user_data, fuse_conn_info* connection) {
   Filesystem& filesystem = *static_cast<Filesystem*>(user_data);
@@ -37,14 +41,14 @@ void Init(void* user_data, fuse_conn_info* connection) {
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   const Filesystem& filesystem = FilesystemOf(request);
-  if (!filesystem.Has(parent)) {
-    fuse_reply_err(request, ENOENT);
-    return;
-  }
   NodeId id = kRootNode;
   fuse_entry_param entry{};
   entry.entry_timeout = kCacheSeconds;  // with inode 0: the kernel remembers that there is no such name
-  if (filesystem.tree->FindChild(NodeOf(parent), name, &id) != nullptr) entry = EntryOf(filesystem, id);
+  if (filesystem.Has(parent) && filesystem.tree->FindChild(NodeOf(parent), name, &id) != nullptr) {
+    entry = EntryOf(filesystem, id);
+  } else if (const std::uint64_t inode = FindStatusNode(filesystem, parent, name); inode != 0) {
+    entry = StatusEntry(filesystem, inode);
+  }
   fuse_reply_entry(request, &entry);
 }
 
@@ -54,6 +58,11 @@ void ForgetMulti(fuse_req_t request, std::size_t, fuse_forget_data*) { fuse_repl
 
 void GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
   const Filesystem& filesystem = FilesystemOf(request);
+  if (IsStatusNode(filesystem, inode)) {
+    const struct stat attributes = StatusAttributes(filesystem, inode);
+    fuse_reply_attr(request, &attributes, 0);
+    return;
+  }
   if (!filesystem.Has(inode)) {
     fuse_reply_err(request, ENOENT);
     return;
@@ -63,62 +72,53 @@ void GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
 }
 
 void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  const Filesystem& filesystem = FilesystemOf(request);
-  if (!filesystem.Has(inode)) {
+  Filesystem& filesystem = FilesystemOf(request);
+  if (IsStatusNode(filesystem, inode)) {
+    OpenStatusFile(request, inode, info);
+  } else if (!filesystem.Has(inode)) {
     fuse_reply_err(request, ENOENT);
   } else if (filesystem.tree->node(NodeOf(inode)).is_directory()) {
     fuse_reply_err(request, EISDIR);
   } else if ((info->flags & O_ACCMODE) != O_RDONLY) {
     fuse_reply_err(request, EROFS);
   } else {
-    info->keep_cache = 1;  // and never direct_io, which would break shared mappings
-    fuse_reply_open(request, info);
+    std::atomic<std::int64_t>& open_files = filesystem.counters.open_files;
+    open_files.fetch_add(1, std::memory_order_relaxed);
+    info->keep_cache = 1;                       // and never direct_io, which would break shared mappings
+    if (fuse_reply_open(request, info) != 0) {  // the opener gave up: no RELEASE will come
+      open_files.fetch_sub(1, std::memory_order_relaxed);
+    }
   }
 }
 
-void Release(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
-
-// Fills `destination`; an errno, or 0. A failure is logged once and counted.
-int ReadFile(Filesystem& filesystem, NodeId id, std::uint64_t offset, std::span<std::byte> destination) {
-  const Status status = filesystem.tree->node(id).file->ReadAt(offset, destination);
-  if (status.ok()) return 0;
-  spdlog::error("cannot read {} bytes at offset {} of {}: {}", destination.size(), offset, filesystem.tree->PathOf(id),
-                status.message());
-  return ToErrno(status.code());
-}
-
-void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t signed_offset, fuse_file_info*) {
+void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Filesystem& filesystem = FilesystemOf(request);
-  if (!filesystem.Has(inode) || filesystem.tree->node(NodeOf(inode)).is_directory() || signed_offset < 0) {
+  if (IsStatusNode(filesystem, inode)) {
+    ReleaseStatusFile(request, info);
+    return;
+  }
+  filesystem.counters.open_files.fetch_sub(1, std::memory_order_relaxed);
+  fuse_reply_err(request, 0);
+}
+
+void ReleaseDirectory(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
+
+void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* info) {
+  const Filesystem& filesystem = FilesystemOf(request);
+  if (IsStatusNode(filesystem, inode)) {
+    ReadStatusFile(request, size, offset, info);
+  } else if (!filesystem.Has(inode) || filesystem.tree->node(NodeOf(inode)).is_directory() || offset < 0) {
     fuse_reply_err(request, EINVAL);
-    return;
+  } else {
+    ReadViewFile(request, inode, size, offset);
   }
-  const std::uint64_t file_size = filesystem.tree->node(NodeOf(inode)).file->size();
-  // A direct read that goes past the end comes in requests of which the last may lie wholly behind it.
-  const std::uint64_t offset = std::min(static_cast<std::uint64_t>(signed_offset), file_size);
-  const std::size_t length = std::min<std::uint64_t>(size, file_size - offset);
-  std::span<std::byte> buffer;
-  int error = 0;
-  try {
-    buffer = ThreadBuffer::Get(length);
-    if (length != 0) error = ReadFile(filesystem, NodeOf(inode), offset, buffer);  // else the offset is beyond the end
-  } catch (const std::bad_alloc&) {
-    spdlog::error("cannot read {} bytes at offset {} of inode {}: out of memory", length, offset, inode);
-    error = ENOMEM;
-  }
-  filesystem.counters.reads.fetch_add(1, std::memory_order_relaxed);
-  if (error != 0) {
-    filesystem.counters.read_errors.fetch_add(1, std::memory_order_relaxed);
-    fuse_reply_err(request, error);
-    return;
-  }
-  filesystem.counters.read_bytes.fetch_add(length, std::memory_order_relaxed);
-  fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), length);
 }
 
 void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   const Filesystem& filesystem = FilesystemOf(request);
-  if (!filesystem.Has(inode)) {
+  if (IsStatusDirectory(filesystem, inode)) {
+    fuse_reply_open(request, info);
+  } else if (!filesystem.Has(inode)) {
     fuse_reply_err(request, ENOENT);
   } else if (!filesystem.tree->node(NodeOf(inode)).is_directory()) {
     fuse_reply_err(request, ENOTDIR);
@@ -131,14 +131,16 @@ void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
 
 void List(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, ListingKind kind) {
   const Filesystem& filesystem = FilesystemOf(request);
-  if (!filesystem.Has(inode) || offset < 0) {
+  const bool is_status = IsStatusDirectory(filesystem, inode);
+  if ((!is_status && !filesystem.Has(inode)) || offset < 0) {
     fuse_reply_err(request, EINVAL);
     return;
   }
   try {
+    const auto position = static_cast<std::uint64_t>(offset);
     const std::span<std::byte> buffer = ThreadBuffer::Get(size);
-    const std::size_t used =
-        FillListing(request, filesystem, NodeOf(inode), static_cast<std::uint64_t>(offset), kind, buffer);
+    const std::size_t used = is_status ? FillStatusListing(request, filesystem, position, kind, buffer)
+                                       : FillListing(request, filesystem, NodeOf(inode), position, kind, buffer);
     fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), used);
   } catch (const std::bad_alloc&) {
     fuse_reply_err(request, ENOMEM);
@@ -165,6 +167,44 @@ void StatFs(fuse_req_t request, fuse_ino_t) {
   fuse_reply_statfs(request, &statistics);
 }
 
+// A request for an attribute's value, or with size 0 for how long it is.
+void ReplyAttribute(fuse_req_t request, std::string_view value, std::size_t size) {
+  if (size == 0) {
+    fuse_reply_xattr(request, value.size());
+  } else if (size < value.size()) {
+    fuse_reply_err(request, ERANGE);
+  } else {
+    fuse_reply_buf(request, value.data(), value.size());
+  }
+}
+
+void GetExtendedAttribute(fuse_req_t request, fuse_ino_t inode, const char* name, std::size_t size) {
+  const Filesystem& filesystem = FilesystemOf(request);
+  if (!IsExtendedAttribute(name) || !filesystem.Has(inode)) {
+    fuse_reply_err(request, ENODATA);
+    return;
+  }
+  std::optional<std::string> value;
+  try {
+    value = ExtendedAttribute(filesystem, filesystem.tree->node(NodeOf(inode)), name);
+  } catch (const std::bad_alloc&) {
+    fuse_reply_err(request, ENOMEM);
+    return;
+  }
+  if (value) {
+    ReplyAttribute(request, *value, size);
+  } else {
+    fuse_reply_err(request, ENODATA);
+  }
+}
+
+void ListExtendedAttributes(fuse_req_t request, fuse_ino_t inode, std::size_t size) {
+  const Filesystem& filesystem = FilesystemOf(request);
+  std::string_view names;
+  if (filesystem.Has(inode)) names = ExtendedAttributeNames(filesystem.tree->node(NodeOf(inode)));
+  ReplyAttribute(request, names, size);
+}
+
 }  // namespace
 
 const fuse_lowlevel_ops& Operations() {
@@ -181,8 +221,10 @@ const fuse_lowlevel_ops& Operations() {
     ops.opendir = OpenDirectory;
     ops.readdir = ReadDirectory;
     ops.readdirplus = ReadDirectoryPlus;
-    ops.releasedir = Release;
+    ops.releasedir = ReleaseDirectory;
     ops.statfs = StatFs;
+    ops.getxattr = GetExtendedAttribute;
+    ops.listxattr = ListExtendedAttributes;
     return ops;
   }();
   return operations;

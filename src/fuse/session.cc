@@ -88,6 +88,7 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   auto state = std::make_unique<State>();
   state->filesystem.tree = std::move(tree);
   state->filesystem.attributes = options.attributes;
+  state->filesystem.description = options.description;
   state->filesystem.max_threads = std::max(options.max_threads, 1u);
   state->filesystem.on_init = [state = state.get(), on_ready = options.on_ready] {
     if (on_ready) on_ready();
@@ -126,6 +127,8 @@ Status FuseSession::Mount(const std::string& mount_point) {
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
   if (!entry) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
   state_->mounted = *entry;
+  state_->filesystem.device_major = entry->device_major;
+  state_->filesystem.device_minor = entry->device_minor;
   return Status::Ok();
 }
 

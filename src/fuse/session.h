@@ -14,13 +14,15 @@
 
 #include "fuse/attributes.h"
 #include "fuse/counters.h"
+#include "fuse/mount_description.h"
 #include "shardfs/base/result.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {
 
 struct FuseOptions {
-  std::string source_name;  // shown as the mount's source
+  std::string source_name;       // shown as the mount's source
+  MountDescription description;  // shown by `shardfs status`, in .shardfs and as extended attributes
   AttributeOptions attributes;
   bool allow_other = false;        // other users than the mounting one may look in
   unsigned max_threads = 32;       // at least 1; serving threads, started as requests pile up

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -171,12 +170,6 @@ TEST_F(OperationsTest, OpensADirectoryOnlyForListing) {
   char byte = 0;
   EXPECT_EQ(::read(directory.get(), &byte, 1), -1);
   EXPECT_EQ(errno, EISDIR);
-}
-
-TEST_F(OperationsTest, HasNoExtendedAttributes) {
-  char value[16];
-  EXPECT_EQ(::getxattr(mount_->PathOf("config.json").c_str(), "user.x", value, sizeof value), -1);
-  EXPECT_EQ(errno, EOPNOTSUPP);
 }
 
 TEST_F(OperationsTest, StatfsTellsTheWholeSize) {

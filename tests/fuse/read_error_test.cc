@@ -2,13 +2,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 
+#include "fuse/captured_log.h"
 #include "fuse/fuse_available.h"
 #include "fuse/sample_tree.h"
 #include "fuse/temporary_mount.h"
@@ -18,23 +16,6 @@ namespace shardfs {
 namespace {
 
 using testing::HasSubstr;
-
-// The program's log, collected for as long as it lives.
-class CapturedLog {
- public:
-  CapturedLog() {
-    auto logger =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_, true));
-    logger->set_pattern("%l: %v");
-    spdlog::set_default_logger(std::move(logger));
-  }
-  ~CapturedLog() { spdlog::set_default_logger(previous_); }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::shared_ptr<spdlog::logger> previous_ = spdlog::default_logger();
-  std::ostringstream text_;
-};
 
 // O_DIRECT, so that one read is one request: the kernel repeats a failed read-ahead page by page.
 ssize_t ReadOnce(const std::string& path, char* buffer, std::size_t size, off_t offset) {
@@ -55,15 +36,15 @@ TEST(ReadErrorTest, FailsThatReadAloneAndIsLoggedOnceAndCounted) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
   EXPECT_THAT(text, HasSubstr("error: cannot read 8192 bytes at offset 307200 of faulty.bin: "
                               "model-00001.safetensors, offset 307208: Input/output error"));
-  EXPECT_EQ(mount.session().counters().read_errors.load(), 1u);
+  EXPECT_EQ(mount.session().counters().read_errors(), 1u);
 
   EXPECT_EQ(ReadOnce(mount.PathOf("faulty.bin"), buffer, sizeof buffer, 4096), 8192);
   EXPECT_TRUE(std::all_of(buffer, buffer + sizeof buffer, [](char c) { return c == 'f'; }));
   EXPECT_EQ(ReadOnce(mount.PathOf("model-a/model.safetensors"), buffer, sizeof buffer, 4096), 8192);
   EXPECT_EQ(std::string(buffer, sizeof buffer), PatternBytes(kLargeSize, 1).substr(4096, sizeof buffer));
-  EXPECT_EQ(mount.session().counters().read_errors.load(), 1u);
-  EXPECT_EQ(mount.session().counters().reads.load(), 3u);
-  EXPECT_EQ(mount.session().counters().read_bytes.load(), 2 * sizeof buffer);
+  EXPECT_EQ(mount.session().counters().read_errors(), 1u);
+  EXPECT_EQ(mount.session().counters().reads(), 3u);
+  EXPECT_EQ(mount.session().counters().read_bytes(), 2 * sizeof buffer);
 }
 
 TEST(ReadErrorTest, BufferedReadsFailToo) {

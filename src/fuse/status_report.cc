@@ -1,0 +1,71 @@
+#include "fuse/status_report.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "fuse/filesystem.h"
+
+namespace shardfs {
+namespace {
+
+MountHealth HealthOf(const StatusReport& report) {
+  if (!report.sources.changed.empty()) return MountHealth::kSourceChanged;
+  if (report.errors[static_cast<std::size_t>(ReadErrorCause::kSourceChanged)] > 0) return MountHealth::kSourceChanged;
+  for (const std::uint64_t count : report.errors) {
+    if (count > 0) return MountHealth::kDegraded;
+  }
+  return report.sources.unreachable.empty() && !report.sources.pending ? MountHealth::kHealthy : MountHealth::kDegraded;
+}
+
+std::optional<std::uint64_t> ReadAheadKib(std::uint32_t device_major, std::uint32_t device_minor) {
+  std::ifstream file("/sys/class/bdi/" + std::to_string(device_major) + ":" + std::to_string(device_minor) +
+                     "/read_ahead_kb");
+  std::uint64_t kib = 0;
+  if (!(file >> kib)) return std::nullopt;
+  return kib;
+}
+
+}  // namespace
+
+std::string_view MountHealthName(MountHealth health) {
+  switch (health) {
+    case MountHealth::kHealthy:
+      return "healthy";
+    case MountHealth::kDegraded:
+      return "degraded";
+    case MountHealth::kSourceChanged:
+      return "source_changed";
+  }
+  return "unknown";
+}
+
+StatusReport MakeStatusReport(Filesystem& filesystem) {
+  const FuseCounters& counters = filesystem.counters;
+  StatusReport report;
+  report.sources = filesystem.sources.Look(*filesystem.tree);
+  report.description = filesystem.description;
+  report.pid = ::getpid();
+  report.threads = filesystem.max_threads;
+  report.files = filesystem.tree->file_count();
+  report.bytes = filesystem.tree->total_file_bytes();
+  report.mounted_at = filesystem.mounted_at;
+  report.uptime_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - filesystem.mounted_at_steady).count();
+  for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
+    report.kinds[i] = {counters.kinds[i].reads.load(std::memory_order_relaxed),
+                       counters.kinds[i].bytes.load(std::memory_order_relaxed)};
+  }
+  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) {
+    report.errors[i] = counters.errors[i].load(std::memory_order_relaxed);
+  }
+  report.last_error = filesystem.last_error.Get();
+  report.read_latency = counters.read_latency.Take();
+  report.read_ahead_kib = ReadAheadKib(filesystem.device_major, filesystem.device_minor);
+  report.open_files = counters.open_files.load(std::memory_order_relaxed);
+  report.reads_in_progress = counters.reads_in_progress.load(std::memory_order_relaxed);
+  report.health = HealthOf(report);
+  return report;
+}
+
+}  // namespace shardfs

@@ -1,0 +1,64 @@
+// StatusReport: the state of a mount at one moment, and its two written forms.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "fuse/counters.h"
+#include "fuse/last_error.h"
+#include "fuse/latency_histogram.h"
+#include "fuse/mount_description.h"
+#include "fuse/source_watch.h"
+
+namespace shardfs {
+
+struct Filesystem;
+
+enum class MountHealth : std::uint8_t {
+  kHealthy,
+  kDegraded,       // reads have failed since the mount, or a source cannot be looked at
+  kSourceChanged,  // a source file is no longer the one that was opened; reads of what it feeds fail
+};
+inline constexpr std::array kMountHealths{MountHealth::kHealthy, MountHealth::kDegraded, MountHealth::kSourceChanged};
+
+// As in JSON and metrics: "source_changed".
+std::string_view MountHealthName(MountHealth health);
+
+struct StatusReport {
+  struct Kind {
+    std::uint64_t reads = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  MountHealth health = MountHealth::kHealthy;
+  MountDescription description;
+  std::int64_t pid = 0;
+  unsigned threads = 0;     // most serving threads
+  std::uint64_t files = 0;  // of the view
+  std::uint64_t bytes = 0;  // of the view
+  std::chrono::system_clock::time_point mounted_at;
+  double uptime_seconds = 0;
+  std::array<Kind, kFileKinds.size()> kinds;                    // by FileKind
+  std::array<std::uint64_t, kReadErrorCauses.size()> errors{};  // by ReadErrorCause
+  std::optional<LastError::Entry> last_error;
+  LatencyHistogram::Snapshot read_latency;
+  std::optional<std::uint64_t> read_ahead_kib;  // in force in the kernel; nothing when it cannot be known
+  std::int64_t open_files = 0;
+  std::int64_t reads_in_progress = 0;
+  SourceFindings sources;
+};
+
+// Looks at the sources, and so may take as long as the storage takes to answer. Throws bad_alloc.
+StatusReport MakeStatusReport(Filesystem& filesystem);
+
+// The content of .shardfs/status.json; ends in a newline. Bytes that are not UTF-8 are replaced.
+std::string ToJson(const StatusReport& report);
+
+// The content of .shardfs/metrics: Prometheus' text format 0.0.4.
+std::string ToPrometheus(const StatusReport& report);
+
+}  // namespace shardfs

@@ -1,0 +1,184 @@
+// .shardfs, as a program sees it through the kernel.
+#include "fuse/status_directory.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "fuse/fuse_available.h"
+#include "fuse/prometheus_parser.h"
+#include "fuse/sample_tree.h"
+#include "fuse/status_snapshots.h"
+#include "fuse/temporary_mount.h"
+#include "shardfs/base/file_descriptor.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+class StatusDirectoryTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    SHARDFS_REQUIRE_FUSE();
+    FuseOptions options;
+    options.attributes = {.uid = ::geteuid(), .gid = ::getegid(), .file_mode = 0640, .directory_mode = 0750};
+    mount_ = std::make_unique<MountedTree>(SampleTree(), options);
+    ASSERT_TRUE(mount_->status().ok()) << mount_->status();
+  }
+
+  FileDescriptor Open(const std::string& name, int flags = O_RDONLY) const {
+    return FileDescriptor(::open(mount_->PathOf(name).c_str(), flags | O_CLOEXEC));
+  }
+  Json Status() const { return Json::parse(ReadFile(mount_->PathOf(".shardfs/status.json"))); }
+  PrometheusText Metrics() const { return PrometheusText(ReadFile(mount_->PathOf(".shardfs/metrics"))); }
+
+  // The state once the kernel's RELEASE, which nobody waits for, has come.
+  Json StatusWith(std::int64_t open_files) const {
+    Json status = Status();
+    for (int i = 0; i < 500 && status["open_files"] != open_files; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      status = Status();
+    }
+    return status;
+  }
+
+  std::unique_ptr<MountedTree> mount_;
+};
+
+TEST_F(StatusDirectoryTest, IsFoundByNameButNotListed) {
+  struct stat attributes {};
+  EXPECT_EQ(::stat(mount_->PathOf(".shardfs").c_str(), &attributes), 0);
+  for (const auto& entry : fs::recursive_directory_iterator(mount_->path())) {
+    EXPECT_NE(entry.path().filename(), ".shardfs");
+  }
+  const MountableDirectory copy;
+  fs::copy(mount_->PathOf("model-a"), copy.path() / "model-a", fs::copy_options::recursive);
+  fs::copy(mount_->PathOf("many"), copy.path() / "many", fs::copy_options::recursive);
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(mount_->path())) names.insert(entry.path().filename());
+  EXPECT_EQ(names, (std::set<std::string>{"config.json", "empty.json", "faulty.bin", "many", "model-a"}));
+}
+
+TEST_F(StatusDirectoryTest, ListsItsOwnFiles) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(mount_->PathOf(".shardfs"))) {
+    names.insert(entry.path().filename());
+    EXPECT_TRUE(entry.is_regular_file());
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"metrics", "status.json"}));
+  struct stat attributes {};
+  EXPECT_EQ(::stat(mount_->PathOf(".shardfs/other").c_str(), &attributes), -1);
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_EQ(::stat(mount_->PathOf("model-a/.shardfs").c_str(), &attributes), -1);
+  EXPECT_EQ(errno, ENOENT);
+}
+
+TEST_F(StatusDirectoryTest, HasTheOwnerOfTheViewAndMayNotBeWritten) {
+  struct stat attributes {};
+  ASSERT_EQ(::stat(mount_->PathOf(".shardfs").c_str(), &attributes), 0);
+  EXPECT_EQ(attributes.st_mode, mode_t{S_IFDIR | 0550});
+  ASSERT_EQ(::stat(mount_->PathOf(".shardfs/metrics").c_str(), &attributes), 0);
+  EXPECT_EQ(attributes.st_mode, mode_t{S_IFREG | 0440});
+  EXPECT_EQ(attributes.st_uid, ::geteuid());
+  EXPECT_EQ(attributes.st_size, 0);
+  EXPECT_NEAR(static_cast<double>(attributes.st_mtim.tv_sec), static_cast<double>(::time(nullptr)), 60);
+  EXPECT_FALSE(Open(".shardfs/metrics", O_WRONLY).valid());
+  EXPECT_EQ(errno, EROFS);
+  EXPECT_FALSE(Open(".shardfs/new", O_WRONLY | O_CREAT).valid());
+}
+
+TEST_F(StatusDirectoryTest, CountsReadsByKindAndErrorsByCause) {
+  ASSERT_EQ(ReadFile(mount_->PathOf("config.json")), kConfigText);
+  char byte = 0;
+  EXPECT_EQ(::pread(Open("faulty.bin").get(), &byte, 1, kFaultySize - 1), -1);
+  const Json status = StatusWith(0);
+  EXPECT_EQ(status["health"], "degraded");
+  EXPECT_EQ(status["reads"]["by_kind"]["generated"]["reads"], 1);
+  EXPECT_EQ(status["reads"]["by_kind"]["generated"]["bytes"], std::string(kConfigText).size());
+  EXPECT_GE(status["reads"]["by_kind"]["passthrough"]["reads"], 1);
+  EXPECT_EQ(status["reads"]["by_kind"]["passthrough"]["bytes"], 0);
+  EXPECT_GE(status["errors"]["by_cause"]["io_error"], 1);
+  EXPECT_EQ(status["errors"]["by_cause"]["source_changed"], 0);
+  EXPECT_NE(status["errors"]["last"]["message"].get<std::string>().find("faulty.bin"), std::string::npos);
+  EXPECT_GT(status["read_latency_seconds"]["p50"].get<double>(), 0);
+  const PrometheusText metrics = Metrics();
+  EXPECT_EQ(metrics.error(), "");
+  EXPECT_EQ(metrics["shardfs_reads_total{kind=\"generated\"}"], 1);
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_count"], status["reads"]["total"].get<double>());
+}
+
+TEST_F(StatusDirectoryTest, GaugesGoUpAndReturnToZero) {
+  EXPECT_EQ(Status()["open_files"], 0) << "its own files are not counted";
+  {
+    const FileDescriptor first = Open("config.json");
+    const FileDescriptor second = Open("model-a/model.safetensors");
+    const FileDescriptor directory = Open("many", O_RDONLY | O_DIRECTORY);
+    EXPECT_EQ(Status()["open_files"], 2);
+  }
+  EXPECT_EQ(StatusWith(0)["open_files"], 0);
+  EXPECT_EQ(Status()["reads"]["in_progress"], 0);
+}
+
+TEST_F(StatusDirectoryTest, AnOpenFileKeepsItsText) {
+  const FileDescriptor before = Open(".shardfs/status.json");
+  ASSERT_EQ(ReadFile(mount_->PathOf("config.json")), kConfigText);
+  const FileDescriptor after = Open(".shardfs/status.json");
+  const auto read_in_pieces = [](const FileDescriptor& file) {
+    std::string text;
+    char piece[7];
+    for (ssize_t count; (count = ::read(file.get(), piece, sizeof piece)) > 0;) {
+      text.append(piece, static_cast<std::size_t>(count));
+    }
+    return Json::parse(text);
+  };
+  EXPECT_EQ(read_in_pieces(before)["reads"]["total"], 0);
+  EXPECT_EQ(read_in_pieces(after)["reads"]["total"], 1);
+  char byte = 0;
+  EXPECT_EQ(::pread(after.get(), &byte, 1, 1 << 30), 0) << "behind the end";
+}
+
+TEST_F(StatusDirectoryTest, WhoNeverClosesIsBounded) {
+  std::vector<FileDescriptor> files;
+  for (std::size_t i = 0; i < StatusSnapshots::kMost; ++i) {
+    files.push_back(Open(".shardfs/metrics"));
+    ASSERT_TRUE(files.back().valid()) << i;
+  }
+  EXPECT_FALSE(Open(".shardfs/metrics").valid());
+  EXPECT_EQ(errno, ENFILE);
+  files.clear();
+  FileDescriptor again;
+  for (int i = 0; i < 500 && !again.valid(); ++i) {
+    again = Open(".shardfs/metrics");
+    if (!again.valid()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(again.valid());
+}
+
+TEST(StatusDirectoryViewTest, AViewsOwnEntryOfThatNameIsKept) {
+  SHARDFS_REQUIRE_FUSE();
+  VirtualTreeBuilder builder;
+  ASSERT_TRUE(builder.AddFile(".shardfs", RankSet::All(1), MakeGeneratedFile("mine")).ok());
+  MountedTree mount(std::move(builder).Build());
+  ASSERT_TRUE(mount.status().ok()) << mount.status();
+  EXPECT_EQ(ReadFile(mount.PathOf(".shardfs")), "mine");
+}
+
+}  // namespace
+}  // namespace shardfs

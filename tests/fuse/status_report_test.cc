@@ -1,0 +1,142 @@
+#include "fuse/status_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "fuse/filesystem.h"
+#include "fuse/prometheus_parser.h"
+#include "fuse/sample_tree.h"
+#include "fuse/watched_source.h"
+
+namespace shardfs {
+namespace {
+
+using Json = nlohmann::json;
+
+// A mount that has done a little of everything.
+std::unique_ptr<Filesystem> BusyFilesystem() {
+  auto filesystem = std::make_unique<Filesystem>();
+  filesystem->tree = SampleTree();
+  filesystem->description = {.source = "/models/a \"b\"\\c\nd",
+                             .layout = "mindie",
+                             .summary = "a layout",
+                             .sizes = {{"dp", "2"}, {"moe_tp", "4"}},
+                             .options = {{"mtp", "true"}}};
+  filesystem->max_threads = 7;
+  filesystem->device_major = 4095;  // no such device, so its read-ahead is not to be found
+  FuseCounters& counters = filesystem->counters;
+  counters.of(FileKind::kTensors).reads = 3;
+  counters.of(FileKind::kTensors).bytes = 3'000'000'000'000;
+  counters.of(FileKind::kGenerated).reads = 1;
+  counters.of(FileKind::kGenerated).bytes = 10;
+  for (const std::uint64_t duration : {100'000u, 200'000u, 300'000u, 50'000'000u}) {
+    counters.read_latency.Record(duration);
+  }
+  counters.open_files = 2;
+  counters.reads_in_progress = 1;
+  return filesystem;
+}
+
+TEST(StatusReportTest, HealthFollowsErrorsAndSources) {
+  auto filesystem = BusyFilesystem();
+  EXPECT_EQ(MakeStatusReport(*filesystem).health, MountHealth::kHealthy);
+  filesystem->counters.CountError(ReadErrorCause::kIoError);
+  EXPECT_EQ(MakeStatusReport(*filesystem).health, MountHealth::kDegraded);
+  filesystem->counters.CountError(ReadErrorCause::kSourceChanged);
+  EXPECT_EQ(MakeStatusReport(*filesystem).health, MountHealth::kSourceChanged);
+}
+
+TEST(StatusReportTest, AChangeIsNoticedBeforeAnyRead) {
+  std::vector<std::unique_ptr<WatchedSource>> sources;
+  sources.push_back(std::make_unique<WatchedSource>("a", 8, [] { return Status::SourceChanged("'a' has changed"); }));
+  Filesystem changed;
+  changed.tree = TreeOf(std::move(sources));
+  const StatusReport report = MakeStatusReport(changed);
+  EXPECT_EQ(report.health, MountHealth::kSourceChanged);
+  const Json json = Json::parse(ToJson(report));
+  EXPECT_EQ(json["health"], "source_changed");
+  EXPECT_EQ(json["sources"]["changed"], Json::parse(R"([{"file": "a", "message": "'a' has changed"}])"));
+  const PrometheusText metrics(ToPrometheus(report));
+  EXPECT_EQ(metrics.error(), "");
+  EXPECT_EQ(metrics["shardfs_source_changed"], 1);
+  EXPECT_EQ(metrics["shardfs_health{state=\"source_changed\"}"], 1);
+  EXPECT_EQ(metrics["shardfs_health{state=\"healthy\"}"], 0);
+}
+
+TEST(StatusReportTest, ASourceOutOfReachIsDegraded) {
+  std::vector<std::unique_ptr<WatchedSource>> sources;
+  sources.push_back(std::make_unique<WatchedSource>("a", 8, [] { return Status::IoError("stale"); }));
+  Filesystem filesystem;
+  filesystem.tree = TreeOf(std::move(sources));
+  EXPECT_EQ(MakeStatusReport(filesystem).health, MountHealth::kDegraded);
+}
+
+TEST(StatusReportTest, JsonHasEverything) {
+  auto filesystem = BusyFilesystem();
+  filesystem->counters.CountError(ReadErrorCause::kOutOfMemory);
+  filesystem->last_error.Set("cannot read \xff");
+  const std::string text = ToJson(MakeStatusReport(*filesystem));
+  EXPECT_EQ(text.back(), '\n');
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["health"], "degraded");
+  EXPECT_EQ(json["source"], filesystem->description.source);
+  EXPECT_EQ(json["parallel"], Json::parse(R"({"dp": 2, "moe_tp": 4})"));
+  EXPECT_EQ(json["options"]["mtp"], "true");
+  EXPECT_EQ(json["version"], SHARDFS_VERSION);
+  EXPECT_EQ(json["view"]["files"], filesystem->tree->file_count());
+  EXPECT_EQ(json["reads"]["total"], 4);
+  EXPECT_EQ(json["reads"]["bytes"], 3'000'000'000'010);
+  EXPECT_EQ(json["reads"]["in_progress"], 1);
+  EXPECT_EQ(json["reads"]["by_kind"]["tensors"], Json::parse(R"({"reads": 3, "bytes": 3000000000000})"));
+  EXPECT_EQ(json["errors"]["total"], 1);
+  EXPECT_EQ(json["errors"]["by_cause"]["out_of_memory"], 1);
+  EXPECT_EQ(json["errors"]["last"]["message"], "cannot read \xef\xbf\xbd") << "bytes that are not UTF-8 are replaced";
+  EXPECT_EQ(json["open_files"], 2);
+  EXPECT_EQ(json["threads"], 7);
+  EXPECT_TRUE(json["read_ahead_kib"].is_null());
+  EXPECT_NEAR(json["read_latency_seconds"]["p50"].get<double>(), 2e-4, 2.5e-5);
+  EXPECT_EQ(json["read_latency_seconds"]["max"].get<double>(), 0.05);
+  EXPECT_EQ(json["sources"]["files"], 0);
+}
+
+TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {
+  auto filesystem = BusyFilesystem();
+  filesystem->counters.CountError(ReadErrorCause::kOther);
+  StatusReport report = MakeStatusReport(*filesystem);
+  report.read_ahead_kib = 4096;
+  const PrometheusText metrics(ToPrometheus(report));
+  ASSERT_EQ(metrics.error(), "");
+  EXPECT_EQ(metrics["shardfs_build_info{version=\"" SHARDFS_VERSION "\"}"], 1);
+  EXPECT_EQ(
+      metrics["shardfs_mount_info{source=\"/models/a \\\"b\\\"\\\\c\\nd\",layout=\"mindie\",dp=\"2\",moe_tp=\"4\"}"],
+      1);
+  EXPECT_EQ(metrics["shardfs_reads_total{kind=\"tensors\"}"], 3);
+  EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"tensors\"}"], 3e12);
+  EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"passthrough\"}"], 0);
+  EXPECT_EQ(metrics["shardfs_read_errors_total{cause=\"other\"}"], 1);
+  EXPECT_EQ(metrics["shardfs_read_errors_total{cause=\"io_error\"}"], 0);
+  EXPECT_EQ(metrics.TypeOf("shardfs_read_duration_seconds"), "histogram");
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_count"], 4);
+  EXPECT_DOUBLE_EQ(metrics["shardfs_read_duration_seconds_sum"], 0.0506);
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.000131072\"}"], 1);
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.000524288\"}"], 3);
+  EXPECT_EQ(metrics["shardfs_open_files"], 2);
+  EXPECT_EQ(metrics["shardfs_reads_in_progress"], 1);
+  EXPECT_EQ(metrics["shardfs_read_ahead_bytes"], 4194304);
+  EXPECT_EQ(metrics["shardfs_health{state=\"degraded\"}"], 1);
+}
+
+TEST(StatusReportTest, AnUnknownReadAheadIsLeftOut) {
+  Filesystem filesystem;
+  filesystem.tree = SampleTree();
+  filesystem.device_major = 4095;
+  const PrometheusText metrics(ToPrometheus(MakeStatusReport(filesystem)));
+  EXPECT_EQ(metrics.error(), "");
+  EXPECT_FALSE(metrics.Has("shardfs_read_ahead_bytes"));
+}
+
+}  // namespace
+}  // namespace shardfs
