@@ -19,5 +19,6 @@ Command AddUmountCommand(CLI::App& program);
 Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
+Command AddStatusCommand(CLI::App& program);
 
 }  // namespace shardfs

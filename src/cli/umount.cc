@@ -1,12 +1,10 @@
 // shardfs umount: takes a view away again, also one whose daemon has died.
-#include <sys/stat.h>
-
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/mounted_view.h"
 #include "cli/output.h"
-#include "fuse/mount_table.h"
 #include "fuse/unmount.h"
 
 namespace shardfs {
@@ -18,26 +16,13 @@ struct UmountArguments {
   bool if_mounted = false;
 };
 
-bool IsSymbolicLink(const std::string& path) {
-  struct stat attributes {};
-  return ::lstat(path.c_str(), &attributes) == 0 && S_ISLNK(attributes.st_mode);
-}
-
 Status RunUmount(const UmountArguments& arguments) {
-  SHARDFS_ASSIGN_OR_RETURN(std::string path, CanonicalMountPath(arguments.mount_point));
-  SHARDFS_ASSIGN_OR_RETURN(std::optional<MountEntry> mounted, FindMount(path));
-  // Looked at only now: what is in the mount table may be dead, and then looking fails.
-  if (!mounted && IsSymbolicLink(path)) {
-    SHARDFS_ASSIGN_OR_RETURN(path, CanonicalMountPath(path + "/."));
-    SHARDFS_ASSIGN_OR_RETURN(mounted, FindMount(path));
+  if (arguments.if_mounted) {
+    SHARDFS_ASSIGN_OR_RETURN(const bool mounted, IsMounted(arguments.mount_point));
+    if (!mounted) return Status::Ok();
   }
-  if (!mounted && arguments.if_mounted) return Status::Ok();
-  if (!mounted) return Status::InvalidArgument(path + " is not mounted, so there is nothing to unmount");
-  if (mounted->type != kShardfsType) {
-    return Status::InvalidArgument(path + " is a mount of type " + mounted->type + ", not of " +
-                                   std::string(kShardfsType) + "; use umount for it");
-  }
-  return Unmount(path, arguments.lazy ? UnmountMode::kLazy : UnmountMode::kRefuseBusy);
+  SHARDFS_ASSIGN_OR_RETURN(const MountEntry mounted, FindMountedView(arguments.mount_point, "unmount"));
+  return Unmount(mounted.mount_point, arguments.lazy ? UnmountMode::kLazy : UnmountMode::kRefuseBusy);
 }
 
 }  // namespace

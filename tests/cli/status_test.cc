@@ -1,0 +1,232 @@
+// shardfs status, as a user runs it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/run_shardfs.h"
+#include "fuse/fuse_available.h"
+#include "fuse/mount_table.h"
+#include "fuse/prometheus_parser.h"
+#include "fuse/temporary_mount.h"
+#include "shardfs/base/file_descriptor.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr int kDegraded = 5;
+constexpr int kSourceChanged = 6;
+constexpr int kDead = 7;
+constexpr const char* kShard = "model-00001-of-00002.safetensors";
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+class StatusCommandTest : public testing::Test {
+ protected:
+  // A copy, for tests that damage it.
+  void SetUp() override { fs::copy(GoldenCase() + "/source", source_, fs::copy_options::recursive); }
+
+  std::vector<std::string> MountArguments(std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = GoldenArguments("mount", {point_});
+    arguments[1] = source_;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  void Mount() const {
+    const ProgramResult result = RunShardfs(MountArguments());
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+  ProgramResult RunStatus(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"status", point_});
+    return RunShardfs(more);
+  }
+
+  MountableDirectory directory_;
+  std::string point_ = directory_.MakeDirectory("mount point");
+  std::string source_ = directory_.MakeDirectory("source");
+};
+
+TEST_F(StatusCommandTest, AHealthyMountSaysWhatItIs) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  ReadFile(point_ + "/config.json");
+  ReadFile(point_ + "/tokenizer.json");
+  ReadFile(point_ + "/model-norm/model.safetensors");
+  const ProgramResult result = RunStatus();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, StartsWith(point_ + ": healthy\n"));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("source       " + source_), HasSubstr("dp 2, tp 2, moe_tp 2, moe_ep 2"),
+                                HasSubstr("mtp true"), HasSubstr("tensors 5.38 kB in 1 read"),
+                                HasSubstr("errors       none"), HasSubstr("p99 ")));
+}
+
+TEST_F(StatusCommandTest, JsonAndMetricsSayTheSame) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  const std::string bytes = ReadFile(point_ + "/model-norm/model.safetensors");
+  const ProgramResult result = RunStatus({"--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["health"], "healthy");
+  EXPECT_EQ(json["source"], source_);
+  EXPECT_EQ(json["layout"], "mindie");
+  EXPECT_EQ(json["parallel"]["world_size"], 4);
+  EXPECT_EQ(json["parallel"]["moe_ep"], 2);
+  EXPECT_EQ(json["reads"]["by_kind"]["tensors"]["bytes"], bytes.size());
+  EXPECT_EQ(json["errors"]["total"], 0);
+  EXPECT_EQ(json["sources"]["files"], 7);
+
+  const PrometheusText metrics(ReadFile(point_ + "/.shardfs/metrics"));
+  EXPECT_EQ(metrics.error(), "");
+  EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"tensors\"}"], static_cast<double>(bytes.size()));
+  EXPECT_EQ(metrics["shardfs_source_changed"], 0);
+  EXPECT_EQ(metrics["shardfs_health{state=\"healthy\"}"], 1);
+}
+
+TEST_F(StatusCommandTest, ACopyOfTheMountHasNoTraceOfIt) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  const std::string copy = directory_.path() / "copy";
+  ASSERT_EQ(std::system(("cp -r '" + point_ + "' '" + copy + "'").c_str()), 0);
+  EXPECT_TRUE(fs::exists(copy + "/model-norm/model.safetensors"));
+  EXPECT_FALSE(fs::exists(copy + "/.shardfs"));
+  const std::string listing = directory_.path() / "listing";
+  ASSERT_EQ(std::system(("ls -laR '" + point_ + "' > '" + listing + "'").c_str()), 0);
+  EXPECT_THAT(ReadFile(listing), AllOf(HasSubstr("config.json"), Not(HasSubstr(".shardfs"))));
+}
+
+// F1: named before anybody reads, and when somebody has.
+TEST_F(StatusCommandTest, ATruncatedSourceIsNamed) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  fs::resize_file(source_ + "/" + kShard, fs::file_size(source_ + "/" + kShard) - 4096);
+  const ProgramResult unread = RunStatus();
+  EXPECT_EQ(unread.exit_code, kSourceChanged) << unread.err;
+  EXPECT_THAT(unread.out, AllOf(HasSubstr(": SOURCE CHANGED"), HasSubstr(kShard), HasSubstr("errors       none")));
+
+  const FileDescriptor file(::open((point_ + "/model-norm/model.safetensors").c_str(), O_RDONLY | O_CLOEXEC));
+  char byte = 0;
+  EXPECT_EQ(::read(file.get(), &byte, 1), -1);
+  EXPECT_EQ(errno, EIO);
+  const ProgramResult read = RunStatus({"--json"});
+  EXPECT_EQ(read.exit_code, kSourceChanged);
+  const Json json = Json::parse(read.out);
+  EXPECT_EQ(json["health"], "source_changed");
+  ASSERT_EQ(json["sources"]["changed"].size(), 1u);
+  EXPECT_EQ(json["sources"]["changed"][0]["file"], kShard);
+  EXPECT_GE(json["errors"]["by_cause"]["source_changed"], 1);
+  EXPECT_THAT(json["errors"]["last"]["message"].get<std::string>(),
+              AllOf(HasSubstr("model-norm/model.safetensors (source " + source_ + "/" + kShard + ", offset "),
+                    HasSubstr("its size was")));
+  const PrometheusText metrics(ReadFile(point_ + "/.shardfs/metrics"));
+  EXPECT_EQ(metrics.error(), "");
+  EXPECT_EQ(metrics["shardfs_source_changed"], 1);
+  EXPECT_GE(metrics["shardfs_read_errors_total{cause=\"source_changed\"}"], 1);
+  EXPECT_FALSE(ReadFile(point_ + "/config.json").empty()) << "others continue";
+}
+
+// F2: written in place, of the same size.
+TEST_F(StatusCommandTest, ASourceWrittenInPlaceIsNamed) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  {
+    std::fstream file(source_ + "/" + kShard, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);
+    file.put('x');
+  }
+  const ProgramResult result = RunStatus();
+  EXPECT_EQ(result.exit_code, kSourceChanged) << result.out;
+  EXPECT_THAT(result.out, AllOf(HasSubstr(kShard), HasSubstr("modification time")));
+}
+
+// F3: the old bytes are served on.
+TEST_F(StatusCommandTest, AReplacedOrDeletedSourceIsHealthy) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  fs::remove(source_ + "/" + kShard);
+  std::ofstream(source_ + "/new") << "other";
+  fs::rename(source_ + "/new", source_ + "/model-00002-of-00002.safetensors");
+  EXPECT_EQ(ReadFile(point_ + "/model-norm/model.safetensors").size(),
+            fs::file_size(point_ + "/model-norm/model.safetensors"));
+  EXPECT_EQ(RunStatus().exit_code, 0);
+}
+
+TEST_F(StatusCommandTest, WhatIsNoMountOfShardfsIsRefused) {
+  const ProgramResult plain = RunStatus();
+  EXPECT_EQ(plain.exit_code, 2);
+  EXPECT_THAT(plain.err, HasSubstr("is not mounted"));
+  const ProgramResult proc = RunShardfs({"status", "/proc"});
+  EXPECT_EQ(proc.exit_code, 2);
+  EXPECT_THAT(proc.err, HasSubstr("is a mount of type proc, not of fuse.shardfs"));
+  EXPECT_EQ(RunShardfs({"status", point_ + "/a/b"}).exit_code, 2);
+}
+
+TEST_F(StatusCommandTest, ADeadOrStoppedDaemonIsToldFromOthersInTime) {
+  SHARDFS_REQUIRE_FUSE();
+  ShardfsProcess process(MountArguments({"--foreground"}));
+  for (int i = 0; i < 500 && RunStatus().exit_code != 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_EQ(RunStatus().exit_code, 0);
+
+  process.Signal(SIGSTOP);
+  const auto begin = std::chrono::steady_clock::now();
+  const ProgramResult stopped = RunStatus({"--json"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(7));
+  EXPECT_EQ(stopped.exit_code, kDead);
+  EXPECT_THAT(stopped.err, HasSubstr("does not answer"));
+  EXPECT_EQ(Json::parse(stopped.out)["health"], "dead");
+  process.Signal(SIGCONT);
+  EXPECT_EQ(RunStatus().exit_code, 0) << "it lives on";
+
+  process.Signal(SIGKILL);
+  process.Wait();
+  const ProgramResult dead = RunStatus();
+  EXPECT_EQ(dead.exit_code, kDead);
+  EXPECT_THAT(dead.err, AllOf(HasSubstr(point_ + " is dead"), HasSubstr("shardfs umount")));
+}
+
+TEST_F(StatusCommandTest, EveryFileSaysWhatItIsMadeOf) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  const auto get = [&](const std::string& file, const char* name) {
+    std::array<char, 65536> value;
+    const ssize_t size = ::getxattr((point_ + "/" + file).c_str(), name, value.data(), value.size());
+    return std::string(value.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  };
+  EXPECT_EQ(get("tokenizer.json", "user.shardfs.sources"), "tokenizer.json 0 53\n");
+  EXPECT_THAT(get("model-norm/model.safetensors", "user.shardfs.sources"), StartsWith(std::string(kShard) + " "));
+  EXPECT_EQ(get("model-norm/model.safetensors", "user.shardfs.layout"),
+            "mindie world_size=4 dp=2 tp=2 moe_tp=2 moe_ep=2 sp=1 cp=1");
+  // getfattr is how people see them.
+  const std::string listing = directory_.path() / "attributes";
+  ASSERT_EQ(std::system(("getfattr -d --absolute-names '" + point_ + "/tokenizer.json' > '" + listing + "'").c_str()),
+            0);
+  EXPECT_THAT(ReadFile(listing), AllOf(HasSubstr("user.shardfs.layout=\"mindie "),
+                                       HasSubstr("user.shardfs.sources=\"tokenizer.json 0 53")));
+}
+
+}  // namespace
+}  // namespace shardfs
