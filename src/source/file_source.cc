@@ -70,6 +70,9 @@ Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std
   if (source == nullptr) return Status::ResourceExhausted(fmt::format("no memory to open '{}'", name));
   source->fd_ = std::move(fd);
   source->name_ = name;
+  source->directory_fd_ = directory_fd;
+  source->device_ = attributes.st_dev;
+  source->inode_ = attributes.st_ino;
   source->size_ = static_cast<std::uint64_t>(attributes.st_size);
   source->mtime_ns_ = ModificationTime(attributes);
   if (source->size_ != 0) {
@@ -120,6 +123,20 @@ Status FileSource::CheckUnchanged() const {
   }
   if (changed()) return Changed("it was seen with another size or modification time");
   return Status::Ok();
+}
+
+Status FileSource::CheckName() const {
+  struct stat attributes = {};
+  const char* what = "replaced";
+  if (::fstatat(directory_fd_, name_.c_str(), &attributes, 0) != 0) {
+    // Any other error means that looking has failed (a directory that may no longer be searched, a server away).
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return Status::Ok();
+    what = "deleted";
+  } else if (attributes.st_dev == device_ && attributes.st_ino == inode_) {
+    return Status::Ok();  // an inode that is held open keeps its number to itself
+  }
+  return Status::SourceChanged(fmt::format(
+      "source file '{}' has been {} since it was opened; its old bytes are shown until the unmount", name_, what));
 }
 
 bool FileSource::IsCached(std::uint64_t offset, std::uint64_t size) const {

@@ -188,6 +188,47 @@ TEST_F(FileSourceTest, DeletedWhileOpenServesTheOldBytes) {
   EXPECT_TRUE(source->CheckUnchanged().ok());
 }
 
+TEST_F(FileSourceTest, TheNameIsFollowedApartFromTheBytes) {
+  const auto source = Open();
+  ASSERT_NE(source, nullptr);
+  EXPECT_TRUE(source->CheckName().ok());
+  directory_.Write("new", content_);
+  std::filesystem::rename(directory_ / "new", directory_ / "file");
+  ExpectChanged(source->CheckName(), "has been replaced since it was opened");
+  std::filesystem::remove(directory_ / "file");
+  ExpectChanged(source->CheckName(), "has been deleted since it was opened");
+  EXPECT_TRUE(source->CheckUnchanged().ok());
+  EXPECT_FALSE(source->changed());
+}
+
+TEST_F(FileSourceTest, ALinkThatLeadsElsewhereIsAReplacedName) {
+  directory_.Write("other", content_);
+  std::filesystem::create_symlink("file", directory_ / "link");
+  const auto source = FileSource::Open(directory_.fd(), "link");
+  ASSERT_TRUE(source.ok());
+  EXPECT_TRUE((*source)->CheckName().ok());
+  std::filesystem::remove(directory_ / "link");
+  std::filesystem::create_symlink("other", directory_ / "link");
+  EXPECT_EQ((*source)->CheckName().code(), StatusCode::kSourceChanged);
+}
+
+// All of these change ctime; none of them a byte.
+TEST_F(FileSourceTest, ChangesOfTheInodeThatLeaveTheBytesAloneAreNoChange) {
+  const auto source = Open();
+  ASSERT_NE(source, nullptr);
+  const auto file = directory_ / "file";
+  ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
+  std::filesystem::create_hard_link(file, directory_ / "link");
+  std::filesystem::remove(directory_ / "link");
+  std::filesystem::rename(file, directory_ / "away");
+  std::filesystem::rename(directory_ / "away", file);
+  const struct timespec access_only[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+  ASSERT_EQ(::utimensat(directory_.fd(), "file", access_only, 0), 0);
+  EXPECT_TRUE(source->CheckUnchanged().ok());
+  EXPECT_TRUE(source->CheckName().ok());
+  EXPECT_EQ(*Read(*source, 0, content_.size()), content_);
+}
+
 TEST_F(FileSourceTest, ModificationTimesInTheFutureAreNoChange) {
   const struct timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 4'000'000'000, .tv_nsec = 0}};
   ASSERT_EQ(::utimensat(directory_.fd(), "file", times, 0), 0);

@@ -31,6 +31,10 @@ class ByteSource {
   // OK, or kSourceChanged as ReadAt would say it.
   virtual Status CheckUnchanged() const { return Status::Ok(); }
 
+  // OK, or kSourceChanged when the name that was opened leads to another file now, or to none. That harms no read: the
+  // file that was opened goes on to be read. OK as well where it cannot be told.
+  virtual Status CheckName() const { return Status::Ok(); }
+
   // Whether [offset, offset + size) is in memory, as far as a few probes can tell; false where that cannot be asked.
   virtual bool IsCached(std::uint64_t /*offset*/, std::uint64_t /*size*/) const { return true; }
 

@@ -1,9 +1,17 @@
 // FileSource: a ByteSource over a regular file, held open and mapped for as long as it lives.
 //
-// Because the descriptor is held, replacing or deleting the name cannot redirect a read: the old bytes are served.
-// A change of size or mtime latches "source changed": from then on every read fails (an unlink or rename changes
-// neither). mtime is the granularity of the guard: an in-place write within one clock tick of the open is not seen.
+// Because the descriptor is held, replacing or deleting the name cannot redirect a read: the old bytes are served, and
+// CheckName() says so to whoever asks.
+// A change of size or mtime latches "source changed": from then on every read fails. mtime is the granularity of the
+// guard: an in-place write within one clock tick of the open is not seen, nor one by a mapping that was being written
+// to already. ctime is not looked at, though it would show a write whose mtime was set back: chmod, chown, a hard link
+// made or removed, a rename, an unlink, an extended attribute and `touch -a` change it as well and leave the bytes
+// alone, and backups, cache managers and the replacing of files do these to a source that is in use. An alarm fails
+// all reads for good, so it must never be false; setting mtime back to the nanosecond takes intent, and who may write
+// to the source needs no such trick to harm its readers.
 #pragma once
+
+#include <sys/types.h>
 
 #include <atomic>
 #include <memory>
@@ -25,7 +33,7 @@ class FileSource final : public ByteSource {
   // Opens `name` in the directory `directory_fd` for reading. Symbolic links are followed (Hugging Face caches are
   // links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without blocking.
   // kInvalidArgument when `name` is no plain name, kNotFound when it or what it links to does not exist, kCorruption
-  // when it is no regular file. Errors name the file.
+  // when it is no regular file. Errors name the file. The directory stays the caller's, and CheckName() uses it.
   static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& name);
 
   ~FileSource() override;
@@ -33,6 +41,7 @@ class FileSource final : public ByteSource {
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   std::span<const std::byte> Mapped() const override;
   Status CheckUnchanged() const override;
+  Status CheckName() const override;  // only while the directory is open
   bool IsCached(std::uint64_t offset, std::uint64_t size) const override;
   void Prefetch(std::uint64_t offset, std::uint64_t size) const override;
   void DropCached(std::uint64_t offset, std::uint64_t size) const override;
@@ -50,6 +59,9 @@ class FileSource final : public ByteSource {
 
   FileDescriptor fd_;
   std::string name_;
+  int directory_fd_ = -1;  // borrowed
+  dev_t device_ = 0;       // with inode_: which file it is
+  ino_t inode_ = 0;
   std::uint64_t size_ = 0;
   std::int64_t mtime_ns_ = 0;
   const std::byte* mapping_ = nullptr;

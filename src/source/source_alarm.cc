@@ -1,0 +1,27 @@
+#include "shardfs/source/source_alarm.h"
+
+namespace shardfs {
+
+SourceAlarm::SourceAlarm(std::vector<const ByteSource*> sources, std::chrono::milliseconds interval)
+    : interval_(interval), next_(std::chrono::steady_clock::time_point::min()) {
+  sources_.reserve(sources.size());
+  for (const ByteSource* source : sources) sources_.push_back({.source = source});
+}
+
+void SourceAlarm::Look(const std::function<void(const Status&)>& report) {
+  if (std::chrono::steady_clock::now() < next_.load(std::memory_order_relaxed)) return;
+  const std::unique_lock lock(looking_, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  for (Watched& watched : sources_) {
+    const auto look_at = [&report](const Status& status, bool& reported) {
+      if (status.ok()) return;
+      reported = true;
+      report(status);
+    };
+    if (!watched.change_reported) look_at(watched.source->CheckUnchanged(), watched.change_reported);
+    if (!watched.name_reported) look_at(watched.source->CheckName(), watched.name_reported);
+  }
+  next_.store(std::chrono::steady_clock::now() + interval_, std::memory_order_relaxed);
+}
+
+}  // namespace shardfs
