@@ -23,6 +23,7 @@ struct Filesystem {
   AttributeOptions attributes;
   unsigned max_threads = 1;
   std::function<void()> on_init;  // called once, when the kernel has opened the connection
+  std::function<void()> on_open;  // called for every file that is opened; may be empty
 
   MountDescription description;
   std::uint32_t device_major = 0;  // of the mount, by which the kernel's settings for it are found

@@ -82,6 +82,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   } else if ((info->flags & O_ACCMODE) != O_RDONLY) {
     fuse_reply_err(request, EROFS);
   } else {
+    if (filesystem.on_open) filesystem.on_open();
     std::atomic<std::int64_t>& open_files = filesystem.counters.open_files;
     open_files.fetch_add(1, std::memory_order_relaxed);
     info->keep_cache = 1;                       // and never direct_io, which would break shared mappings

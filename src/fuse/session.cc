@@ -74,6 +74,8 @@ struct FuseSession::State {
   fuse_session* session = nullptr;
   std::string mount_point;  // empty until mounted
   MountEntry mounted;
+  uid_t mounted_as = 0;
+  std::function<void()> on_ready;
 
   std::counting_semaphore<2> ready{0};  // released when INIT has come, and when the loop ends
 
@@ -90,10 +92,9 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->filesystem.attributes = options.attributes;
   state->filesystem.description = options.description;
   state->filesystem.max_threads = std::max(options.max_threads, 1u);
-  state->filesystem.on_init = [state = state.get(), on_ready = options.on_ready] {
-    if (on_ready) on_ready();
-    state->ready.release();
-  };
+  state->filesystem.on_init = [state = state.get()] { state->ready.release(); };
+  state->filesystem.on_open = options.on_open;
+  state->on_ready = options.on_ready;
 
   const std::string mount_options = MountOptions(options);
   const char* arguments[] = {"shardfs", "-o", mount_options.c_str()};
@@ -112,7 +113,8 @@ FuseSession::FuseSession(std::unique_ptr<State> state) : state_(std::move(state)
 FuseSession::~FuseSession() {
   // libfuse unmounts by path unless the connection is cut; after a lazy unmount that is not, as long as files are open,
   // and the path may carry somebody else's mount.
-  if (!state_->mount_point.empty() && (ConnectionIsCut(fuse_session_fd(state_->session)) || StillMounted())) {
+  if (!state_->mount_point.empty() && MayUnmount() &&
+      (ConnectionIsCut(fuse_session_fd(state_->session)) || StillMounted())) {
     fuse_session_unmount(state_->session);
   }
   fuse_session_destroy(state_->session);
@@ -124,6 +126,7 @@ Status FuseSession::Mount(const std::string& mount_point) {
     return Status::IoError("cannot mount on " + mount_point + ": " + messages.TextOr("fusermount3 refused"));
   }
   state_->mount_point = mount_point;
+  state_->mounted_as = ::geteuid();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
   if (!entry) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
   state_->mounted = *entry;
@@ -145,26 +148,31 @@ Status FuseSession::Run() {
   if (config == nullptr) return Status::ResourceExhausted("no memory for the serving threads");
   fuse_loop_cfg_set_clone_fd(config, 0);
   fuse_loop_cfg_set_max_threads(config, state_->filesystem.max_threads);
-  std::jthread read_ahead([this](const std::stop_token& stop) {
+  std::jthread starter([this](const std::stop_token& stop) {
     state_->ready.acquire();
-    if (!stop.stop_requested()) RaiseReadAhead();
+    if (stop.stop_requested()) return;
+    RaiseReadAhead();
+    if (state_->on_ready) state_->on_ready();
   });
   {
     const std::lock_guard lock(state_->mutex);
     state_->in_loop = true;
     state_->loop_thread = ::pthread_self();
   }
+  const LibfuseMessages messages;  // of this thread: why none of the serving threads could be started
   const int result = fuse_session_loop_mt(state_->session, config);
   {
     const std::lock_guard lock(state_->mutex);
     state_->in_loop = false;
   }
   state_->loop_left.notify_all();
-  read_ahead.request_stop();
+  starter.request_stop();
   state_->ready.release();
   fuse_loop_cfg_destroy(config);
   // An unmount cuts the connection, which a thread that is just taking a request sees as ECONNABORTED.
-  if (result < 0 && StillMounted()) return Status::FromErrno(-result, "the connection to the kernel failed");
+  if (result < 0 && StillMounted()) {
+    return Status::IoError("serving has failed: " + messages.TextOr(std::generic_category().message(-result).c_str()));
+  }
   return Status::Ok();
 }
 
@@ -180,16 +188,28 @@ bool FuseSession::Stop(std::chrono::milliseconds timeout) {
   return !state_->in_loop;
 }
 
+bool FuseSession::MayUnmount() const { return state_->mounted_as == ::geteuid(); }
+
 const FuseCounters& FuseSession::counters() const { return state_->filesystem.counters; }
 
-// The kernel starts with a window of 128 KiB, and nothing in the protocol raises it. Best effort: only root may.
+// The kernel starts with a window of 128 KiB, and nothing in the protocol raises it. When it takes the reply to INIT,
+// which this may overtake, it sets the window back: so it is looked at again. Best effort: only root may.
 void FuseSession::RaiseReadAhead() const {
   const std::string path = "/sys/class/bdi/" + std::to_string(state_->mounted.device_major) + ":" +
                            std::to_string(state_->mounted.device_minor) + "/read_ahead_kb";
   const std::string value = std::to_string(kReadAheadKib);
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.valid() || ::write(file.get(), value.data(), value.size()) < 0) {
-    spdlog::debug("read-ahead stays as it is: cannot write {}: {}", path, std::generic_category().message(errno));
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.valid()) {
+    spdlog::debug("read-ahead stays as it is: cannot open {}: {}", path, std::generic_category().message(errno));
+    return;
+  }
+  constexpr int kAttempts = 5;
+  for (int i = 0; i < kAttempts; ++i) {
+    if (::pwrite(file.get(), value.data(), value.size(), 0) < 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    char now[16] = {};
+    const ssize_t length = ::pread(file.get(), now, sizeof now, 0);
+    if (length > 0 && std::string_view(now, static_cast<std::size_t>(length)) == value + "\n") return;
   }
 }
 

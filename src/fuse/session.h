@@ -1,9 +1,11 @@
 // FuseSession: a view mounted on a directory and served until somebody unmounts it or stops the session.
 //
 // Life cycle: Create (nothing mounted yet) -> Mount -> Run (blocks) -> destructor. Whatever way it ends, the destructor
-// leaves nothing mounted. Mounted always: ro,nosuid,nodev,noexec,noatime,default_permissions. The last makes the kernel
-// check modes and owners itself, without which allow_other would let one user's check count for another.
-// Thread-safety: Stop and counters from any thread; everything else from one.
+// leaves nothing mounted, unless the process has dropped the privileges that it mounted with: it may not unmount then,
+// and who is left to do so finds a mount that is dead. Mounted always:
+// ro,nosuid,nodev,noexec,noatime,default_permissions. The last makes the kernel check modes and owners itself, without
+// which allow_other would let one user's check count for another. Thread-safety: Stop and counters from any thread;
+// everything else from one.
 #pragma once
 
 #include <chrono>
@@ -24,9 +26,12 @@ struct FuseOptions {
   std::string source_name;       // shown as the mount's source
   MountDescription description;  // shown by `shardfs status`, in .shardfs and as extended attributes
   AttributeOptions attributes;
-  bool allow_other = false;        // other users than the mounting one may look in
-  unsigned max_threads = 32;       // at least 1; serving threads, started as requests pile up
-  std::function<void()> on_ready;  // called once from a serving thread, when the kernel has opened the connection
+  bool allow_other = false;   // other users than the mounting one may look in
+  unsigned max_threads = 32;  // at least 1; serving threads, started as requests pile up
+  // Called once, from a thread that serves nothing, when the kernel has opened the connection and all that needs the
+  // privileges of the start is done: they may be dropped in it.
+  std::function<void()> on_ready;
+  std::function<void()> on_open;  // called for every file that is opened, from serving threads; cheap, throws nothing
 };
 
 class FuseSession {
@@ -45,6 +50,9 @@ class FuseSession {
 
   // Makes Run return, before or while it runs. False when requests in progress kept it from returning in time.
   bool Stop(std::chrono::milliseconds timeout);
+
+  // Whether this process is still the user that mounted.
+  bool MayUnmount() const;
 
   const FuseCounters& counters() const;
 
