@@ -16,10 +16,7 @@ namespace shardfs {
 namespace {
 
 void Detach(FileDescriptor& ready_pipe) {
-  ::setsid();
-  if (::chdir("/") != 0) PrintWarning("cannot change to /, so the directory of the mount command stays in use");
-  const FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), stream);
+  LeaveTerminal();
   // Nobody to hear it means that the command was killed: a mount that nobody was told of must not stay.
   if (::write(ready_pipe.get(), "R", 1) != 1) ::kill(::getpid(), SIGTERM);
   ready_pipe = FileDescriptor();
@@ -58,7 +55,15 @@ int WaitUntilReady(pid_t child, const FileDescriptor& ready_pipe, const std::fun
 
 }  // namespace
 
+void LeaveTerminal() {
+  ::setsid();
+  if (::chdir("/") != 0) PrintWarning("cannot change to /, so the directory of the mount command stays in use");
+  const FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), stream);
+}
+
 int RunAsDaemon(const std::function<int(const ReadyNotifier&)>& serve, const std::function<Status()>& check) {
+  ::signal(SIGCHLD, SIG_DFL);  // who starts us may have it ignored, and then no child can be waited for
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return ExitCodeOf(Status::FromErrno(errno, "cannot make a pipe"));
   FileDescriptor read_end(ends[0]);

@@ -11,6 +11,9 @@ namespace shardfs {
 // "/", and its standard streams lead nowhere.
 using ReadyNotifier = std::function<void()>;
 
+// Makes a process one of the background: no terminal, "/" as its working directory, standard streams that lead nowhere.
+void LeaveTerminal();
+
 // Forks. The child runs `serve`, whose result is its exit code, and keeps standard error until it calls the notifier.
 // The parent waits for that, runs `check`, and returns 0; or, when the child ends first or the check fails, prints why
 // (unless the child has) and returns the exit code. Call it before any thread is started. In the child, returns what

@@ -78,6 +78,7 @@ int Main(int argc, char** argv) {
 }  // namespace shardfs
 
 int main(int argc, char** argv) {
+  shardfs::KeepStandardStreamsOpen();
   try {
     return shardfs::Main(argc, argv);
   } catch (const std::bad_alloc&) {

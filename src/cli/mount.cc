@@ -1,17 +1,13 @@
 // shardfs mount: shows a checkpoint's view on a directory.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -23,10 +19,9 @@
 #include "cli/mount_point.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/serve.h"
 #include "cli/service_notify.h"
-#include "cli/stop_signals.h"
-#include "fuse/mount_table.h"
-#include "fuse/session.h"
+#include "cli/supervisor.h"
 
 namespace shardfs {
 namespace {
@@ -42,12 +37,7 @@ struct MountArguments {
   std::string directory_mode = "0550";
   unsigned threads = 0;  // 0: DefaultThreads
   std::string log_file;
-};
-
-// What is known before anything is started.
-struct MountRequest {
-  std::string mount_point;  // canonical
-  FuseOptions options;
+  std::string run_as;  // as typed; empty: whoever mounts
 };
 
 // Ranks fault pages at once, and each waits for its own: threads are there to wait, so many more than cores.
@@ -75,6 +65,10 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
   request.options.attributes.uid = arguments.uid;
   request.options.attributes.gid = arguments.gid;
   request.options.allow_other = arguments.allow_other;
+  if (!arguments.run_as.empty()) {
+    if (::geteuid() != 0) return Status::InvalidArgument("--run-as gives up root, and this is not root; leave it out");
+    SHARDFS_ASSIGN_OR_RETURN(request.run_as, ParseAccount(arguments.run_as));
+  }
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
   SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.common.source));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
@@ -84,64 +78,6 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
     PrintWarning(warning);
   }
   return request;
-}
-
-// Why a mount that asked for allow_other may have been refused, if that is why.
-std::string AllowOtherHint(const FuseOptions& options) {
-  if (!options.allow_other || ::geteuid() == 0) return "";
-  std::ifstream config("/etc/fuse.conf");
-  for (std::string line; std::getline(config, line);) {
-    if (line.starts_with("user_allow_other")) return "";
-  }
-  return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
-}
-
-std::int64_t NewestTime(const Checkpoint& checkpoint) {
-  std::int64_t newest = 0;
-  for (const auto& file : checkpoint.files()) newest = std::max(newest, file->mtime_ns());
-  return newest;
-}
-
-// Mounts and serves until the end; the exit code. `on_ready` is called once the mount answers.
-int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier& on_ready) {
-  StopSignals signals;
-  std::string source;
-  std::string summary;
-  std::shared_ptr<const VirtualTree> tree;
-  std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;
-  {
-    Result<View> view = BuildView(common);
-    if (!view.ok()) return ExitCodeOf(view.status());
-    source = view->checkpoint->path();
-    summary = view->layout.summary;
-    tree = view->layout.tree;
-    nonzero_offset_reads = view->layout.nonzero_offset_reads;
-    request.options.attributes.time_ns = NewestTime(*view->checkpoint);
-    request.options.description = DescribeMount(*view, request.options);
-  }
-  request.options.source_name = source;
-  request.options.on_ready = on_ready;
-  const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(tree, request.options);
-  if (!session.ok()) return ExitCodeOf(session.status());
-
-  signals.Attach(**session, request.mount_point);
-  Status status = (*session)->Mount(request.mount_point);
-  if (!status.ok()) {
-    signals.Detach();
-    return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(request.options)));
-  }
-  spdlog::info("mounted {} on {}: {}", source, request.mount_point, summary);
-  status = (*session)->Run();
-  NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
-  signals.Detach();
-  const FuseCounters& counters = (*session)->counters();
-  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", request.mount_point, counters.reads(),
-               counters.read_bytes(), counters.read_errors());
-  if (nonzero_offset_reads != nullptr && nonzero_offset_reads->load() > 0) {
-    spdlog::warn("{} reads met a weight_offset that is not zero", nonzero_offset_reads->load());
-  }
-  if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
-  return ToExitCode(status.code());
 }
 
 // Waits for the file system's first answers, as any user of it would get them.
@@ -157,7 +93,24 @@ Status CheckAnswers(const std::string& mount_point, dev_t device_before) {
   return Status::Ok();
 }
 
+// Serves in this process, or, as another user, in a child of it. `on_ready` is called in this process, which a service
+// manager listens to and a terminal waits for.
+int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, const ReadyNotifier& on_ready) {
+  if (!request.run_as) return Serve(arguments.common, request, on_ready);
+  const auto serve = [&](const ReadyNotifier& ready) {
+    return Serve(arguments.common, request, [&] {
+      if (!arguments.foreground) LeaveTerminal();
+      ready();
+    });
+  };
+  return Supervise(request.mount_point, serve, on_ready);
+}
+
 int RunMount(const MountArguments& arguments) {
+  // Without root, fusermount3 has to gain some.
+  if (::geteuid() == 0) {
+    if (const Status status = ForbidNewPrivileges(); !status.ok()) return ExitCodeOf(status);
+  }
   const Result<MountRequest> request = Prepare(arguments);
   if (!request.ok()) return ExitCodeOf(request.status());
   if (arguments.foreground) {
@@ -166,14 +119,14 @@ int RunMount(const MountArguments& arguments) {
     // Whichever process and thread comes to call it, this one is the service.
     const std::string ready =
         fmt::format("READY=1\nMAINPID={}\nSTATUS=serving {} on {}", ::getpid(), source, request->mount_point);
-    return Serve(arguments.common, *request, [&ready] { NotifyServiceOrWarn(ready); });
+    return ServeAsAsked(arguments, *request, [&ready] { NotifyServiceOrWarn(ready); });
   }
 
   ::unsetenv("NOTIFY_SOCKET");  // a service that mounts in the background is ready when it says so itself
   const std::string& mount_point = request->mount_point;
   struct stat before {};
   if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));
-  return RunAsDaemon([&](const ReadyNotifier& ready) { return Serve(arguments.common, *request, ready); },
+  return RunAsDaemon([&](const ReadyNotifier& ready) { return ServeAsAsked(arguments, *request, ready); },
                      [&] { return CheckAnswers(mount_point, before.st_dev); });
 }
 
@@ -195,6 +148,9 @@ Command AddMountCommand(CLI::App& program) {
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   command->add_option("--log-file", arguments->log_file, "Log of the daemon (default: syslog)")->type_name("FILE");
+  command
+      ->add_option("--run-as", arguments->run_as, "As root: serve as this user once it is mounted, without privileges")
+      ->type_name("USER[:GROUP]");
   return {command, [arguments] { return RunMount(*arguments); }};
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "fuse/dead_mount.h"
 #include "fuse/mount_table.h"
 
 namespace shardfs {
@@ -74,6 +75,10 @@ Result<std::string> CheckMountPoint(const std::string& mount_point, const std::s
   const std::string& path = *canonical;
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(path));
   if (mounted) {
+    if (mounted->type == kShardfsType && IsDeadMount(path)) {
+      return Status::InvalidArgument("the mountpoint " + path + " is a mount already, and a dead one: its daemon has " +
+                                     "ended; run `shardfs umount " + path + "`, then mount again");
+    }
     return Status::InvalidArgument("the mountpoint " + path + " is a mount already (" + mounted->type + " of " +
                                    mounted->source + "); unmount it first, or choose another directory");
   }

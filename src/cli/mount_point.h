@@ -11,7 +11,7 @@
 namespace shardfs {
 
 // The canonical path of `mount_point`, or why it cannot be used (kInvalidArgument): it is missing, no directory, a
-// symbolic link, a mount already, inside `source`, around `source`, or not empty. Never touches a mount that is there.
+// symbolic link, a mount already, inside `source`, around `source`, or not empty. May start a thread when it refuses.
 Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source);
 
 // What MindIE would refuse of a model in `path` with these modes (spec/mindie-weight-sharder.md, section 6). Others may

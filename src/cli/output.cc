@@ -1,5 +1,8 @@
 #include "cli/output.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 
@@ -14,6 +17,14 @@ void PrintLine(std::string line) {
 }
 
 }  // namespace
+
+void KeepStandardStreamsOpen() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
 
 void PrintError(std::string_view message) { PrintLine("shardfs: " + std::string(message)); }
 

@@ -7,6 +7,10 @@
 
 namespace shardfs {
 
+// Opens what is closed of the standard streams on /dev/null. Before anything else is opened: it would get their
+// numbers, and messages would then be written into it.
+void KeepStandardStreamsOpen();
+
 // "shardfs: <message>"
 void PrintError(std::string_view message);
 

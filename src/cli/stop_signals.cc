@@ -70,6 +70,7 @@ void StopSignals::Watch() {
     return std::max(until, std::chrono::milliseconds::zero());
   };
   std::string mount_point;
+  bool may_unmount = false;
   {
     const std::lock_guard lock(mutex_);
     if (session_ == nullptr) {
@@ -78,9 +79,10 @@ void StopSignals::Watch() {
     }
     session_->Stop(left());
     mount_point = mount_point_;
+    may_unmount = session_->MayUnmount();
   }
   if (Finished(static_cast<int>(left().count()))) return;
-  const Status status = Unmount(mount_point, UnmountMode::kLazy);
+  const Status status = may_unmount ? Unmount(mount_point, UnmountMode::kLazy) : Status::Ok();
   spdlog::error("reads from the source hang, so the mount on {} is given up{}{}", mount_point, status.ok() ? "" : ": ",
                 status.message());
   ::_exit(1);

@@ -13,8 +13,8 @@ namespace shardfs {
 
 // Construct it before any other thread exists: threads inherit the mask that keeps these signals for the watcher.
 // While no session is attached, a signal ends the process at once, with exit code 1. With one, it is stopped and its
-// owner unmounts; if that takes more than 4 seconds (a source that hangs), the watcher detaches the mount and ends the
-// process. Thread-safety: Attach and Detach from one thread.
+// owner unmounts; if that takes more than 4 seconds (a source that hangs), the watcher detaches the mount (where this
+// process may) and ends the process. Thread-safety: Attach and Detach from one thread.
 class StopSignals {
  public:
   StopSignals();

@@ -74,7 +74,8 @@ TEST_F(UmountCommandTest, TakesADeadMountAway) {
   ASSERT_EQ(errno, ENOTCONN);
   const ProgramResult again = RunShardfs(GoldenArguments("mount", {point_}));
   EXPECT_EQ(again.exit_code, 2);
-  EXPECT_THAT(again.err, HasSubstr("is a mount already"));
+  EXPECT_THAT(again.err,
+              HasSubstr("is a mount already, and a dead one: its daemon has ended; run `shardfs umount " + point_));
   EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
   EXPECT_FALSE(IsMounted(point_));
 }
