@@ -1,0 +1,186 @@
+#include "faults/fault_mount.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "fuse/fuse_available.h"
+#include "fuse/mount_table.h"
+#include "shardfs/base/file_descriptor.h"
+#include "shardfs/layout/layout.h"
+
+namespace shardfs {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+
+Child::Child(const std::function<int()>& body) : pid_(::fork()) {
+  if (pid_ == 0) ::_exit(body());
+}
+
+Child::~Child() {
+  if (pid_ <= 0 || status_ != -1) return;
+  Signal(SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+void Child::Signal(int number) const { ::kill(pid_, number); }
+
+bool Child::EndsWithin(std::chrono::milliseconds time) {
+  return WaitUntil([this] { return status_ != -1 || ::waitpid(pid_, &status_, WNOHANG) == pid_; }, time);
+}
+
+bool WaitUntil(const std::function<bool()>& condition, std::chrono::milliseconds time) {
+  const auto deadline = steady_clock::now() + time;
+  while (!condition()) {
+    if (steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+bool IsMounted(const std::string& path) {
+  const auto entry = FindMount(path);
+  return entry.ok() && entry->has_value();
+}
+
+std::string ReadTextOf(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<pid_t> ProcessesNaming(const std::string& text) {
+  std::vector<pid_t> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string command_line = ReadTextOf(entry.path() / "cmdline");
+    const std::string program = command_line.substr(0, command_line.find('\0'));
+    if (program.ends_with("shardfs") && command_line.find(text) != std::string::npos) {
+      found.push_back(std::stoi(name));
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::size_t Occurrences(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+ProgramResult RunScript(const std::string& script, const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  std::vector<std::string> words = {"bash", "-c", script, "script"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  Child child([&] {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::execvp(argv[0], argv.data());
+    return 127;
+  });
+  ::close(ends[1]);
+  ProgramResult result;
+  char buffer[4096];
+  for (ssize_t count = 0; (count = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
+    result.out.append(buffer, static_cast<std::size_t>(count));
+  }
+  ::close(ends[0]);
+  if (child.EndsWithin(std::chrono::minutes(1)) && WIFEXITED(child.Status())) {
+    result.exit_code = WEXITSTATUS(child.Status());
+  }
+  return result;
+}
+
+std::string WhereUsersMayMount(const std::string& user, const std::string& then) {
+  const std::string entry = "somebody:x:" + user + ":" + user + "::/:/bin/sh";
+  return "exec unshare --mount --propagation private bash -c '"
+         "mount -t tmpfs none /mnt && mknod -m 0666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse || exit 99\n"
+         "(cat /etc/passwd; echo " +
+         entry + ") > /mnt/passwd && mount --bind /mnt/passwd /etc/passwd || exit 99\n" + then + "' script \"$@\"";
+}
+
+ReadOutcome ReadPastTheCache(const fs::path& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  if (!file.valid()) return {"", errno};
+  ReadOutcome outcome;
+  std::string buffer(1 << 20, '\0');
+  for (;;) {
+    const ssize_t count = ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(outcome.bytes.size()));
+    if (count < 0) return {"", errno};
+    if (count == 0) return outcome;
+    outcome.bytes.append(buffer, 0, static_cast<std::size_t>(count));
+  }
+}
+
+namespace {
+
+std::shared_ptr<const VirtualTree> ViewOf(const std::string& source) {
+  const auto checkpoint = Checkpoint::Open(source);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+  LayoutOptions options;
+  options.parallel.dp = options.parallel.tp = options.parallel.moe_tp = options.parallel.moe_ep = 2;
+  options.mtp = true;
+  auto layout = FindLayout("mindie")->Build(*checkpoint, options);
+  EXPECT_TRUE(layout.ok()) << layout.status();
+  return layout->tree;
+}
+
+}  // namespace
+
+void MountFaults::SetUp() {
+  SHARDFS_REQUIRE_FUSE();
+  fs::copy(GoldenCase() + "/source", source_);
+}
+
+std::vector<std::string> MountFaults::MountArguments(std::vector<std::string> more) const {
+  std::vector<std::string> arguments = {"mount",    source_, point_,     "--dp", "2",     "--tp",       "2",
+                                        "--moe-tp", "2",     "--moe-ep", "2",    "--mtp", "--log-file", log_};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+void MountFaults::Mount(const std::vector<std::string>& more) const {
+  const ProgramResult result = RunShardfs(MountArguments(more));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+}
+
+std::map<std::string, std::string> MountFaults::ExpectedFiles() const {
+  const auto tree = ViewOf(source_);
+  std::map<std::string, std::string> files;
+  for (NodeId id = 0; id < tree->size(); ++id) {
+    if (tree->node(id).is_directory()) continue;
+    const VirtualFile& file = *tree->node(id).file;
+    std::string bytes(file.size(), '\0');
+    EXPECT_TRUE(file.ReadAt(0, std::as_writable_bytes(std::span(bytes))).ok());
+    files[tree->PathOf(id)] = std::move(bytes);
+  }
+  return files;
+}
+
+std::set<std::string> MountFaults::FilesFedBy(const std::string& source_file) const {
+  const auto tree = ViewOf(source_);
+  std::set<std::string> files;
+  for (NodeId id = 0; id < tree->size(); ++id) {
+    if (tree->node(id).is_directory()) continue;
+    const VirtualFile& file = *tree->node(id).file;
+    file.VisitSources(0, file.size(), [&](const SourceSpan& span) {
+      if (span.source->name() == source_file) files.insert(tree->PathOf(id));
+    });
+  }
+  return files;
+}
+
+}  // namespace shardfs
