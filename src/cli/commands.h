@@ -20,5 +20,6 @@ Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
+Command AddCheckMindieCommand(CLI::App& program);
 
 }  // namespace shardfs

@@ -64,7 +64,8 @@ int Main(int argc, char** argv) {
   program.require_subcommand(1);
   const std::vector<Command> commands{AddMountCommand(program),       AddUmountCommand(program),
                                       AddMaterializeCommand(program), AddPlanCommand(program),
-                                      AddVerifyCommand(program),      AddStatusCommand(program)};
+                                      AddVerifyCommand(program),      AddStatusCommand(program),
+                                      AddCheckMindieCommand(program)};
   if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
   try {
     program.parse(argc, argv);

@@ -123,6 +123,7 @@ Command AddMaterializeCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("materialize", "Write the files of a view to a directory");
   const auto arguments = std::make_shared<MaterializeArguments>();
   AddCommonOptions(*app, arguments->common);
+  arguments->common.directory = &arguments->destination;
   app->add_option("DEST", arguments->destination, "Directory to make, an empty one, or one to go on with")->required();
   AddRankOptions(*app, "Write only what", arguments->ranks);
   app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("UID");

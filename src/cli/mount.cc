@@ -136,6 +136,7 @@ Command AddMountCommand(CLI::App& program) {
   CLI::App* command = program.add_subcommand("mount", "Show a view of a checkpoint on a directory");
   auto arguments = std::make_shared<MountArguments>();
   AddCommonOptions(*command, arguments->common);
+  arguments->common.directory = &arguments->mount_point;
   command->add_option("MOUNTPOINT", arguments->mount_point, "Empty directory to mount on")->required();
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
   command->add_flag("--allow-other", arguments->allow_other, "Let other users in, as the modes allow");

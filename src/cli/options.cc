@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "cli/mindie_config.h"
 #include "cli/output.h"
 #include "shardfs/parallel/rank_table.h"
 
@@ -86,6 +87,11 @@ void AddCommonOptions(CLI::App& command, CommonOptions& options) {
   command.add_option("--config", options.config_file, "JSON file of these settings, under the same names")
       ->group(kGroup)
       ->type_name("FILE");
+  command
+      .add_option(BothSpellings("mindie-config"), options.mindie_config,
+                  "MindIE Server's config.json, to take the parallel sizes from")
+      ->group(kGroup)
+      ->type_name("FILE");
 }
 
 Result<ResolvedOptions> Resolve(const CommonOptions& options) {
@@ -99,6 +105,15 @@ Result<ResolvedOptions> Resolve(const CommonOptions& options) {
   SHARDFS_RETURN_IF_ERROR(CheckSizes(settings));
 
   ResolvedOptions resolved;
+  std::optional<std::int64_t> nodes;  // as MindIE's configuration implies them
+  if (!options.mindie_config.empty()) {
+    const std::string directory = options.directory == nullptr ? "" : *options.directory;
+    SHARDFS_ASSIGN_OR_RETURN(MindieSettings mindie,
+                             ApplyMindieConfig(options.mindie_config, directory, std::move(settings)));
+    settings = std::move(mindie.settings);
+    nodes = mindie.nodes;
+    resolved.warnings = std::move(mindie.warnings);
+  }
   resolved.source = options.source;
   resolved.layout = settings.layout.value_or(kDefaultLayout);
   LayoutOptions& layout = resolved.options;
@@ -109,7 +124,9 @@ Result<ResolvedOptions> Resolve(const CommonOptions& options) {
   layout.parallel.moe_ep = SizeOf(settings.moe_ep);
   layout.parallel.sp = SizeOf(settings.sp);
   layout.parallel.cp = SizeOf(settings.cp);
-  if (settings.rank_table) {
+  if (nodes) {
+    layout.parallel.nodes = *nodes;
+  } else if (settings.rank_table) {
     SHARDFS_ASSIGN_OR_RETURN(layout.parallel.nodes, ReadRankTableServerCount(*settings.rank_table));
   }
   layout.mtp = settings.mtp.value_or(layout.mtp);
@@ -126,6 +143,7 @@ Result<View> BuildView(const CommonOptions& options) {
   if (layout == nullptr) {
     return Status::InvalidArgument("there is no layout '" + resolved.layout + "'; there is " + KnownLayouts());
   }
+  for (const std::string& warning : resolved.warnings) PrintWarning(warning);
   View view;
   SHARDFS_ASSIGN_OR_RETURN(view.checkpoint, Checkpoint::Open(resolved.source));
   SHARDFS_ASSIGN_OR_RETURN(view.layout, layout->Build(view.checkpoint, resolved.options));

@@ -22,6 +22,9 @@ struct CommonOptions {
   std::string max_shard_size;            // as typed; empty when not given
   std::vector<std::string> assignments;  // -O NAME=VALUE, as typed
   std::string config_file;               // empty when not given
+  std::string mindie_config;             // the same
+  // Where the view will be, as typed: a member of the subcommand's arguments; null for one that shows it nowhere.
+  const std::string* directory = nullptr;
 };
 
 // What the three origins come to.
@@ -29,6 +32,7 @@ struct ResolvedOptions {
   std::string source;
   std::string layout;
   LayoutOptions options;
+  std::vector<std::string> warnings;
 };
 
 // A checkpoint and the view of it.
@@ -41,8 +45,8 @@ struct View {
 // Registers SOURCE and the layout options on a subcommand.
 void AddCommonOptions(CLI::App& command, CommonOptions& options);
 
-// Merges command line, environment and configuration file. kInvalidArgument names the setting that is wrong and where
-// it came from.
+// Merges command line, environment and configuration file, and completes them from MindIE's configuration.
+// kInvalidArgument names the setting that is wrong and where it came from.
 Result<ResolvedOptions> Resolve(const CommonOptions& options);
 
 // Resolve, then opens the checkpoint, builds the layout, and prints the warnings of both to stderr. Starts threads.

@@ -171,6 +171,7 @@ Command AddVerifyCommand(CLI::App& program) {
       "With DIR alone (and --quick, --threads, --json), DIR is checked against its manifest, without the source.");
   const auto arguments = std::make_shared<VerifyArguments>();
   AddCommonOptions(*app, arguments->common);
+  arguments->common.directory = &arguments->directory;
   app->add_option("DIR", arguments->directory,
                   "Output of weight_sharder or materialize, or a mount. With one directory only, that is checked "
                   "against the manifest that materialize left in it, without the source");
