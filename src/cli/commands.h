@@ -21,5 +21,6 @@ Command AddPlanCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
 Command AddCheckMindieCommand(CLI::App& program);
+Command AddDoctorCommand(CLI::App& program);
 
 }  // namespace shardfs

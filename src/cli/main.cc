@@ -65,7 +65,7 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands{AddMountCommand(program),       AddUmountCommand(program),
                                       AddMaterializeCommand(program), AddPlanCommand(program),
                                       AddVerifyCommand(program),      AddStatusCommand(program),
-                                      AddCheckMindieCommand(program)};
+                                      AddCheckMindieCommand(program), AddDoctorCommand(program)};
   if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
   try {
     program.parse(argc, argv);

@@ -1,0 +1,88 @@
+// shardfs doctor: checks the machine, and says what to type where it is not ready.
+#include "cli/doctor.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/plan_report.h"
+
+namespace shardfs {
+namespace {
+
+struct DoctorArguments {
+  CommonOptions common;
+  std::string mount_point;
+  std::optional<std::uint32_t> nodes;
+  uid_t mindie_user = ::geteuid();
+  bool json = false;
+};
+
+bool SaysSizes(const CommonOptions& common) {
+  if (!common.config_file.empty() || !common.mindie_config.empty()) return true;
+  return std::any_of(SizeSettings().begin(), SizeSettings().end(),
+                     [&common](const SizeSetting& size) { return (common.settings.*size.member).has_value(); });
+}
+
+void Describe(const Checkpoint& checkpoint, DoctorTask& task) {
+  task.source_files = checkpoint.files().size();
+  task.source_bytes = checkpoint.total_tensor_bytes();
+}
+
+// What the source says, with a plan where sizes are given.
+Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
+  if (!SaysSizes(arguments.common)) {
+    const auto checkpoint = Checkpoint::Open(arguments.common.source);
+    if (!checkpoint.ok()) return Wrong("plan", std::string(checkpoint.status().message()), "correct what it names");
+    Describe(**checkpoint, task);
+    return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
+                  "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
+  }
+  const auto view = BuildView(arguments.common);
+  if (!view.ok()) return Wrong("plan", std::string(view.status().message()), "correct what it names");
+  Describe(*view->checkpoint, task);
+  const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->layout.nodes, 1u));
+  const auto report = MakePlanReport(*view, nodes, false);
+  if (!report.ok()) return Wrong("plan", std::string(report.status().message()), "give another --nnodes");
+  task.node_bytes = 0;
+  for (const PlanNode& node : report->nodes) task.node_bytes = std::max(*task.node_bytes, node.bytes);
+  return Ok("plan", view->layout.summary);
+}
+
+int RunDoctor(const DoctorArguments& arguments) {
+  DoctorTask task;
+  task.source = arguments.common.source;
+  task.mindie_user = arguments.mindie_user;
+  if (!arguments.mount_point.empty()) {
+    const auto canonical = CanonicalMountPath(arguments.mount_point);
+    std::error_code error;
+    task.mount_point = canonical.ok() ? *canonical : std::filesystem::absolute(arguments.mount_point, error).string();
+  }
+  std::optional<Finding> plan;
+  if (!task.source.empty()) plan = ExamineSource(arguments, task);
+  std::vector<Finding> findings = Examine(DoctorSystem(), task);
+  if (plan) findings.push_back(std::move(*plan));
+  return ReportFindings(findings, arguments.json);
+}
+
+}  // namespace
+
+Command AddDoctorCommand(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("doctor", "Check this machine, and say what to type where it is not ready");
+  const auto arguments = std::make_shared<DoctorArguments>();
+  AddCommonOptions(*app, arguments->common);
+  app->get_option("SOURCE")->required(false);
+  arguments->common.directory = &arguments->mount_point;
+  app->add_option("MOUNTPOINT", arguments->mount_point, "Where to mount, or a place in tmpfs to materialize into");
+  app->add_option("--nnodes", arguments->nodes, "Servers among which the ranks are shared (default: the rank table's)")
+      ->type_name("M");
+  app->add_option("--uid", arguments->mindie_user, "User that MindIE runs as (default: the user who runs this)")
+      ->type_name("UID");
+  app->add_flag("--json", arguments->json, "Print the result as JSON");
+  return {app, [arguments] { return RunDoctor(*arguments); }};
+}
+
+}  // namespace shardfs
