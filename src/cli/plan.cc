@@ -1,16 +1,21 @@
 // shardfs plan: prints, from headers alone, what a view consists of and what each rank and node loads.
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/offset_check.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/plan_html.h"
 #include "cli/plan_report.h"
+#include "cli/text_file.h"
 
 namespace shardfs {
 namespace {
@@ -21,10 +26,43 @@ struct PlanOptions {
   bool sources = false;
   bool check = false;
   bool json = false;
+  std::string html;  // where to; empty for none
 };
 
 nlohmann::ordered_json ToJson(const OffsetCheck& check) {
   return {{"tensors", check.tensors}, {"nonzero_tensors", check.nonzero_tensors}, {"first_nonzero", check.first}};
+}
+
+// As it was typed, as far as a shell would take it again.
+std::string CommandLine() {
+  const auto words = ReadTextFile("/proc/self/cmdline");
+  std::istringstream stream(words.ok() ? *words : "shardfs plan");
+  std::string line;
+  for (std::string word; std::getline(stream, word, '\0');) {
+    const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$`&;|<>()*?[]#~!{}") == std::string::npos;
+    // A quote within quotes: end them, an escaped quote, begin them again.
+    for (std::size_t at = 0; !plain && (at = word.find('\'', at)) != std::string::npos; at += 4)
+      word.replace(at, 1, "'\\''");
+    line += (line.empty() ? "" : " ") + (plain ? word : "'" + word + "'");
+  }
+  return line;
+}
+
+// Of the layout whose cut the page can show rank by rank.
+std::optional<MindieMapping> MappingOf(const CommonOptions& common) {
+  const auto resolved = Resolve(common);
+  if (!resolved.ok() || resolved->layout != "mindie") return std::nullopt;
+  const auto mapping = MindieMapping::Create(resolved->options.parallel);
+  return mapping.ok() ? std::optional(*mapping) : std::nullopt;
+}
+
+Status WritePage(const PlanOptions& options, const View& view, const PlanReport& report) {
+  const PlanPicture picture = MakePlanPicture(view, report, MappingOf(options.common));
+  const std::string page = FormatPlanPage(view, report, picture, CommandLine());
+  errno = 0;
+  std::ofstream file(options.html, std::ios::binary | std::ios::trunc);
+  file << page << std::flush;
+  return file.good() ? Status::Ok() : Status::FromErrno(errno, "cannot write " + options.html);
 }
 
 int RunPlan(const PlanOptions& options) {
@@ -38,6 +76,10 @@ int RunPlan(const PlanOptions& options) {
     auto checked = CheckOffsets(*view->layout.tree);
     if (!checked.ok()) return ExitCodeOf(checked.status());
     offsets = std::move(checked).value();
+  }
+  if (!options.html.empty()) {
+    const Status written = WritePage(options, *view, *report);
+    if (!written.ok()) return ExitCodeOf(Status::IoError(std::string(written.message())));
   }
   if (options.json) {
     nlohmann::ordered_json json = PlanToJson(*view, *report);
@@ -63,6 +105,7 @@ Command AddPlanCommand(CLI::App& program) {
   app->add_flag("--sources", options->sources, "Show what each file is made of");
   app->add_flag("--check", options->check, "Also read every weight_offset and say which are not zero");
   app->add_flag("--json", options->json, "Print JSON");
+  app->add_option("--html", options->html, "Also write a page that shows it, for a browser")->type_name("FILE");
   return {app, [options] { return RunPlan(*options); }};
 }
 

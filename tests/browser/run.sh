@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Shows the page of `shardfs plan --html` to headless Chromium (page_test.mjs says what it looks at). Needs nodejs, npm
+# and chromium (mount-scripts/install-dependencies.sh --browser) and, the first time, the npm registry. Without one of
+# them it is skipped: exit code 77.
+set -euo pipefail
+
+usage() {
+  cat <<'EOT'
+Usage: tests/browser/run.sh SHARDFS [WORK_DIRECTORY]
+
+  SHARDFS          the program (build/src/cli/shardfs)
+  WORK_DIRECTORY   keeps the packages and the screenshots (default: a new one, removed at the end)
+EOT
+}
+
+if (($# < 1)) || [[ $1 == --help ]]; then
+  usage
+  exit $(($# < 1 ? 2 : 0))
+fi
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+shardfs=$(realpath "$1")
+work=${2:-}
+if [[ -z $work ]]; then
+  work=$(mktemp -d "${TMPDIR:-/tmp}/shardfs-browser-XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+fi
+
+skip() {
+  echo "tests/browser/run.sh: skipped: $1" >&2
+  exit 77
+}
+
+command -v node >/dev/null || skip "there is no node"
+command -v npm >/dev/null || skip "there is no npm"
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "there is no chromium"
+
+mkdir -p "$work/screenshots"
+cp "$here/package.json" "$here/package-lock.json" "$here/page_test.mjs" "$work"
+cd "$work"
+if [[ ! -e node_modules/axe-core/axe.min.js || ! -e node_modules/playwright-core/package.json ]]; then
+  timeout 120 npm ci --no-audit --no-fund --fetch-retries=0 >npm.log 2>&1 || skip "npm cannot fetch the packages: $(tail -n 1 npm.log)"
+fi
+
+golden=$here/../golden/mindie/bf16_dp2tp8_mtp4ep4
+"$shardfs" plan "$golden/source" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp --nnodes 2 --html "$work/plan.html" >/dev/null
+timeout 100 node page_test.mjs "$chromium" "$work/plan.html" "$work/screenshots"
