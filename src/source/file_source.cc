@@ -27,6 +27,9 @@ std::int64_t ModificationTime(const struct stat& attributes) {
   return std::int64_t{attributes.st_mtim.tv_sec} * 1'000'000'000 + attributes.st_mtim.tv_nsec;
 }
 
+// Of the mapping, for Populate.
+constexpr std::uint64_t kPopulateBytes = std::uint64_t{64} << 10;
+
 Status OpenError(int error_number, int directory_fd, const std::string& name) {
   std::array<char, PATH_MAX> target;
   if (error_number == ENOENT) {
@@ -78,7 +81,10 @@ Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std
   if (source->size_ != 0) {
     // The mapping only saves copies: without one (address space limited, a file system that cannot) ReadAt serves.
     void* mapping = ::mmap(nullptr, source->size_, PROT_READ, MAP_SHARED, source->fd_.get(), 0);
-    if (mapping != MAP_FAILED) source->mapping_ = static_cast<const std::byte*>(mapping);
+    if (mapping != MAP_FAILED) {
+      source->mapping_ = static_cast<const std::byte*>(mapping);
+      source->populated_ = std::make_unique<std::atomic<std::uint64_t>[]>(source->size_ / kPopulateBytes / 64 + 1);
+    }
   }
   return source;
 }
@@ -89,6 +95,34 @@ FileSource::~FileSource() {
 
 std::span<const std::byte> FileSource::Mapped() const {
   return mapping_ == nullptr ? std::span<const std::byte>{} : std::span<const std::byte>{mapping_, size_};
+}
+
+void FileSource::Populate(std::uint64_t offset, std::uint64_t size) const {
+  if (mapping_ == nullptr || offset >= size_ || size == 0) return;
+  const std::uint64_t end = offset + std::min(size, size_ - offset);
+  const auto bit_of = [](std::uint64_t block) { return std::uint64_t{1} << (block % 64); };
+  const auto is_done = [&](std::uint64_t block) {
+    return (populated_[block / 64].load(std::memory_order_relaxed) & bit_of(block)) != 0;
+  };
+  std::uint64_t block = offset / kPopulateBytes;
+  const std::uint64_t behind = (end + kPopulateBytes - 1) / kPopulateBytes;
+  while (block < behind) {
+    if (is_done(block)) {
+      ++block;
+      continue;
+    }
+    const std::uint64_t first = block;
+    while (block < behind && !is_done(block)) ++block;
+    const std::uint64_t from = std::max(first * kPopulateBytes, offset / kPageBytes * kPageBytes);
+    const std::uint64_t to = std::min(block * kPopulateBytes, end);
+    // Kernels before 5.14 do not know this advice: there, and where it fails, pages are faulted in as they are touched.
+    if (::madvise(const_cast<std::byte*>(mapping_ + from), to - from, MADV_POPULATE_READ) != 0) return;
+    // Blocks that are covered in part only are asked for again by their other part.
+    for (std::uint64_t full = first; full < block; ++full) {
+      const bool covered = full * kPopulateBytes >= from && std::min((full + 1) * kPopulateBytes, size_) <= to;
+      if (covered) populated_[full / 64].fetch_or(bit_of(full), std::memory_order_relaxed);
+    }
+  }
 }
 
 Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {

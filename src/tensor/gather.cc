@@ -102,14 +102,18 @@ Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<
     });
     return status;
   }
+  // What is left out beyond this is a pattern that touches a few pages here and there.
+  constexpr std::uint64_t kMaxPopulateBytes = std::uint64_t{256} << 20;
+  const auto [first, bytes] = pattern.Bounds(offset, destination.size());
+  if (bytes <= kMaxPopulateBytes) pattern.source->Populate(first, bytes);
   const bool whole =
       WithFaultGuard([&] { GatherMapped(pattern, mapped.data(), offset, destination.size(), destination.data()); });
   // A truncated file shows zeros up to the end of its last page before it faults: only the guard behind the copy
   // tells those from bytes.
   SHARDFS_RETURN_IF_ERROR(pattern.source->CheckUnchanged());
   if (!whole) {
-    return Status::IoError(fmt::format("{}: a mapped page near byte {} could not be read", pattern.source->name(),
-                                       pattern.Bounds(offset, destination.size()).first));
+    return Status::IoError(
+        fmt::format("{}: a mapped page near byte {} could not be read", pattern.source->name(), first));
   }
   return Status::Ok();
 }

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "shardfs/source/fault_guard.h"
@@ -142,6 +144,48 @@ TEST_F(FileSourceTest, TheMappingOfATruncatedFileIsGuarded) {
   char byte = 0;
   EXPECT_FALSE(WithFaultGuard([&] { std::memcpy(&byte, source->Mapped().data() + 9'000, 1); }));
   ExpectChanged(source->CheckUnchanged(), "was 10000 bytes and is 0");
+}
+
+// How many pages of [begin, begin + size) this process has in its page tables (proc(5), pagemap).
+std::size_t PagesMapped(const std::byte* begin, std::size_t size) {
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::ifstream map("/proc/self/pagemap", std::ios::binary);
+  map.seekg(static_cast<std::streamoff>(reinterpret_cast<std::uintptr_t>(begin) / page * 8));
+  std::size_t mapped = 0;
+  for (std::size_t done = 0; done < size; done += page) {
+    std::uint64_t entry = 0;
+    map.read(reinterpret_cast<char*>(&entry), sizeof entry);
+    mapped += entry >> 63;
+  }
+  return mapped;
+}
+
+TEST_F(FileSourceTest, PopulatesTheRangeAskedFor) {
+  const std::string large(1 << 20, 'x');
+  directory_.Write("large", large);
+  const auto source = Open("large");
+  ASSERT_NE(source, nullptr);
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::byte* const begin = source->Mapped().data();
+  ASSERT_EQ(PagesMapped(begin, large.size()), 0u);
+  source->Populate(300'000, 200'000);
+  const std::size_t mapped = PagesMapped(begin, large.size());
+  if (mapped == 0) GTEST_SKIP() << "this kernel does not know MADV_POPULATE_READ; pages are faulted in one by one";
+  EXPECT_GE(mapped, 200'000 / page);
+  EXPECT_LE(mapped, 200'000 / page + 64);       // a fault maps its neighbours that are in memory
+  source->Populate(0, std::uint64_t{1} << 40);  // what goes beyond the end is left out
+  EXPECT_EQ(PagesMapped(begin, large.size()), large.size() / page);
+  source->Populate(large.size(), 1);
+  source->Populate(0, 0);
+  EXPECT_EQ(*Read(*source, 0, large.size()), large);
+}
+
+TEST_F(FileSourceTest, PopulatingATruncatedFileDoesNoHarm) {
+  const auto source = Open();
+  ASSERT_NE(source, nullptr);
+  std::filesystem::resize_file(directory_ / "file", 100);
+  source->Populate(0, content_.size());
+  EXPECT_EQ(source->CheckUnchanged().code(), StatusCode::kSourceChanged);
 }
 
 TEST_F(FileSourceTest, OverwrittenWhileOpen) {

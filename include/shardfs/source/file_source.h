@@ -40,6 +40,7 @@ class FileSource final : public ByteSource {
 
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   std::span<const std::byte> Mapped() const override;
+  void Populate(std::uint64_t offset, std::uint64_t size) const override;
   Status CheckUnchanged() const override;
   Status CheckName() const override;  // only while the directory is open
   bool IsCached(std::uint64_t offset, std::uint64_t size) const override;
@@ -65,6 +66,7 @@ class FileSource final : public ByteSource {
   std::uint64_t size_ = 0;
   std::int64_t mtime_ns_ = 0;
   const std::byte* mapping_ = nullptr;
+  mutable std::unique_ptr<std::atomic<std::uint64_t>[]> populated_;  // a bit for each kPopulateBytes of the mapping
   mutable std::atomic<bool> ascending_{false};  // whether the mapping's faults have been told to read forward only
   mutable std::atomic<bool> changed_{false};    // a latch: only ever goes from false to true
 };
