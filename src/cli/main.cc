@@ -62,10 +62,9 @@ int Main(int argc, char** argv) {
   CLI::App program("Any parallel cut of a DeepSeek checkpoint, as files", "shardfs");
   program.set_version_flag("--version", "shardfs " SHARDFS_VERSION);
   program.require_subcommand(1);
-  const std::vector<Command> commands{AddMountCommand(program),       AddUmountCommand(program),
-                                      AddMaterializeCommand(program), AddPlanCommand(program),
-                                      AddVerifyCommand(program),      AddStatusCommand(program),
-                                      AddCheckMindieCommand(program), AddDoctorCommand(program)};
+  const std::vector<Command> commands{
+      AddMountCommand(program),  AddUmountCommand(program), AddMaterializeCommand(program), AddPlanCommand(program),
+      AddVerifyCommand(program), AddStatusCommand(program), AddCheckMindieCommand(program), AddDoctorCommand(program)};
   if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
   try {
     program.parse(argc, argv);

@@ -12,16 +12,33 @@ bool IsSymbolicLink(const std::string& path) {
   return ::lstat(path.c_str(), &attributes) == 0 && S_ISLNK(attributes.st_mode);
 }
 
+struct Found {
+  std::string path;  // as the mount table writes it
+  std::optional<MountEntry> mount;
+};
+
+Result<Found> Find(const std::string& path) {
+  Found found;
+  SHARDFS_ASSIGN_OR_RETURN(found.path, CanonicalMountPath(path));
+  SHARDFS_ASSIGN_OR_RETURN(found.mount, FindMount(found.path));
+  // Looked at only now: what is in the mount table may be dead, and then looking fails.
+  if (!found.mount && IsSymbolicLink(found.path)) {
+    SHARDFS_ASSIGN_OR_RETURN(found.path, CanonicalMountPath(found.path + "/."));
+    SHARDFS_ASSIGN_OR_RETURN(found.mount, FindMount(found.path));
+  }
+  return found;
+}
+
 }  // namespace
 
+Result<bool> IsMounted(const std::string& path) {
+  SHARDFS_ASSIGN_OR_RETURN(const Found found, Find(path));
+  return found.mount.has_value();
+}
+
 Result<MountEntry> FindMountedView(const std::string& path, std::string_view purpose) {
-  SHARDFS_ASSIGN_OR_RETURN(std::string canonical, CanonicalMountPath(path));
-  SHARDFS_ASSIGN_OR_RETURN(std::optional<MountEntry> mounted, FindMount(canonical));
-  // Looked at only now: what is in the mount table may be dead, and then looking fails.
-  if (!mounted && IsSymbolicLink(canonical)) {
-    SHARDFS_ASSIGN_OR_RETURN(canonical, CanonicalMountPath(canonical + "/."));
-    SHARDFS_ASSIGN_OR_RETURN(mounted, FindMount(canonical));
-  }
+  SHARDFS_ASSIGN_OR_RETURN(Found found, Find(path));
+  auto& [canonical, mounted] = found;
   if (!mounted) {
     return Status::InvalidArgument(canonical + " is not mounted, so there is nothing to " + std::string(purpose));
   }

@@ -13,4 +13,7 @@ namespace shardfs {
 // there ("..., so there is nothing to <purpose>"), or something else than a view of shardfs.
 Result<MountEntry> FindMountedView(const std::string& path, std::string_view purpose);
 
+// Whether anything is mounted there.
+Result<bool> IsMounted(const std::string& path);
+
 }  // namespace shardfs
