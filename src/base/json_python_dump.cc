@@ -24,7 +24,7 @@ std::string PythonFloat(double value) {
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   char buffer[32];  // the longest: -1.2345678901234567e-308
   const auto written = std::to_chars(std::begin(buffer), std::end(buffer), value, std::chars_format::scientific);
-  const std::string scientific(buffer, written.ptr);
+  std::string scientific(buffer, written.ptr);
   const std::size_t e = scientific.find('e');
   const int exponent = std::atoi(scientific.c_str() + e + 1);
   if (exponent < -4 || exponent >= 16) return scientific;  // to_chars gives the exponent two digits as well

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <string>
-#include <utility>
 
 #include "shardfs/base/status.h"
 
@@ -12,10 +11,10 @@ namespace shardfs {
 
 class DefectList {
  public:
-  void Add(std::string defect) {
+  void Add(const std::string& defect) {
     if (++count_ > kMaxShown) return;
     if (!text_.empty()) text_ += "; ";
-    text_ += std::move(defect);
+    text_ += defect;
   }
 
   std::size_t count() const { return count_; }
