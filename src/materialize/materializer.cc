@@ -128,12 +128,17 @@ class PieceWriter {
     const std::uint64_t end = piece.begin() + PieceBytes(piece, planned.file->size());
     buffer = buffer.first(ChunkBytes(fd));
     for (std::uint64_t offset = piece.begin(); offset < end;) {
-      if (stop.stop_requested()) return Status::Cancelled("cancelled");
       const auto chunk = buffer.first(std::min<std::uint64_t>(buffer.size(), end - offset));
-      if (Status status = planned.file->ReadAt(offset, chunk); !status.ok()) {
-        return status.WithContext(fmt::format("'{}', bytes {} to {}", planned.path, offset, offset + chunk.size()));
+      for (std::size_t done = 0; done < chunk.size();) {
+        if (stop.stop_requested()) return Status::Cancelled("cancelled");
+        const auto step = chunk.subspan(done, std::min(kLeastChunk, chunk.size() - done));
+        if (Status status = planned.file->ReadAt(offset + done, step); !status.ok()) {
+          const std::uint64_t begin = offset + done;
+          return status.WithContext(fmt::format("'{}', bytes {} to {}", planned.path, begin, begin + step.size()));
+        }
+        digest.Add(step);  // while it is in the cache
+        done += step.size();
       }
-      digest.Add(chunk);
       SHARDFS_RETURN_IF_ERROR(WriteAll(fd, offset, chunk, output_.FullPath(planned.path)));
       offset += chunk.size();
       progress_.bytes_done.fetch_add(chunk.size(), std::memory_order_relaxed);
