@@ -115,7 +115,7 @@ set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scr
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libtbb-dev")
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libtbb-dev, libxxhash-dev, pkg-config")
 set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
  The core of shardfs: reads safetensors checkpoints and computes any parallel
  cut of one. Headers, static libraries, CMake and pkg-config files.")

@@ -99,8 +99,7 @@ Status MapElements::Disagreement(std::uint64_t first, std::uint64_t elements) co
 
 Status MapElements::ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
                                 std::byte* output) const {
-  mapped.source->Populate(static_cast<std::uint64_t>(mapped.bytes - mapped.source->Mapped().data()),
-                          elements * from_bytes_);
+  mapped.source->Populate(mapped.offset, elements * from_bytes_);
   bool agrees = true;
   const bool whole = WithFaultGuard([&] { agrees = kernel_->apply(&mapped.bytes, output, elements); });
   SHARDFS_RETURN_IF_ERROR(mapped.source->CheckUnchanged());

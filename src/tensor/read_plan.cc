@@ -76,7 +76,8 @@ std::optional<ReadPlan::MappedRange> ReadPlan::FindMapped(std::uint64_t offset, 
   if (segment->kind != PlanSegment::Kind::kCopy || size > segment->size - skip) return std::nullopt;
   const std::span<const std::byte> mapped = segment->source->Mapped();
   if (mapped.empty()) return std::nullopt;
-  return MappedRange{segment->source, mapped.data() + segment->offset + skip};
+  const std::uint64_t at = segment->offset + skip;
+  return MappedRange{segment->source, at, mapped.data() + at};
 }
 
 void ReadPlan::VisitSources(std::uint64_t offset, std::uint64_t size,

@@ -47,7 +47,7 @@ class SourceFaults : public MountFaults {
     std::istringstream lines(Log());
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line);) {
-      if (line.find(" of " + path + ": ") != std::string::npos && line.find("'" + source_file + "'") != line.npos)
+      if (line.find(" of " + path + " (source ") != line.npos && line.find("'" + source_file + "'") != line.npos)
         ++count;
     }
     return count;

@@ -1,13 +1,14 @@
 #include "shardfs/source/file_source.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <fstream>
 #include <thread>
 
+#include "shardfs/base/file_descriptor.h"
 #include "shardfs/source/fault_guard.h"
 #include "source/scratch_directory.h"
 
@@ -149,13 +150,12 @@ TEST_F(FileSourceTest, TheMappingOfATruncatedFileIsGuarded) {
 // How many pages of [begin, begin + size) this process has in its page tables (proc(5), pagemap).
 std::size_t PagesMapped(const std::byte* begin, std::size_t size) {
   const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  std::ifstream map("/proc/self/pagemap", std::ios::binary);
-  map.seekg(static_cast<std::streamoff>(reinterpret_cast<std::uintptr_t>(begin) / page * 8));
+  const FileDescriptor map(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
   std::size_t mapped = 0;
   for (std::size_t done = 0; done < size; done += page) {
     std::uint64_t entry = 0;
-    map.read(reinterpret_cast<char*>(&entry), sizeof entry);
-    mapped += entry >> 63;
+    const auto at = static_cast<off_t>((reinterpret_cast<std::uintptr_t>(begin) + done) / page * sizeof entry);
+    if (::pread(map.get(), &entry, sizeof entry, at) == sizeof entry) mapped += entry >> 63;
   }
   return mapped;
 }

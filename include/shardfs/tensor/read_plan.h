@@ -63,6 +63,7 @@ class ReadPlan {
   // be touched as ByteSource::Mapped() says: under a fault guard, and with CheckUnchanged() behind it.
   struct MappedRange {
     const ByteSource* source = nullptr;
+    std::uint64_t offset = 0;  // in the source
     const std::byte* bytes = nullptr;
   };
   std::optional<MappedRange> FindMapped(std::uint64_t offset, std::uint64_t size) const;
