@@ -111,7 +111,7 @@ std::vector<std::string> MindieWarnings(const std::string& path, mode_t file_mod
     refuses("has a name of more than 255 characters");
   }
   if (((file_mode | directory_mode) & kWorldWritable) != 0) {
-    warnings.push_back("MindIE will refuse files and directories that everybody may write to (mode 0002)");
+    warnings.emplace_back("MindIE will refuse files and directories that everybody may write to (mode 0002)");
   }
   return warnings;
 }

@@ -59,7 +59,7 @@ class Walk {
   }
 
  private:
-  Status Add(std::string path, std::size_t depth) {
+  Status Add(const std::string& path, std::size_t depth) {
     struct stat info {};
     FoundEntry entry;
     if (::fstatat(root_, path.c_str(), &info, 0) == 0) {

@@ -103,7 +103,7 @@ class TreeBuilder {
     return Status::Ok();
   }
 
-  Status AddFolder(BuiltFolder folder, const std::map<std::string, RankSet>& ranks_of) {
+  Status AddFolder(BuiltFolder&& folder, const std::map<std::string, RankSet>& ranks_of) {
     const RankSet& ranks = ranks_of.at(folder.name);
     SHARDFS_RETURN_IF_ERROR(builder_.AddDirectory(folder.name, ranks));
     std::vector<std::string>& names = files_of_[folder.name];
@@ -136,7 +136,7 @@ class TreeBuilder {
     std::vector<std::string> listed;
     if (model_.mapping.nodes() > 1 && model_.fidelity == MindieFidelity::kSharder) {
       listed = root_files_;
-      listed.push_back(kName);
+      listed.emplace_back(kName);
       std::sort(listed.begin(), listed.end());
     }
     return AddRootFile(kName,

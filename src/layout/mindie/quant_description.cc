@@ -13,7 +13,7 @@ constexpr std::uint64_t kMaxDescriptionBytes = 100u << 20;
 
 Result<QuantDescription> QuantDescription::Read(const Checkpoint& checkpoint, const std::string& quantize) {
   std::vector<std::string> names = {"quant_model_description.json", "quant_model_description_" + quantize + ".json"};
-  if (quantize == "w8a8_dynamic") names.push_back("quant_model_description_w8a8.json");
+  if (quantize == "w8a8_dynamic") names.emplace_back("quant_model_description_w8a8.json");
   for (const std::string& name : names) {
     const Result<std::string> text = checkpoint.ReadTextFile(name, kMaxDescriptionBytes);
     if (text.ok()) return Parse(*text, name);
