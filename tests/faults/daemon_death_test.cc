@@ -8,8 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <thread>
-
 #include "faults/fault_mount.h"
 
 namespace shardfs {
@@ -54,13 +52,10 @@ TEST_F(DeathFaults, F11_KilledDaemonReleasesReadersInReadAndInAPageFault) {
     struct stat ignored {};
     ASSERT_EQ(::stat((point_ + file).c_str(), &ignored), 0);
   }
-  int opened[2];
-  ASSERT_EQ(::pipe2(opened, O_CLOEXEC), 0);
   std::vector<Child> readers;
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       const int fd = ::open((point_ + "/config.json").c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
-      (void)!::write(opened[1], "o", 1);
       ::raise(SIGSTOP);
       char buffer[512];
       return ::pread(fd, buffer, sizeof buffer, 0) < 0 ? errno : 0;
@@ -68,15 +63,12 @@ TEST_F(DeathFaults, F11_KilledDaemonReleasesReadersInReadAndInAPageFault) {
     readers.emplace_back([&] {
       const int fd = ::open((point_ + "/tokenizer.json").c_str(), O_RDONLY | O_CLOEXEC);
       const void* const mapping = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
-      (void)!::write(opened[1], "o", 1);
       ::raise(SIGSTOP);
       return *static_cast<const volatile char*>(mapping) == '\0' ? 2 : 3;
     });
   }
-  char byte = 0;
-  for (std::size_t i = 0; i < readers.size(); ++i) ASSERT_EQ(::read(opened[0], &byte, 1), 1);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // from the write to the stop
-  ::kill(daemon, SIGSTOP);
+  for (const Child& reader : readers) reader.AwaitStop();
+  StopAndWait(daemon);
   for (const Child& reader : readers) reader.Signal(SIGCONT);
   for (Child& reader : readers) EXPECT_FALSE(reader.EndsWithin(std::chrono::milliseconds(50))) << "must be waiting";
 
@@ -92,7 +84,6 @@ TEST_F(DeathFaults, F11_KilledDaemonReleasesReadersInReadAndInAPageFault) {
     }
   }
   EXPECT_EQ(ReadOnce(point_ + "/config.json"), ENOTCONN);
-  for (const int end : opened) ::close(end);
   EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
   ExpectThatItMountsAgain();
 }

@@ -33,6 +33,12 @@ Child::~Child() {
 
 void Child::Signal(int number) const { ::kill(pid_, number); }
 
+void Child::AwaitStop() const {
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid_, &status, WUNTRACED), pid_);
+  ASSERT_TRUE(WIFSTOPPED(status));
+}
+
 bool Child::EndsWithin(std::chrono::milliseconds time) {
   return WaitUntil([this] { return status_ != -1 || ::waitpid(pid_, &status_, WNOHANG) == pid_; }, time);
 }
@@ -71,10 +77,29 @@ std::vector<pid_t> ProcessesNaming(const std::string& text) {
   return found;
 }
 
+void StopAndWait(pid_t pid) {
+  ::kill(pid, SIGSTOP);
+  const auto stands_still = [pid] {
+    const fs::directory_iterator tasks("/proc/" + std::to_string(pid) + "/task");
+    return std::all_of(fs::begin(tasks), fs::end(tasks), [](const fs::directory_entry& task) {
+      return ReadTextOf(task.path() / "status").find("State:\tT") != std::string::npos;
+    });
+  };
+  ASSERT_TRUE(WaitUntil(stands_still));
+}
+
 std::size_t Occurrences(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
   return count;
+}
+
+bool GaugesReturnToZero(const std::string& point) {
+  return WaitUntil([&point] {  // the kernel tells of a closed file when it likes
+    const std::string status = ReadTextOf(point + "/.shardfs/status.json");
+    return status.find("\"open_files\": 0,") != std::string::npos &&
+           status.find("\"in_progress\": 0,") != std::string::npos;
+  });
 }
 
 ProgramResult RunScript(const std::string& script, const std::vector<std::string>& arguments) {

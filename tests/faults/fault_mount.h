@@ -32,6 +32,9 @@ class Child {
   pid_t pid() const { return pid_; }
   void Signal(int number) const;
 
+  // Waits until it has stopped itself, by raise(SIGSTOP).
+  void AwaitStop() const;
+
   // Whether it ended in that time; then Status() is what waitpid says.
   bool EndsWithin(std::chrono::milliseconds time);
   int Status() const { return status_; }
@@ -48,8 +51,14 @@ std::string ReadTextOf(const std::filesystem::path& path);
 // Processes of shardfs that have `text` on their command line, oldest first.
 std::vector<pid_t> ProcessesNaming(const std::string& text);
 
+// Stops a process and waits until each of its threads stands still, which takes its time after the signal.
+void StopAndWait(pid_t pid);
+
 // How often `part` stands in `text`.
 std::size_t Occurrences(const std::string& text, const std::string& part);
+
+// Whether the mount's own account says that no file is open and no read is in progress, or comes to say so.
+bool GaugesReturnToZero(const std::string& point);
 
 // A command of the shell, its arguments as $1 and so on; both streams come back in `out`.
 ProgramResult RunScript(const std::string& script, const std::vector<std::string>& arguments);

@@ -65,14 +65,15 @@ class ReaderFaults : public MountFaults {
     return files;
   }
 
-  // What the daemon holds: descriptors and, at the kernel's side, requests that wait for it.
+  // How many descriptors the daemon holds.
   std::size_t Descriptors() const {
     const fs::directory_iterator entries("/proc/" + std::to_string(Daemons().at(0)) + "/fd");
     return static_cast<std::size_t>(std::distance(fs::begin(entries), fs::end(entries)));
   }
 
-  // An unmount that is not lazy proves that the kernel holds no handle any more.
+  // And an unmount that is not lazy proves that the kernel holds no handle any more.
   void ExpectThatNothingIsLeft(std::size_t descriptors_before) const {
+    EXPECT_TRUE(GaugesReturnToZero(point_)) << ReadTextOf(point_ + "/.shardfs/status.json");
     EXPECT_EQ(Descriptors(), descriptors_before);
     const ProgramResult result = RunShardfs({"umount", point_});
     EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -127,7 +128,6 @@ TEST_F(ReaderFaults, F15_ReadersOfOneSharedPositionGetEachByteOnce) {
     });
   }
   ::close(results[1]);
-  std::multiset<std::string> chunks;
   std::string all;
   char buffer[4096];
   for (ssize_t count = 0; (count = ::read(results[0], buffer, sizeof buffer)) > 0;) {
@@ -202,7 +202,7 @@ TEST_F(ReaderFaults, F16_InterruptedRequestsAreForgotten) {
     readers.emplace_back([&, i] { return ReadAtRandom(OpenAll(expected, i % 2 == 0 ? 0 : O_DIRECT), i, 1 << 30); });
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  ::kill(daemon, SIGSTOP);
+  StopAndWait(daemon);
   for (Child& reader : readers) reader.Signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   for (Child& reader : readers) reader.Signal(SIGKILL);

@@ -165,6 +165,7 @@ TEST_F(Soak, F15_SixtyFourReadersForLongChangeNothing) {
       "with mapped sources), growth since then %.2f %% (%.2f %%)\n",
       kReaders, time.count(), all / 1e6, one / 1e6, anonymous / 1024, resident / 1024, growth * 100,
       resident_growth * 100);
+  EXPECT_TRUE(GaugesReturnToZero(point_));
   EXPECT_EQ(count(), descriptors_before);
   if (long_run) {  // a few seconds on a busy machine prove nothing about either
     EXPECT_GE(all, 0.8 * one);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <thread>
@@ -38,6 +39,8 @@ class SourceFaults : public MountFaults {
       }
     }
     EXPECT_EQ(Occurrences(Log(), "cannot read "), harmed.size());
+    const std::string status = ReadTextOf(point_ + "/.shardfs/status.json");
+    EXPECT_THAT(status.substr(std::min(status.find("\"changed\""), status.size())), HasSubstr(kHarmed)) << status;
     ASSERT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
     const std::string summary = ", " + std::to_string(harmed.size()) + " failed reads";
     EXPECT_TRUE(WaitUntil([&] { return Log().find(summary) != std::string::npos; })) << Log();
@@ -47,7 +50,8 @@ class SourceFaults : public MountFaults {
     std::istringstream lines(Log());
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line);) {
-      if (line.find(" of " + path + " (source ") != line.npos && line.find("'" + source_file + "'") != line.npos)
+      if (line.find(" of " + path + " (source ") != std::string::npos &&
+          line.find("'" + source_file + "'") != line.npos)
         ++count;
     }
     return count;
