@@ -5,6 +5,7 @@
 #include <cstring>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -26,7 +27,15 @@ constexpr std::size_t kLanes = 8;
 
 using Floats = __m256;
 
-bool HasInstructions() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"); }
+// clang 14 does not know "f16c" by name, so its bit is looked at; that the system keeps the registers is part of
+// "avx2".
+bool HasInstructions() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
 
 SHARDFS_VECTOR_INLINE __m128i LoadHalves(const std::byte* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
