@@ -99,6 +99,8 @@ std::span<const std::byte> FileSource::Mapped() const {
 
 void FileSource::Populate(std::uint64_t offset, std::uint64_t size) const {
   if (mapping_ == nullptr || offset >= size_ || size == 0) return;
+  // Behind a read-ahead memory may be short, and a page that is mapped before its turn drives out one that is due.
+  if (ascending_.load(std::memory_order_relaxed)) return;
   const std::uint64_t end = offset + std::min(size, size_ - offset);
   const auto bit_of = [](std::uint64_t block) { return std::uint64_t{1} << (block % 64); };
   const auto is_done = [&](std::uint64_t block) {
@@ -115,6 +117,8 @@ void FileSource::Populate(std::uint64_t offset, std::uint64_t size) const {
     while (block < behind && !is_done(block)) ++block;
     const std::uint64_t from = std::max(first * kPopulateBytes, offset / kPageBytes * kPageBytes);
     const std::uint64_t to = std::min(block * kPopulateBytes, end);
+    // What is not in memory is left to faults, which read what is touched and no more.
+    if (!IsCached(from, to - from)) return;
     // Kernels before 5.14 do not know this advice: there, and where it fails, pages are faulted in as they are touched.
     if (::madvise(const_cast<std::byte*>(mapping_ + from), to - from, MADV_POPULATE_READ) != 0) return;
     // Blocks that are covered in part only are asked for again by their other part.
