@@ -137,11 +137,13 @@ TEST_F(ExpertReadCounts, ContiguousRunsAreReadOnceInLargeRequests) {
   EXPECT_LE(bytes_, kReadAhead);
 }
 
-TEST_F(ExpertReadCounts, RowsAreGatheredFromTheMappingWithoutSystemCallsOfTheirOwn) {
+TEST_F(ExpertReadCounts, RowsAreGatheredFromTheMappingWithoutASystemCallForEach) {
   Read(File(), 8 << 20);
   EXPECT_GE(replies_, 3.9);
   EXPECT_LE(replies_, requests_ * kReadAhead);
-  EXPECT_LE(calls_, 2 * requests_ * kReadAhead);  // a request is taken and answered
+  // A request is taken and answered; whether its 1 MiB of the source is in memory is asked at most four times. Its rows
+  // are 256.
+  EXPECT_LE(calls_, 6 * requests_ * kReadAhead);
 }
 
 }  // namespace
