@@ -29,6 +29,10 @@ std::int64_t ModificationTime(const struct stat& attributes) {
 
 // Of the mapping, for Populate.
 constexpr std::uint64_t kPopulateBytes = std::uint64_t{64} << 10;
+// What one page of page tables covers: threads that fill the same one wait for each other.
+constexpr std::uint64_t kPageTableBytes = std::uint64_t{2} << 20;
+// From so many bytes on whole page tables are filled. Who reads less is not asked to pay for more.
+constexpr std::uint64_t kWidenBytes = std::uint64_t{256} << 10;
 
 Status OpenError(int error_number, int directory_fd, const std::string& name) {
   std::array<char, PATH_MAX> target;
@@ -101,32 +105,37 @@ void FileSource::Populate(std::uint64_t offset, std::uint64_t size) const {
   if (mapping_ == nullptr || offset >= size_ || size == 0) return;
   // Behind a read-ahead memory may be short, and a page that is mapped before its turn drives out one that is due.
   if (ascending_.load(std::memory_order_relaxed)) return;
-  const std::uint64_t end = offset + std::min(size, size_ - offset);
-  const auto bit_of = [](std::uint64_t block) { return std::uint64_t{1} << (block % 64); };
-  const auto is_done = [&](std::uint64_t block) {
-    return (populated_[block / 64].load(std::memory_order_relaxed) & bit_of(block)) != 0;
-  };
+  std::uint64_t end = offset + std::min(size, size_ - offset);
+  if (end - offset >= kWidenBytes) {
+    offset = offset / kPageTableBytes * kPageTableBytes;
+    end = std::min((end + kPageTableBytes - 1) / kPageTableBytes * kPageTableBytes, size_);
+  }
   std::uint64_t block = offset / kPopulateBytes;
   const std::uint64_t behind = (end + kPopulateBytes - 1) / kPopulateBytes;
   while (block < behind) {
-    if (is_done(block)) {
+    if (IsPopulated(block)) {
       ++block;
       continue;
     }
     const std::uint64_t first = block;
-    while (block < behind && !is_done(block)) ++block;
+    while (block < behind && !IsPopulated(block)) ++block;
     const std::uint64_t from = std::max(first * kPopulateBytes, offset / kPageBytes * kPageBytes);
     const std::uint64_t to = std::min(block * kPopulateBytes, end);
     // What is not in memory is left to faults, which read what is touched and no more.
     if (!IsCached(from, to - from)) return;
-    // Kernels before 5.14 do not know this advice: there, and where it fails, pages are faulted in as they are touched.
-    if (::madvise(const_cast<std::byte*>(mapping_ + from), to - from, MADV_POPULATE_READ) != 0) return;
+    // Noted first, so that threads side by side do not do it twice: what one of them touches meanwhile is a fault.
     // Blocks that are covered in part only are asked for again by their other part.
     for (std::uint64_t full = first; full < block; ++full) {
       const bool covered = full * kPopulateBytes >= from && std::min((full + 1) * kPopulateBytes, size_) <= to;
-      if (covered) populated_[full / 64].fetch_or(bit_of(full), std::memory_order_relaxed);
+      if (covered) populated_[full / 64].fetch_or(std::uint64_t{1} << (full % 64), std::memory_order_relaxed);
     }
+    // Kernels before 5.14 do not know this advice: there, and where it fails, pages are faulted in as they are touched.
+    if (::madvise(const_cast<std::byte*>(mapping_ + from), to - from, MADV_POPULATE_READ) != 0) return;
   }
+}
+
+bool FileSource::IsPopulated(std::uint64_t block) const {
+  return (populated_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) != 0;
 }
 
 Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
@@ -179,7 +188,7 @@ Status FileSource::CheckName() const {
 
 bool FileSource::IsCached(std::uint64_t offset, std::uint64_t size) const {
   // One byte of every so many: pages come and go in runs that are longer.
-  constexpr std::uint64_t kProbeEvery = std::uint64_t{512} << 10;
+  constexpr std::uint64_t kProbeEvery = std::uint64_t{1} << 20;
   if (offset >= size_ || size == 0) return true;
   const std::uint64_t end = offset + std::min(size, size_ - offset);
   const auto is_cached = [this](std::uint64_t at) {

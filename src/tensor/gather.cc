@@ -93,8 +93,10 @@ void GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uin
 }  // namespace
 
 Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<std::byte> destination) {
+  // From so long runs on, a system call each is cheaper than page tables and misses of the TLB.
+  constexpr std::uint64_t kLongRun = std::uint64_t{64} << 10;
   const std::span<const std::byte> mapped = pattern.source->Mapped();
-  if (mapped.empty()) {
+  if (mapped.empty() || pattern.run >= kLongRun) {
     Status status;
     ForEachRun(pattern, offset, destination.size(), [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
       status = pattern.source->ReadAt(from, destination.subspan(to, bytes));

@@ -180,6 +180,23 @@ TEST_F(FileSourceTest, PopulatesTheRangeAskedFor) {
   EXPECT_EQ(*Read(*source, 0, large.size()), large);
 }
 
+TEST_F(FileSourceTest, PopulatesWholePageTablesWhereMuchIsAskedFor) {
+  constexpr std::size_t kTable = std::size_t{2} << 20;
+  const std::string large(2 * kTable + (std::size_t{1} << 20), 'x');
+  directory_.Write("large", large);
+  const auto source = Open("large");
+  ASSERT_NE(source, nullptr);
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::byte* const begin = source->Mapped().data();
+  source->Populate(kTable + kTable / 2, kTable / 4);
+  if (PagesMapped(begin, large.size()) == 0) GTEST_SKIP() << "this kernel does not know MADV_POPULATE_READ";
+  EXPECT_EQ(PagesMapped(begin + kTable, kTable), kTable / page);
+  EXPECT_EQ(PagesMapped(begin, kTable), 0u);
+  source->Populate(large.size() - kTable / 4, kTable / 4);  // the last one ends with the file
+  EXPECT_EQ(PagesMapped(begin, large.size()), (large.size() - kTable) / page);
+  EXPECT_EQ(*Read(*source, 0, large.size()), large);
+}
+
 TEST_F(FileSourceTest, PopulatingATruncatedFileDoesNoHarm) {
   const auto source = Open();
   ASSERT_NE(source, nullptr);

@@ -57,6 +57,7 @@ class FileSource final : public ByteSource {
   FileSource() = default;
 
   Status Changed(const std::string& difference) const;  // latches, and says so
+  bool IsPopulated(std::uint64_t block) const;          // of kPopulateBytes, by Populate()
 
   FileDescriptor fd_;
   std::string name_;
