@@ -19,6 +19,10 @@ Result<FuseMount> MountNull(const Workplace& workplace, const CheckpointCase& ch
   return FuseMount::Start(workplace.scratch, {workplace.null_fuse, checkpoint.finished});
 }
 
+Result<FuseMount> MountCopying(const Workplace& workplace, const CheckpointCase& checkpoint) {
+  return FuseMount::Start(workplace.scratch, {workplace.null_fuse, "--copy", checkpoint.finished});
+}
+
 Result<MountPoint> CopyToTmpfs(const Workplace& workplace, const CheckpointCase& checkpoint, const Sample& sample) {
   SHARDFS_ASSIGN_OR_RETURN(MountPoint tmpfs, MountTmpfs(workplace.scratch, TmpfsPages::kSmall));
   std::vector<std::string> arguments = {"cp", "-r"};

@@ -18,6 +18,10 @@ Result<FuseMount> MountCheckpoint(const Workplace& workplace, const CheckpointCa
 // The names and sizes of the finished directory; every read is answered from the same buffer.
 Result<FuseMount> MountNull(const Workplace& workplace, const CheckpointCase& checkpoint);
 
+// The finished directory itself, by a daemon that copies each range once from the page cache and replies: what is left
+// to a daemon that has something to say.
+Result<FuseMount> MountCopying(const Workplace& workplace, const CheckpointCase& checkpoint);
+
 // A tmpfs with a copy of the sample's files in it, small pages.
 Result<MountPoint> CopyToTmpfs(const Workplace& workplace, const CheckpointCase& checkpoint, const Sample& sample);
 

@@ -56,7 +56,7 @@ std::uint64_t MemoryInfo(const std::string& field) {
 
 void TouchMemory(std::uint64_t bytes) {
   const std::uint64_t free = MemoryInfo("MemFree");
-  bytes = std::min(3 * bytes, free - std::min(free, kReserve));
+  bytes = std::min(bytes, free - std::min(free, kReserve));
   if (bytes == 0) return;
   void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return;

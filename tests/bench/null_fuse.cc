@@ -1,8 +1,11 @@
-// null_fuse DIRECTORY MOUNTPOINT: shows the names and sizes of DIRECTORY (two levels), answers every read from the same
-// buffer, and stays in the background until it is unmounted. What it reaches is what FUSE costs with a daemon that has
-// nothing to do: the flags and the loop are those of shardfs mount.
+// null_fuse [--copy] DIRECTORY MOUNTPOINT: shows the names and sizes of DIRECTORY (two levels), answers every read from
+// the same buffer, and stays in the background until it is unmounted. What it reaches is what FUSE costs with a daemon
+// that has nothing to do: the flags and the loop are those of shardfs mount. With --copy it answers with the bytes of
+// DIRECTORY's files, each by one pread into a buffer that stays in the cache: the least that a daemon can do that has
+// something to say.
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -11,6 +14,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -32,6 +36,7 @@ struct Node {
   std::string name;
   std::uint64_t size = 0;
   bool is_directory = false;
+  int fd = -1;  // with --copy, of a file; open as long as the process
   std::vector<fuse_ino_t> children;
 };
 
@@ -41,15 +46,16 @@ struct Tree {
   unsigned threads = std::max(32u, 2 * std::thread::hardware_concurrency());
 };
 
-void AddBelow(Tree& tree, std::size_t parent, const fs::path& directory) {
+void AddBelow(Tree& tree, std::size_t parent, const fs::path& directory, bool copy) {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(directory)) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths) {
     const bool is_directory = fs::is_directory(path);
-    tree.nodes.push_back({path.filename(), is_directory ? 0 : fs::file_size(path), is_directory, {}});
+    const int fd = copy && !is_directory ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    tree.nodes.push_back({path.filename(), is_directory ? 0 : fs::file_size(path), is_directory, fd, {}});
     tree.nodes[parent].children.push_back(tree.nodes.size());
-    if (is_directory) AddBelow(tree, tree.nodes.size() - 1, path);
+    if (is_directory) AddBelow(tree, tree.nodes.size() - 1, path, copy);
   }
 }
 
@@ -106,12 +112,33 @@ void Open(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
 
 void Release(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
 
+// In a huge page, as shardfs does it. Belongs to its thread, for good.
+char* BufferOfThread() {
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  thread_local char* const buffer = [] {
+    void* const bytes = std::aligned_alloc(kHugePage, kHugePage);
+    if (bytes != nullptr) ::madvise(bytes, kHugePage, MADV_HUGEPAGE);
+    return static_cast<char*>(bytes);
+  }();
+  return buffer;
+}
+
 void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info*) {
   // Of the process and not of the thread: it is never written, and all threads' caches may share it.
-  static const std::vector<char> buffer(kMaxReadBytes, 1);
-  const std::uint64_t left =
-      NodeOf(request, inode).size - std::min(NodeOf(request, inode).size, static_cast<std::uint64_t>(offset));
-  fuse_reply_buf(request, buffer.data(), std::min<std::uint64_t>({size, left, buffer.size()}));
+  static const std::vector<char> hot(kMaxReadBytes, 1);
+  const Node& node = NodeOf(request, inode);
+  const std::uint64_t left = node.size - std::min(node.size, static_cast<std::uint64_t>(offset));
+  const auto length = std::min<std::uint64_t>({size, left, hot.size()});
+  if (node.fd < 0) {
+    fuse_reply_buf(request, hot.data(), length);
+    return;
+  }
+  char* const buffer = BufferOfThread();
+  if (buffer == nullptr || ::pread(node.fd, buffer, length, offset) != static_cast<ssize_t>(length)) {
+    fuse_reply_err(request, EIO);
+    return;
+  }
+  fuse_reply_buf(request, buffer, length);
 }
 
 void OpenDirectory(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
@@ -176,22 +203,25 @@ int Serve(fuse_session* session, unsigned threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
+  const bool copy = argc > 1 && std::strcmp(argv[1], "--copy") == 0;
+  if (argc != (copy ? 4 : 3)) {
     std::fprintf(stderr, "null_fuse: give a directory and a mount point\n");
     return 2;
   }
+  const char* const directory = argv[argc - 2];
+  const char* const mount_point = argv[argc - 1];
   Tree tree;
-  tree.nodes.push_back({"", 0, true, {}});
-  AddBelow(tree, 0, argv[1]);
+  tree.nodes.push_back({"", 0, true, -1, {}});
+  AddBelow(tree, 0, directory, copy);
   const std::string mount_options =
       "ro,nosuid,nodev,noexec,noatime,default_permissions,fsname=null_fuse,max_read=" + std::to_string(kMaxReadBytes);
   const char* options[] = {"null_fuse", "-o", mount_options.c_str()};
   fuse_args arguments = FUSE_ARGS_INIT(3, const_cast<char**>(options));
   fuse_session* const session = fuse_session_new(&arguments, &Operations(), sizeof(fuse_lowlevel_ops), &tree);
-  if (session == nullptr || fuse_session_mount(session, argv[2]) != 0) return 1;
+  if (session == nullptr || fuse_session_mount(session, mount_point) != 0) return 1;
   const pid_t daemon = ::fork();
   if (daemon < 0) return 1;
-  if (daemon > 0) return RaiseReadAhead(argv[2]);
+  if (daemon > 0) return RaiseReadAhead(mount_point);
   ::setsid();
   return Serve(session, tree.threads);
 }

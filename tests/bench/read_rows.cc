@@ -1,5 +1,6 @@
 // What one process reads of a mount: by read(), by mmap and past the page cache. Rows without a target say what the
-// null daemon reaches against the same reference, which is what the kernel leaves to any daemon.
+// null daemon reaches against the same reference, which is what the kernel leaves to any daemon, and what a daemon
+// reaches that copies the finished files and does nothing else.
 #include "bench/benchmarks.h"
 #include "bench/fuse_mounts.h"
 #include "bench/memory.h"
@@ -69,13 +70,15 @@ constexpr const char* kNull = "a FUSE daemon that replies from one hot buffer";
 
 Result<Rows> MeasureReads(const Workplace& workplace, const CheckpointCase& checkpoint) {
   const ReadCase reads(workplace, checkpoint, ReadMode::kBuffered);
-  SHARDFS_ASSIGN_OR_RETURN(const auto values,
-                           reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false),
-                                          reads.Of(MountCheckpoint, true), reads.Of(MountNull, true)},
-                                         ReadMode::kBuffered));
+  SHARDFS_ASSIGN_OR_RETURN(
+      const auto values,
+      reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false), reads.Of(MountCheckpoint, true),
+                     reads.Of(MountNull, true), reads.Of(MountCopying, false)},
+                    ReadMode::kBuffered));
   const Values &fresh = values[0], &null_fresh = values[1], &again = values[2], &null_again = values[3];
-  const Values& plain = values[4];
+  const Values &copying = values[4], &plain = values[5];
   return Rows{reads.RowOf("read, fresh mount", kNull, 0.9, fresh, null_fresh),
+              reads.RowOf("  copying daemon, fresh / null daemon", kNull, std::nullopt, copying, null_fresh),
               reads.RowOf("read, second time", kPlainRead, 0.9, again, plain),
               reads.RowOf("  fresh mount / tmpfs", kPlainRead, std::nullopt, fresh, plain),
               reads.RowOf("  null daemon, fresh / tmpfs", kPlainRead, std::nullopt, null_fresh, plain),
@@ -96,11 +99,13 @@ Result<Rows> MeasureMapped(const Workplace& workplace, const CheckpointCase& che
 
 Result<Rows> MeasureDirect(const Workplace& workplace, const CheckpointCase& checkpoint) {
   const ReadCase reads(workplace, checkpoint, ReadMode::kDirect);
-  SHARDFS_ASSIGN_OR_RETURN(
-      const auto values,
-      reads.Measure({reads.Of(MountCheckpoint, false), reads.Of(MountNull, false)}, ReadMode::kBuffered));
-  return Rows{reads.RowOf("read, O_DIRECT 4 MiB, fresh mount", kPlainRead, 1.1, values[0], values[2]),
-              reads.RowOf("  null daemon, O_DIRECT 4 MiB / tmpfs", kPlainRead, std::nullopt, values[1], values[2])};
+  SHARDFS_ASSIGN_OR_RETURN(const auto values, reads.Measure({reads.Of(MountCheckpoint, false),
+                                                             reads.Of(MountNull, false), reads.Of(MountCopying, false)},
+                                                            ReadMode::kBuffered));
+  const Values& plain = values[3];
+  return Rows{reads.RowOf("read, O_DIRECT 4 MiB, fresh mount", kPlainRead, 1.1, values[0], plain),
+              reads.RowOf("  null daemon, O_DIRECT 4 MiB / tmpfs", kPlainRead, std::nullopt, values[1], plain),
+              reads.RowOf("  copying daemon, O_DIRECT 4 MiB / tmpfs", kPlainRead, std::nullopt, values[2], plain)};
 }
 
 }  // namespace shardfs::bench
