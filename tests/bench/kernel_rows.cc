@@ -1,7 +1,8 @@
-// What one thread assembles from a mapped source in memory, beside memcpy of as many bytes of output. Reads are of 1
-// MiB, as the kernel's largest requests are.
+// What one thread assembles from a mapped source in memory, beside memcpy of as many bytes. Reads are of 1 MiB. What is
+// counted is bytes of output; of a cast that narrows, bytes of input, because it must read them all.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "bench/benchmarks.h"
@@ -22,6 +23,7 @@ struct Kernel {
   std::string name;
   TensorPtr tensor;
   double target;
+  std::size_t counted = 1;  // bytes to each one of output
 };
 
 shardfs::testing::MemorySource MakeSource() {
@@ -43,7 +45,8 @@ Kernel Rows(const ByteSource& source, const char* what, std::uint64_t row, std::
 
 Kernel Cast(const ByteSource& source, Dtype from, Dtype to) {
   const TensorPtr whole = Whole(source, from, {kSourceBytes / DtypeBytes(from)});
-  return {fmt::format("cast of {} to {}", DtypeName(from), DtypeName(to)), Tensor::Cast(whole, to).value(), 0.5};
+  return {fmt::format("cast of {} to {}", DtypeName(from), DtypeName(to)), Tensor::Cast(whole, to).value(), 0.5,
+          std::max(DtypeBytes(from), DtypeBytes(to)) / DtypeBytes(to)};
 }
 
 std::vector<Kernel> Kernels(const ByteSource& source) {
@@ -66,19 +69,20 @@ std::vector<Kernel> Kernels(const ByteSource& source) {
   };
 }
 
-// kReads calls of `read(offset)`, going round in `size` bytes and starting where the last measurement ended. GB/s.
+// kReads calls of `read(offset)` of `bytes` each, going round in `size` bytes and starting where the last measurement
+// ended. GB/s.
 class Reader {
  public:
   template <typename Read>
-  Result<double> Time(std::uint64_t size, const Read& read) {
+  Result<double> Time(std::uint64_t size, std::size_t bytes, const Read& read) {
     if (StopRequested()) return Stopped();
     const double start = Now();
     for (std::size_t i = 0; i < kReads; ++i) {
-      if (offset_ + kReadBytes > size) offset_ = 0;
+      if (offset_ + bytes > size) offset_ = 0;
       SHARDFS_RETURN_IF_ERROR(read(offset_));
-      offset_ += kReadBytes;
+      offset_ += bytes;
     }
-    return static_cast<double>(kReads * kReadBytes) / (Now() - start) / 1e9;
+    return static_cast<double>(kReads * bytes) / (Now() - start) / 1e9;
   }
 
  private:
@@ -88,15 +92,17 @@ class Reader {
 Result<Row> MeasureKernel(const Workplace& workplace, const shardfs::testing::MemorySource& source,
                           const Kernel& kernel) {
   SHARDFS_ASSIGN_OR_RETURN(const ReadPlan plan, LowerToPlan(kernel.tensor));
-  std::vector<std::byte> buffer(kReadBytes);
+  std::vector<std::byte> buffer(kReadBytes), copied(kReadBytes * kernel.counted);
   Reader ours, reference;
-  const Measurement assemble = [&] {
-    return ours.Time(plan.size(), [&](std::uint64_t offset) { return plan.ReadAt(offset, buffer); });
+  const Measurement assemble = [&]() -> Result<double> {
+    SHARDFS_ASSIGN_OR_RETURN(const double rate, ours.Time(plan.size(), kReadBytes,
+                                                          [&](std::uint64_t at) { return plan.ReadAt(at, buffer); }));
+    return rate * static_cast<double>(kernel.counted);
   };
   const Measurement copy = [&] {
-    return reference.Time(kSourceBytes, [&](std::uint64_t offset) {
-      std::memcpy(buffer.data(), source.bytes().data() + offset, buffer.size());
-      asm volatile("" : : "r"(buffer.data()) : "memory");  // the copy is never looked at
+    return reference.Time(kSourceBytes, copied.size(), [&](std::uint64_t offset) {
+      std::memcpy(copied.data(), source.bytes().data() + offset, copied.size());
+      asm volatile("" : : "r"(copied.data()) : "memory");  // the copy is never looked at
       return Status::Ok();
     });
   };
