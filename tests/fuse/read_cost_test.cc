@@ -1,38 +1,17 @@
 // What a READ costs that does not depend on the clock: serving one allocates nothing (libfuse, in C, allocates for
-// itself). A program of its own, because it replaces operator new.
+// itself). A program of its own: operator new is replaced.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "fuse/fuse_available.h"
 #include "fuse/sample_tree.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-void* Allocate(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return Allocate(size); }
-void* operator new[](std::size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tools/allocations.h"
 
 namespace shardfs {
 namespace {
@@ -43,9 +22,9 @@ template <typename Body>
 std::uint64_t AllocationsOf(Body&& body) {
   std::uint64_t fewest = ~std::uint64_t{0};
   for (int round = 0; round < 5; ++round) {
-    const std::uint64_t before = allocations.load();
+    testing::StartCounting();
     for (int i = 0; i < 1000; ++i) body(i);
-    fewest = std::min(fewest, allocations.load() - before);
+    fewest = std::min(fewest, testing::StopCounting());
   }
   return fewest;
 }

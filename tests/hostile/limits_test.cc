@@ -7,9 +7,9 @@
 #include <functional>
 #include <string>
 
-#include "hostile/allocations.h"
 #include "safetensors/header_bytes.h"
 #include "source/checkpoint_index.h"
+#include "tools/allocations.h"
 
 namespace shardfs::testing {
 namespace {

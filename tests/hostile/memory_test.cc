@@ -8,10 +8,10 @@
 #include <new>
 #include <vector>
 
-#include "hostile/allocations.h"
 #include "shardfs/layout/layout.h"
 #include "shardfs/materialize/materialize_plan.h"
 #include "source/scratch_directory.h"
+#include "tools/allocations.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/deepseek_config.h"
 

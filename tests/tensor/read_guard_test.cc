@@ -1,33 +1,12 @@
 // Guards on what reading a plan costs that do not depend on the clock: allocations, and how often a source is asked.
-// A program of its own, because it replaces operator new.
+// A program of its own: operator new is replaced.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/counting_source.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-void* Allocate(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return Allocate(size); }
-void* operator new[](std::size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tools/allocations.h"
 
 namespace shardfs::testing {
 namespace {
@@ -103,18 +82,18 @@ TEST(ReadGuard, ReadingAllocatesNothing) {
     for (const Case& which : AllCases(source)) {
       const ReadPlan plan = LowerToPlan(which.tensor).value();
       ReadAround(which, plan, buffer);  // what is found once: kernels, minima
-      const std::uint64_t before = allocations.load();
+      StartCounting();
       ReadAround(which, plan, buffer);
-      EXPECT_EQ(allocations.load(), before) << which.name << (mapped ? ", mapped" : ", not mapped");
+      EXPECT_EQ(StopCounting(), 0u) << which.name << (mapped ? ", mapped" : ", not mapped");
     }
   }
 }
 
 TEST(ReadGuard, AllocationsAreCounted) {
-  const std::uint64_t before = allocations.load();
+  StartCounting();
   const auto value = std::make_unique<std::string>(100, 'x');
   EXPECT_EQ(value->size(), 100u);
-  EXPECT_GE(allocations.load(), before + 2);
+  EXPECT_GE(StopCounting(), 2u);
 }
 
 TEST(ReadGuard, AMappedSourceIsAskedSeldom) {

@@ -1,5 +1,5 @@
 // Allocations of this program, counted and made to fail. Replaces operator new for the whole test program.
-// Thread-safety: any thread may allocate; the functions here are for one thread, while nothing else of it runs.
+// Thread-safety: any thread may allocate, and is counted; the functions here are for one thread.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "hostile/allocations.h"
+#include "tools/allocations.h"
 
 #include <malloc.h>
 
