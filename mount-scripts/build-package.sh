@@ -43,6 +43,7 @@ if [[ -z $build ]]; then
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHARDFS_BUILD_TESTS=OFF
 fi
 [[ -e $build/CPackConfig.cmake ]] || refuse "$build is no build of shardfs; configure it with cmake first"
+build=$(realpath "$build") # cpack runs in it
 cmake --build "$build" --target shardfs
 
 # cpack's own working directory lies where the packages come to lie; only those are to stay.

@@ -4,14 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: mount-scripts/install-dependencies.sh [--tests] [--browser]
+Usage: mount-scripts/install-dependencies.sh [--tests] [--browser] [--clean-machine]
 
 Installs, with apt, the packages that building and running shardfs needs (Debian 12 or later).
 Runs apt with sudo unless it is started by root.
 
-  --tests   also what building and running the tests needs
-  --browser also what the test of the page in a browser needs; without it that test is skipped
-  --help    this text
+  --tests         also what building and running the tests needs
+  --browser       also what the test of the page in a browser needs; without it that test is skipped
+  --clean-machine also what tests/packaging/clean_machine.sh needs
+  --help          this text
 EOF
 }
 
@@ -22,11 +23,13 @@ packages=(
 )
 test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff)
 browser_packages=(nodejs npm chromium)
+clean_machine_packages=(mmdebstrap)
 
 while (($#)); do
   case $1 in
     --tests) packages+=("${test_packages[@]}") ;;
     --browser) packages+=("${browser_packages[@]}") ;;
+    --clean-machine) packages+=("${clean_machine_packages[@]}") ;;
     --help) usage; exit 0 ;;
     *)
       echo "install-dependencies.sh: unknown argument '$1' (see --help)" >&2
