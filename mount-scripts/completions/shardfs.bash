@@ -35,6 +35,7 @@ _shardfs() {
     word=$previous
   fi
   case $word in
+    --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar lines json none' -- "$current") ;;
     --layout) mapfile -t COMPREPLY < <(compgen -W 'mindie' -- "$current") ;;
     --node-rank) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$current") ;;
     -O)

@@ -17,6 +17,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/progress_json.h"
 #include "cli/rank_options.h"
 #include "cli/run_identity.h"
 #include "shardfs/materialize/format_bytes.h"
@@ -35,6 +36,14 @@ struct MaterializeArguments {
   bool restart = false;
   bool no_keep = false;
   bool json = false;
+  ProgressMode progress = ProgressMode::kAuto;
+};
+
+// What came of a run.
+struct Materialized {
+  std::string source;
+  std::string destination;
+  MaterializeSummary summary;
 };
 
 // A plan is refused before anything has been done: whatever the reason, that is exit code 2, except for a system call
@@ -44,7 +53,8 @@ int PreflightExitCode(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted ? 2 : code;
 }
 
-Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const MaterializeOptions& options) {
+Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const MaterializeOptions& options,
+                                           ProgressMode mode) {
   const CancelSignals signals;
   std::stop_source cancel;
   MaterializeProgress progress;
@@ -53,68 +63,85 @@ Result<MaterializeSummary> RunWithProgress(const MaterializePlan& plan, const Ma
                         .bytes_total = plan.total_bytes() * (verify ? 2 : 1),
                         .files_done = progress.files_done.load(std::memory_order_relaxed),
                         .files_total = plan.files().size()};
+    state.phase = state.bytes_done < plan.total_bytes() ? "write" : (verify ? "verify" : "write");
     const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
     if (current < plan.files().size()) state.current_file = plan.files()[current].path;
     return state;
   };
-  const ProgressReporter reporter(snapshot, [&cancel, &signals] {
+  const ProgressReporter reporter(mode, snapshot, [&cancel, &signals] {
     if (signals.Received()) cancel.request_stop();
   });
   return Materialize(plan, options, progress, cancel.get_token());
 }
 
-void PrintSummary(const MaterializePlan& plan, const MaterializeSummary& summary, const View& view, bool as_json) {
-  const double rate = static_cast<double>(summary.bytes - summary.kept_bytes) / std::max(summary.seconds, 1e-9);
-  if (as_json) {
-    const nlohmann::ordered_json json = {{"source", view.checkpoint->path()},
-                                         {"destination", plan.destination()},
-                                         {"files", summary.files},
-                                         {"directories", summary.directories},
-                                         {"bytes", summary.bytes},
-                                         {"kept_files", summary.kept_files},
-                                         {"kept_bytes", summary.kept_bytes},
-                                         {"seconds", summary.seconds},
-                                         {"bytes_per_second", static_cast<std::uint64_t>(rate)}};
-    std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
-    return;
-  }
+std::uint64_t RateOf(const MaterializeSummary& summary) {
+  return static_cast<std::uint64_t>(static_cast<double>(summary.bytes - summary.kept_bytes) /
+                                    std::max(summary.seconds, 1e-9));
+}
+
+nlohmann::ordered_json ToJson(const Materialized& run) {
+  return {{"source", run.source},
+          {"destination", run.destination},
+          {"files", run.summary.files},
+          {"directories", run.summary.directories},
+          {"bytes", run.summary.bytes},
+          {"kept_files", run.summary.kept_files},
+          {"kept_bytes", run.summary.kept_bytes},
+          {"seconds", run.summary.seconds},
+          {"bytes_per_second", RateOf(run.summary)}};
+}
+
+std::string ToText(const Materialized& run) {
+  const MaterializeSummary& summary = run.summary;
   std::string kept;
   if (summary.kept_files > 0) {
     kept = fmt::format(", of which {} files, {} were there", summary.kept_files, FormatBytes(summary.kept_bytes));
   }
-  std::cout << fmt::format("{}: {} files, {} ({} bytes){} in {:.1f} s, {}/s\n", plan.destination(), summary.files,
-                           FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds,
-                           FormatBytes(static_cast<std::uint64_t>(rate)))
-            << std::flush;
+  return fmt::format("{}: {} files, {} ({} bytes){} in {:.1f} s, {}/s", run.destination, summary.files,
+                     FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds, FormatBytes(RateOf(summary)));
+}
+
+void PrintSummary(const Materialized& run, const MaterializeArguments& arguments) {
+  if (arguments.progress == ProgressMode::kJson) {
+    std::cout << FormatProgressEnd("done", 0, {}, ToJson(run)) << std::endl;
+  } else if (arguments.json) {
+    std::cout << ToJson(run).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << ToText(run) << std::endl;
+  }
+}
+
+// `plan_refused` says afterwards whether it was the plan that failed.
+Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.file_mode, ParseMode(arguments.file_mode, "--file-mode"));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.directory_mode, ParseMode(arguments.directory_mode, "--dir-mode"));
+  arguments.options.keep = !arguments.no_keep;
+
+  SHARDFS_ASSIGN_OR_RETURN(const View view, BuildView(arguments.common));
+  SHARDFS_ASSIGN_OR_RETURN(const auto ranks, SelectRanks(arguments.ranks, view.layout));
+  SHARDFS_ASSIGN_OR_RETURN(const ResolvedOptions resolved, Resolve(arguments.common));
+  MaterializePlanOptions plan_options;
+  plan_options.restart = arguments.restart;
+  SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(resolved, *view.checkpoint));
+  auto plan =
+      MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
+  plan_refused = !plan.ok();
+  if (!plan.ok()) return plan.status();
+  SHARDFS_ASSIGN_OR_RETURN(const MaterializeSummary summary,
+                           RunWithProgress(*plan, arguments.options, arguments.progress));
+  return Materialized{view.checkpoint->path(), plan->destination(), summary};
 }
 
 int RunMaterialize(MaterializeArguments& arguments) {
-  const auto file_mode = ParseMode(arguments.file_mode, "--file-mode");
-  if (!file_mode.ok()) return ExitCodeOf(file_mode.status());
-  const auto directory_mode = ParseMode(arguments.directory_mode, "--dir-mode");
-  if (!directory_mode.ok()) return ExitCodeOf(directory_mode.status());
-  arguments.options.file_mode = *file_mode;
-  arguments.options.directory_mode = *directory_mode;
-  arguments.options.keep = !arguments.no_keep;
-
-  const auto view = BuildView(arguments.common);
-  if (!view.ok()) return ExitCodeOf(view.status());
-  const auto ranks = SelectRanks(arguments.ranks, view->layout);
-  if (!ranks.ok()) return ExitCodeOf(ranks.status());
-  const auto resolved = Resolve(arguments.common);
-  if (!resolved.ok()) return ExitCodeOf(resolved.status());
-  MaterializePlanOptions plan_options;
-  plan_options.restart = arguments.restart;
-  auto identity = IdentityOf(*resolved, *view->checkpoint);
-  if (!identity.ok()) return ExitCodeOf(identity.status());
-  plan_options.identity = *std::move(identity);
-  const auto plan =
-      MaterializePlan::Create(view->layout.tree, *ranks, view->checkpoint->path(), arguments.destination, plan_options);
-  if (!plan.ok()) return PreflightExitCode(plan.status());
-  const auto summary = RunWithProgress(*plan, arguments.options);
-  if (!summary.ok()) return ExitCodeOf(summary.status());
-  PrintSummary(*plan, *summary, *view, arguments.json);
-  return 0;
+  bool plan_refused = false;
+  const auto run = Run(arguments, plan_refused);
+  if (run.ok()) {
+    PrintSummary(*run, arguments);
+    return 0;
+  }
+  const int code = plan_refused ? PreflightExitCode(run.status()) : ExitCodeOf(run.status());
+  if (arguments.progress == ProgressMode::kJson) PrintProgressError(run.status(), code);
+  return code;
 }
 
 }  // namespace
@@ -144,6 +171,7 @@ Command AddMaterializeCommand(CLI::App& program) {
   app->add_flag("--no-keep", arguments->no_keep,
                 "Remove everything that was written when the run fails (default: keep complete files, to go on)");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
+  AddProgressOption(*app, arguments->progress);
   return {app, [arguments] { return RunMaterialize(*arguments); }};
 }
 

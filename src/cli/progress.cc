@@ -1,17 +1,20 @@
 #include "cli/progress.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cli/progress_json.h"
 #include "shardfs/materialize/format_bytes.h"
 
 namespace shardfs {
@@ -19,9 +22,11 @@ namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kLineEvery = std::chrono::seconds(5);
+constexpr auto kJsonEvery = std::chrono::seconds(1);
 constexpr auto kRateWindow = std::chrono::seconds(5);
 constexpr std::size_t kMinimumBar = 10;  // columns; a shorter bar says nothing
 constexpr std::size_t kMaximumBar = 40;
+constexpr std::string_view kClearLine = "\r\x1b[K";
 
 double Fraction(const ProgressState& state) {
   if (state.bytes_total == 0) return 1;
@@ -63,16 +68,39 @@ std::size_t TerminalWidth() {
   return size.ws_col;
 }
 
-// A lost line of progress is no reason to fail.
-void WriteToStderr(std::string_view text) {
+// Whole, or not at all where that would wait: a pipe that is ready has room for a line. A lost line of progress is no
+// reason to fail.
+void WriteWithoutWaiting(int fd, std::string_view text) {
+  pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
+  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return;
   while (!text.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    const ssize_t written = ::write(fd, text.data(), text.size());
     if (written <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
+ProgressMode Resolved(ProgressMode mode) {
+  if (mode != ProgressMode::kAuto) return mode;
+  return ::isatty(STDERR_FILENO) == 1 ? ProgressMode::kBar : ProgressMode::kLines;
+}
+
 }  // namespace
+
+void AddProgressOption(CLI::App& command, ProgressMode& mode) {
+  static const std::map<std::string, ProgressMode> kModes = {{"auto", ProgressMode::kAuto},
+                                                             {"bar", ProgressMode::kBar},
+                                                             {"lines", ProgressMode::kLines},
+                                                             {"json", ProgressMode::kJson},
+                                                             {"none", ProgressMode::kNone}};
+  command
+      .add_option_function<std::string>(
+          "--progress", [&mode](const std::string& name) { mode = kModes.at(name); },
+          "auto: a bar on a terminal, a line every 5 seconds elsewhere; json: an object a line on stdout, the result "
+          "the last (default: auto)")
+      ->check(CLI::IsMember(kModes))
+      ->type_name("MODE");
+}
 
 std::string FormatDuration(double seconds) {
   constexpr double kLongest = 359'999;  // 99:59:59; the rate has stalled if it takes longer
@@ -120,8 +148,10 @@ double RateMeter::Update(Clock::time_point now, std::uint64_t bytes) {
   return static_cast<double>(bytes - samples_.front().second) / span.count();
 }
 
-ProgressReporter::ProgressReporter(std::function<ProgressState()> snapshot, std::function<void()> on_tick)
-    : snapshot_(std::move(snapshot)),
+ProgressReporter::ProgressReporter(ProgressMode mode, std::function<ProgressState()> snapshot,
+                                   std::function<void()> on_tick)
+    : mode_(Resolved(mode)),
+      snapshot_(std::move(snapshot)),
       on_tick_(std::move(on_tick)),
       thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
@@ -136,25 +166,39 @@ ProgressState ProgressReporter::Snapshot() {
   return state;
 }
 
+void ProgressReporter::Show(RateMeter::Clock::time_point& next_line) {
+  if (mode_ == ProgressMode::kNone) return;
+  const ProgressState state = Snapshot();
+  if (mode_ == ProgressMode::kBar) {
+    // One column less than there are: a cursor behind the last one would wrap on some terminals.
+    WriteWithoutWaiting(STDERR_FILENO, std::string(kClearLine) + FormatProgressBar(state, TerminalWidth() - 1));
+    return;
+  }
+  if (RateMeter::Clock::now() < next_line) return;
+  if (mode_ == ProgressMode::kJson) {
+    WriteWithoutWaiting(STDOUT_FILENO, FormatProgressJson(state) + "\n");
+    next_line += kJsonEvery;
+  } else {
+    WriteWithoutWaiting(STDERR_FILENO, FormatProgressLine(state) + "\n");
+    next_line += kLineEvery;
+  }
+}
+
 void ProgressReporter::Loop(const std::stop_token& stop) {
-  const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  constexpr std::string_view kClearLine = "\r\x1b[K";
   std::mutex mutex;
   std::condition_variable_any timer;
   std::unique_lock lock(mutex);
-  auto next_line = RateMeter::Clock::now() + kLineEvery;
+  auto next_line = RateMeter::Clock::now();
+  if (mode_ == ProgressMode::kJson) {
+    Show(next_line);  // a program learns the totals at once
+  } else {
+    next_line += kLineEvery;  // a person is not told of what takes a moment only
+  }
   while (!timer.wait_for(lock, stop, kTick, [&stop] { return stop.stop_requested(); })) {
     on_tick_();
-    const ProgressState state = Snapshot();
-    if (terminal) {
-      // One column less than there are: a cursor behind the last one would wrap on some terminals.
-      WriteToStderr(std::string(kClearLine) + FormatProgressBar(state, TerminalWidth() - 1));
-    } else if (RateMeter::Clock::now() >= next_line) {
-      WriteToStderr(FormatProgressLine(state) + "\n");
-      next_line += kLineEvery;
-    }
+    Show(next_line);
   }
-  if (terminal) WriteToStderr(kClearLine);
+  if (mode_ == ProgressMode::kBar) WriteWithoutWaiting(STDERR_FILENO, kClearLine);
 }
 
 }  // namespace shardfs

@@ -1,15 +1,26 @@
-// The progress of a long run: a bar on a terminal, a line every few seconds elsewhere.
+// The progress of a long run: a bar on a terminal, a line every few seconds elsewhere, or JSON for programs.
 #pragma once
 
+#include <CLI/App.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 namespace shardfs {
+
+enum class ProgressMode : std::uint8_t {
+  kAuto,   // kBar where stderr is a terminal, kLines elsewhere
+  kBar,    // on stderr, drawn anew ten times a second
+  kLines,  // on stderr, one every five seconds
+  kJson,   // on stdout, an object a line: one at once, one each second, and one with the outcome (progress_json.h)
+  kNone,
+};
 
 // One moment of a run.
 struct ProgressState {
@@ -19,7 +30,11 @@ struct ProgressState {
   std::uint64_t files_total = 0;
   double bytes_per_second = 0;  // lately; 0 while it is not known; filled in by ProgressReporter
   std::string current_file{};   // may be empty
+  std::string_view phase{};     // what the run does now, a word; a literal
 };
+
+// Registers --progress; `mode` must outlive the parsing.
+void AddProgressOption(CLI::App& command, ProgressMode& mode);
 
 // "1:05", "2:03:09"
 std::string FormatDuration(double seconds);
@@ -43,20 +58,22 @@ class RateMeter {
   std::deque<std::pair<Clock::time_point, std::uint64_t>> samples_;  // oldest first
 };
 
-// Shows the progress of a run on stderr from a thread of its own, from construction to destruction; the bar is removed
-// at the end.
+// Shows the progress of a run from a thread of its own, from construction to destruction; the bar is removed at the
+// end. What a reader is too slow to take is dropped: a pipe that nobody empties holds up neither the run nor its end.
 class ProgressReporter {
  public:
   // Both are called about ten times a second from the reporter's thread: `on_tick`, then `snapshot`.
-  ProgressReporter(std::function<ProgressState()> snapshot, std::function<void()> on_tick);
+  ProgressReporter(ProgressMode mode, std::function<ProgressState()> snapshot, std::function<void()> on_tick);
   ~ProgressReporter();
   ProgressReporter(const ProgressReporter&) = delete;
   ProgressReporter& operator=(const ProgressReporter&) = delete;
 
  private:
   void Loop(const std::stop_token& stop);
+  void Show(RateMeter::Clock::time_point& next_line);
   ProgressState Snapshot();
 
+  const ProgressMode mode_;  // never kAuto
   const std::function<ProgressState()> snapshot_;
   const std::function<void()> on_tick_;
   RateMeter meter_;

@@ -17,6 +17,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/progress_json.h"
 #include "cli/rank_options.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/materialize/format_bytes.h"
@@ -34,11 +35,12 @@ struct VerifyArguments {
   RankOptions ranks;
   VerifyOptions options;
   bool json = false;
+  ProgressMode progress = ProgressMode::kAuto;
 };
 
 // Runs a comparison of `files` (each with a path), and shows how far it is.
 template <typename File>
-Result<VerifyReport> RunWithProgress(const std::vector<File>& files, std::uint64_t total_bytes,
+Result<VerifyReport> RunWithProgress(const std::vector<File>& files, std::uint64_t total_bytes, ProgressMode mode,
                                      const std::function<Result<VerifyReport>(VerifyProgress&, std::stop_token)>& run) {
   const CancelSignals signals;
   std::stop_source cancel;
@@ -48,11 +50,12 @@ Result<VerifyReport> RunWithProgress(const std::vector<File>& files, std::uint64
                         .bytes_total = total_bytes,
                         .files_done = progress.files_done.load(std::memory_order_relaxed),
                         .files_total = files.size()};
+    state.phase = "compare";
     const std::uint32_t current = progress.current_file.load(std::memory_order_relaxed);
     if (current < files.size()) state.current_file = files[current].path;
     return state;
   };
-  const ProgressReporter reporter(snapshot, [&cancel, &signals] {
+  const ProgressReporter reporter(mode, snapshot, [&cancel, &signals] {
     if (signals.Received()) cancel.request_stop();
   });
   return run(progress, cancel.get_token());
@@ -77,7 +80,7 @@ const char* QuickVerdict(const VerifyArguments& arguments) {
   return arguments.directory.empty() ? "equal in names and sizes" : "equal in names, sizes and headers";
 }
 
-void PrintJson(const VerifyArguments& arguments, const VerifyReport& report) {
+nlohmann::ordered_json ToJson(const VerifyArguments& arguments, const VerifyReport& report) {
   const bool has_source = !arguments.directory.empty();
   nlohmann::ordered_json json = {
       {"source", has_source ? nlohmann::ordered_json(arguments.common.source) : nlohmann::ordered_json()},
@@ -89,8 +92,7 @@ void PrintJson(const VerifyArguments& arguments, const VerifyReport& report) {
       {"seconds", report.seconds}};
   json["differences"] = nlohmann::ordered_json::array();
   for (const Difference& difference : report.differences) json["differences"].push_back(ToJson(difference));
-  // Names come from the directory: what is not UTF-8 in them is replaced, because JSON cannot hold it.
-  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+  return json;
 }
 
 void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
@@ -108,7 +110,7 @@ void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
 
 Result<VerifyReport> CompareWithManifest(const VerifyArguments& arguments) {
   SHARDFS_ASSIGN_OR_RETURN(const ManifestVerifier verifier, ManifestVerifier::Create(arguments.common.source));
-  return RunWithProgress(verifier.manifest().files, verifier.total_bytes(),
+  return RunWithProgress(verifier.manifest().files, verifier.total_bytes(), arguments.progress,
                          [&](VerifyProgress& progress, const std::stop_token& cancel) {
                            return verifier.Run(arguments.options.quick, arguments.options.threads, progress, cancel);
                          });
@@ -116,21 +118,28 @@ Result<VerifyReport> CompareWithManifest(const VerifyArguments& arguments) {
 
 // The exit code; the report on standard output.
 int PrintReport(const VerifyArguments& arguments, const VerifyReport& report) {
-  if (arguments.json) {
-    PrintJson(arguments, report);
+  const int exit_code = report.equal() ? 0 : kDifferent;
+  if (arguments.progress == ProgressMode::kJson) {
+    std::cout << FormatProgressEnd(report.equal() ? "done" : "different", exit_code, {}, ToJson(arguments, report))
+              << "\n";
+  } else if (arguments.json) {
+    // Names come from the directory: what is not UTF-8 in them is replaced, because JSON cannot hold it.
+    std::cout << ToJson(arguments, report).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
+              << "\n";
   } else {
     PrintText(arguments, report);
   }
   std::cout.flush();
   if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
-  return report.equal() ? 0 : kDifferent;
+  return exit_code;
 }
 
 // Options that say what a view would be, and mean nothing without a source.
 Status CheckNoViewOptions(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_name();
-    const bool allowed = name == "SOURCE" || name == "--quick" || name == "--threads" || name == "--json";
+    const bool allowed =
+        name == "SOURCE" || name == "--quick" || name == "--threads" || name == "--json" || name == "--progress";
     if (allowed || option->count() == 0) continue;
     return Status::InvalidArgument(
         name + " says what to compare with, which needs the source: give SOURCE and DIR, or DIR alone without it");
@@ -138,28 +147,32 @@ Status CheckNoViewOptions(const CLI::App& app) {
   return Status::Ok();
 }
 
-int RunVerify(const CLI::App& app, VerifyArguments& arguments) {
-  if (arguments.directory.empty()) {
-    const Status status = CheckNoViewOptions(app);
-    if (!status.ok()) return ExitCodeOf(status);
-    const auto report = CompareWithManifest(arguments);
-    return report.ok() ? PrintReport(arguments, *report) : ExitCodeOf(report.status());
-  }
-  const auto view = BuildView(arguments.common);
-  if (!view.ok()) return ExitCodeOf(view.status());
-  auto ranks = SelectRanks(arguments.ranks, view->layout);
-  if (!ranks.ok()) return ExitCodeOf(ranks.status());
-  arguments.options.ranks = std::move(*ranks);
+Result<VerifyReport> CompareWithSource(VerifyArguments& arguments) {
+  SHARDFS_ASSIGN_OR_RETURN(const View view, BuildView(arguments.common));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.ranks, SelectRanks(arguments.ranks, view.layout));
   // weight_sharder lists folders in the order of its file system.
   arguments.options.order_insensitive_json = {"model_sharded_metadata.json"};
   // Only shardfs marks the variant that is meant for the loader; a directory is that variant by its bytes.
   arguments.options.optional_json_keys = {"shardfs_fidelity"};
-  const auto verifier = Verifier::Create(view->layout.tree, arguments.directory, arguments.options);
-  if (!verifier.ok()) return ExitCodeOf(verifier.status());
-  const auto report = RunWithProgress(
-      verifier->files(), verifier->total_bytes(),
+  const auto verifier = Verifier::Create(view.layout.tree, arguments.directory, arguments.options);
+  if (!verifier.ok()) return verifier.status();
+  return RunWithProgress(
+      verifier->files(), verifier->total_bytes(), arguments.progress,
       [&verifier](VerifyProgress& progress, const std::stop_token& cancel) { return verifier->Run(progress, cancel); });
-  return report.ok() ? PrintReport(arguments, *report) : ExitCodeOf(report.status());
+}
+
+Result<VerifyReport> Run(const CLI::App& app, VerifyArguments& arguments) {
+  if (!arguments.directory.empty()) return CompareWithSource(arguments);
+  SHARDFS_RETURN_IF_ERROR(CheckNoViewOptions(app));
+  return CompareWithManifest(arguments);
+}
+
+int RunVerify(const CLI::App& app, VerifyArguments& arguments) {
+  const auto report = Run(app, arguments);
+  if (report.ok()) return PrintReport(arguments, *report);
+  const int code = ExitCodeOf(report.status());
+  if (arguments.progress == ProgressMode::kJson) PrintProgressError(report.status(), code);
+  return code;
 }
 
 }  // namespace
@@ -168,7 +181,8 @@ Command AddVerifyCommand(CLI::App& program) {
   CLI::App* app =
       program.add_subcommand("verify", "Compare a directory with what a view would show, or with its manifest");
   app->footer(
-      "With DIR alone (and --quick, --threads, --json), DIR is checked against its manifest, without the source.");
+      "With DIR alone (and --quick, --threads, --json, --progress), DIR is checked against its manifest, without the "
+      "source.");
   const auto arguments = std::make_shared<VerifyArguments>();
   AddCommonOptions(*app, arguments->common);
   arguments->common.directory = &arguments->directory;
@@ -181,6 +195,7 @@ Command AddVerifyCommand(CLI::App& program) {
       ->check(CLI::Range(1u, 1024u))
       ->type_name("N");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
+  AddProgressOption(*app, arguments->progress);
   return {app, [app, arguments] { return RunVerify(*app, *arguments); }};
 }
 

@@ -1,4 +1,5 @@
 // materialize from a source whose every read takes a while.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -6,9 +7,11 @@
 
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
@@ -20,6 +23,8 @@ namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
 
 struct Counters {
   std::uint64_t requests = 0;
@@ -62,6 +67,14 @@ class SlowFilesystem {
   pid_t pid_ = -1;
 };
 
+// What --progress json printed; each line is an object.
+std::vector<Json> ParseLines(const std::string& text) {
+  std::vector<Json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
 class MaterializeSlowSourceTest : public ::testing::Test {
  protected:
   // What was asked of a fresh slow file system by a run with that depth; nothing is in the page cache before.
@@ -75,17 +88,21 @@ class MaterializeSlowSourceTest : public ::testing::Test {
     return slow.counters();
   }
 
+  void WriteSource() {
+    tools::CheckpointOptions options;
+    options.shape = tools::FindPreset("small")->shape;
+    options.fill = tools::Fill::kSparse;
+    options.files = 3;
+    const auto checkpoint = tools::WriteCheckpoint(root_ / "source", options);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  }
+
   TemporaryDirectory root_;
 };
 
 TEST_F(MaterializeSlowSourceTest, ManyReadsAreUnderWayAtOnce) {
   SHARDFS_REQUIRE_FUSE();
-  tools::CheckpointOptions options;
-  options.shape = tools::FindPreset("small")->shape;
-  options.fill = tools::Fill::kSparse;
-  options.files = 3;
-  const auto checkpoint = tools::WriteCheckpoint(root_ / "source", options);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_NO_FATAL_FAILURE(WriteSource());
   std::uint64_t size = 0;
   for (const auto& entry : fs::directory_iterator(root_ / "source")) size += entry.file_size();
 
@@ -96,6 +113,55 @@ TEST_F(MaterializeSlowSourceTest, ManyReadsAreUnderWayAtOnce) {
   EXPECT_LE(ahead.bytes, size + size / 50) << "read ahead and thrown away";
   RecordProperty("most_at_once_without", alone.most_at_once);
   RecordProperty("most_at_once_with", ahead.most_at_once);
+}
+
+TEST_F(MaterializeSlowSourceTest, CtrlCLeavesWhatTheSameCommandGoesOnWith) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(WriteSource());
+  const SlowFilesystem slow(root_ / "source");
+  ASSERT_TRUE(slow.mounted());
+  const std::string out = root_ / "out";
+  std::vector<std::string> command = {"materialize", slow.path(), out, "--tp", "2", "--moe-tp", "2"};
+  for (const char* option : {"--threads", "1", "--progress", "json", "--io-depth", "0"}) command.emplace_back(option);
+  ShardfsProcess process(command);
+  while (process.Running() && !fs::exists(out + "/config.json")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // for a second line of progress
+  process.Signal(SIGINT);
+  const ProgramResult interrupted = process.Wait();
+  EXPECT_EQ(interrupted.exit_code, 1);
+  EXPECT_THAT(interrupted.err, HasSubstr("files are complete and kept: run the same command again to go on"));
+  EXPECT_FALSE(fs::exists(out + "/.shardfs-complete"));
+
+  std::vector<Json> lines = ParseLines(interrupted.out);
+  ASSERT_GE(lines.size(), 3u);
+  const Json end = lines.back();
+  lines.pop_back();
+  EXPECT_EQ(end.at("outcome"), "cancelled");
+  EXPECT_EQ(end.at("exit_code"), 1);
+  EXPECT_THAT(end.at("message").get<std::string>(), HasSubstr("run the same command again"));
+  EXPECT_TRUE(end.at("result").is_null());
+  std::uint64_t bytes_before = 0;
+  for (const Json& line : lines) {
+    EXPECT_EQ(line.at("phase"), "write");
+    EXPECT_LT(line.at("bytes_done"), line.at("bytes_total"));
+    EXPECT_GE(line.at("bytes_done"), bytes_before);
+    bytes_before = line.at("bytes_done");
+  }
+  EXPECT_GT(bytes_before, 0u);
+  EXPECT_GT(lines.back().at("bytes_per_second"), 0);
+  EXPECT_GT(lines.back().at("seconds_left"), 0);
+  EXPECT_THAT(lines.back().at("current_file").get<std::string>(), HasSubstr("model"));
+
+  command.back() = "8";
+  const ProgramResult finished = RunShardfs(command);
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  const Json done = ParseLines(finished.out).back();
+  EXPECT_EQ(done.at("outcome"), "done");
+  EXPECT_GT(done.at("result").at("kept_files"), 0);
+  const ProgramResult equal = RunShardfs({"verify", root_ / "source", out, "--tp", "2", "--moe-tp", "2"});
+  EXPECT_EQ(equal.exit_code, 0) << equal.out << equal.err;
 }
 
 }  // namespace

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/progress_json.h"
+
 namespace shardfs {
 namespace {
 
@@ -63,6 +67,44 @@ TEST(ProgressTest, NarrowBarKeepsTheNumbers) {
   EXPECT_THAT(bar, StartsWith("[====="));
   EXPECT_THAT(bar, EndsWith(" 50 %   500 MB of 1.00 GB   100 MB/s  0:05 left"));
   EXPECT_THAT(FormatProgressBar(Halfway(), 55), Not(HasSubstr("[")));
+}
+
+TEST(ProgressTest, JsonIsOneLineWithAllThatIsKnown) {
+  ProgressState state = Halfway();
+  state.phase = "write";
+  const std::string line = FormatProgressJson(state);
+  EXPECT_THAT(line, Not(HasSubstr("\n")));
+  EXPECT_EQ(nlohmann::json::parse(line),
+            (nlohmann::json{{"phase", "write"},
+                            {"bytes_done", 500'000'000},
+                            {"bytes_total", 1'000'000'000},
+                            {"files_done", 3},
+                            {"files_total", 8},
+                            {"bytes_per_second", 100'000'000},
+                            {"seconds_left", 5},
+                            {"current_file", "model-moe-tp-000-ep-001/model-00001-of-00002.safetensors"}}));
+}
+
+TEST(ProgressTest, JsonSaysWhatIsNotKnown) {
+  ProgressState state;
+  state.phase = "compare";
+  const nlohmann::json json = nlohmann::json::parse(FormatProgressJson(state));
+  for (const char* name : {"bytes_per_second", "seconds_left", "current_file"}) {
+    EXPECT_TRUE(json.at(name).is_null()) << name;
+  }
+}
+
+TEST(ProgressTest, JsonOfANameThatIsNotUtf8) {
+  ProgressState state;
+  state.current_file = "a\xff\n";
+  EXPECT_EQ(nlohmann::json::parse(FormatProgressJson(state)).at("current_file"), "a\uFFFD\n");
+}
+
+TEST(ProgressTest, JsonOfTheEnd) {
+  EXPECT_EQ(FormatProgressEnd("done", 0, {}, {{"bytes", 9}}),
+            R"({"phase":"end","outcome":"done","exit_code":0,"message":null,"result":{"bytes":9}})");
+  EXPECT_EQ(FormatProgressEnd("failed", 1, "no \"room\"", nullptr),
+            R"({"phase":"end","outcome":"failed","exit_code":1,"message":"no \"room\"","result":null})");
 }
 
 TEST(RateMeterTest, MeasuresTheLastSeconds) {
