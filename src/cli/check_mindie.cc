@@ -49,7 +49,9 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   layout.world_size = mapping->world_size();
   layout.nodes = mapping->nodes();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<RankSet> ranks, SelectRanks(arguments.ranks, layout));
-  return CheckMindieDirectory({.directory = arguments.directory,
+  // MindIE takes whole paths only, so that is what it must be told to write.
+  const std::filesystem::path whole = std::filesystem::absolute(arguments.directory, error).lexically_normal();
+  return CheckMindieDirectory({.directory = error ? arguments.directory : whole.string(),
                                .mapping = *mapping,
                                .ranks = ranks.value_or(RankSet::All(mapping->world_size())),
                                .user = arguments.user,

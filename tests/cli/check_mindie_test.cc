@@ -94,6 +94,10 @@ TEST_F(CheckMindieTest, ARecordThatLiesIsFoundByTensors) {
 TEST_F(CheckMindieTest, EachThingThatIsBrokenIsNamed) {
   ExpectWrong(Check({{"dp", 2}, {"tp", 2}, {"moe_tp", 2}, {"moe_ep", 2}, {"modelWeightPath", "/mnt/elsewhere"}}),
               {"modelWeightPath", "/mnt/elsewhere", out_});
+  // What is to be written is a whole path, however the directory was typed.
+  ExpectWrong(Check({{"dp", 2}, {"tp", 2}, {"moe_tp", 2}, {"moe_ep", 2}, {"modelWeightPath", "/mnt/elsewhere"}}, {},
+                    fs::relative(out_).string()),
+              {"modelWeightPath", "/mnt/elsewhere", "set modelWeightPath to '" + out_ + "'"});
 
   fs::remove(At("model-norm/model.safetensors"));
   ExpectWrong(Check(fitting_), {"folders", "model-norm"});
