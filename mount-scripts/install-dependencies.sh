@@ -21,7 +21,7 @@ packages=(
   libfuse3-dev fuse3
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev libxxhash-dev
 )
-test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff)
+test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff zsh fish)
 browser_packages=(nodejs npm chromium)
 clean_machine_packages=(mmdebstrap)
 

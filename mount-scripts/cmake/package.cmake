@@ -27,6 +27,8 @@ install(FILES ${scripts}/systemd/shardfs@.service ${scripts}/systemd/shardfs-tmp
         DESTINATION lib/systemd/system)
 install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${scripts}/completions/shardfs.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(FILES ${scripts}/completions/_shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
 install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)

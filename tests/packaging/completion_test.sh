@@ -54,6 +54,8 @@ complete_line plan -O fid
 expect 'fidelity=loader fidelity=sharder'
 complete_line materialize --node-rank ''
 expect auto
+complete_line verify --progress ''
+expect 'auto bar json lines none'
 complete_line mount --dp ''
 expect ''
 
@@ -67,3 +69,44 @@ complete_line mount m
 expect models
 complete_line mount --mtp m
 expect models
+
+# ---- the same in other shells, where they are installed ----
+
+ln -s "$SHARDFS_EXECUTABLE" "$scratch/shardfs"
+PATH=$scratch:$PATH
+
+# SHELL_proposals LINE prints what that shell proposes for the last word of a line; try_shell SHELL compares some.
+try_shell() {
+  expect_line() { # LINE PROPOSALS
+    proposals=$("$1_proposals" "$2" | sort | tr '\n' ' ')
+    [[ $proposals == "${3:+$3 }" ]] || fail "$1 proposes '$proposals' for '$2', not '$3 '"
+  }
+  expect_line "$1" 'shardfs mount --moe-' '--moe-ep --moe-tp'
+  expect_line "$1" 'shardfs umount --' '--help --if-mounted --lazy'
+  expect_line "$1" 'shardfs verify --progress ' 'auto bar json lines none'
+  expect_line "$1" 'shardfs mount --config m' 'mine.json models/'
+  expect_line "$1" 'shardfs mount --mtp m' 'models/'
+  expect_line "$1" 'shardfs mount --dp ' ''
+  expect_line "$1" 'shardfs mat' 'materialize'
+  echo "$1: as expected"
+}
+
+fish_proposals() {
+  HOME=$scratch fish --no-config -c "source '$root/mount-scripts/completions/shardfs.fish'
+    complete -C '$1'" | cut -f 1
+}
+
+# zsh's own completion answers on a terminal only: its functions are stood in for, and what is proposed is filtered here.
+zsh_proposals() {
+  # shellcheck disable=SC2016 # for zsh to expand
+  HOME=$scratch zsh -f -c '
+    compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*}; }
+    _files() { if [[ $1 == -/ ]]; then print -l -- $words[CURRENT]*(N/M); else print -l -- $words[CURRENT]*(NM); fi; }
+    _shardfs() { source "$1"; }
+    words=("${(@s: :)2}") CURRENT=${#words}
+    _shardfs "$1"' zsh "$root/mount-scripts/completions/_shardfs" "$1"
+}
+
+for shell in fish zsh; do
+  if command -v "$shell" >/dev/null; then try_shell "$shell"; else echo "$shell is not installed, and not tried"; fi
+done

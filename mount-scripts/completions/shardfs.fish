@@ -1,0 +1,59 @@
+# Completes shardfs in fish. Subcommands and options are asked of the program itself, so they are always those it has.
+
+# The subcommand in the words before the one at hand; fails when there is none yet.
+function __shardfs_subcommand
+    for word in (commandline -opc)[2..]
+        if not string match -q -- '-*' $word
+            echo $word
+            return 0
+        end
+    end
+    return 1
+end
+
+# The options of subcommand $argv[2] of the program $argv[1], one a line.
+function __shardfs_options
+    # "  -f,--foreground  text", "  --mtp,--no-mtp{false}  text": the names stand before the first space.
+    $argv[1] $argv[2] --help 2>/dev/null | string replace -rf '^  (-\S*).*' '$1' | string split , | string replace -r '\{.*' ''
+end
+
+# The kind of value that the option $argv[3] takes, as the help shows it after the names: "FILE", "N".
+function __shardfs_value
+    $argv[1] $argv[2] --help 2>/dev/null | string replace -rf -- "^  (?:\S*,)?$argv[3](?:,\S*)? ([A-Z]\S*).*" '$1'
+end
+
+function __shardfs_proposals
+    set -l words (commandline -opc)
+    set -l subcommand (__shardfs_subcommand)
+    or begin
+        $words[1] --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(.*)' '$1\t$2'
+        printf '%s\n' --help --version
+        return
+    end
+    set -l current (commandline -ct)
+    switch $words[-1]
+        case --progress
+            printf '%s\n' auto bar lines json none
+        case --layout
+            echo mindie
+        case --node-rank
+            echo auto
+        case -O
+            printf '%s\n' fidelity=sharder fidelity=loader ep_level=1 ep_level=2 enable_gating_dp= \
+                enable_shared_expert_dp= dense_mlp_local_tp=
+        case '*'
+            set -l value
+            if string match -q -- '-*' $words[-1]
+                set value (__shardfs_value $words[1] $subcommand $words[-1])
+            end
+            if string match -q -- '-*' $current
+                __shardfs_options $words[1] $subcommand
+            else if test "$value" = FILE
+                __fish_complete_path $current
+            else if test -z "$value" # a number otherwise, for which there is nothing to propose
+                __fish_complete_directories $current ''
+            end
+    end
+end
+
+complete -c shardfs -f -a '(__shardfs_proposals)'
