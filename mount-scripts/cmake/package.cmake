@@ -31,6 +31,8 @@ install(FILES ${scripts}/completions/shardfs.fish DESTINATION ${CMAKE_INSTALL_DA
 install(FILES ${scripts}/completions/_shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
 install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+install(FILES ${scripts}/mindie/README.md ${scripts}/mindie/README.zh.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindie)
 install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 
 # Man pages: the options that several subcommands share are written once, in layout-options.man. They are compressed, as

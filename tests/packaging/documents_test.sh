@@ -1,0 +1,162 @@
+#!/bin/bash
+# What the documents tell people to type is typed here, on a small checkpoint; and the Chinese ones have the commands
+# and the figures of the English ones.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+cd "$root"
+
+# ---- the same in both languages ----
+
+# The fenced blocks of kind $2 (or of any) in document $1, without comments; "```" after each.
+blocks() {
+  awk -v kind="${2-.*}" '
+    /^```/ { if (inside) { if (wanted) print; inside = 0 } else { inside = 1; wanted = $0 ~ "^```" kind "$" } next }
+    inside && wanted { sub(/(^|[ \t]+)#.*/, ""); print }' "$1"
+}
+
+# What has to be the same in every row of every table, in any order: code and numbers.
+table_rows() {
+  grep '^|' "$1" | while IFS= read -r row; do
+    { grep -o '`[^`]*`' <<<"$row" || true; sed 's/`[^`]*`//g' <<<"$row" | grep -oE '[0-9]+([.,][0-9]+)*' || true; } |
+      sort | tr '\n' ' '
+    echo
+  done
+}
+
+for document in README.md mount-scripts/mindie/README.md; do
+  chinese=${document%.md}.zh.md
+  diff <(blocks "$document") <(blocks "$chinese") || fail "$document (<) and $chinese (>) have other commands"
+  diff <(table_rows "$document") <(table_rows "$chinese") || fail "$document (<) and $chinese (>) have other figures"
+  diff <(grep -o '^##* ' "$document") <(grep -o '^##* ' "$chinese") || fail "$document and $chinese have other sections"
+done
+(($(wc -l <README.md) <= 250)) || fail "README.md has more than 250 lines"
+
+# ---- every command does what it says ----
+
+((EUID == 0)) || skip "only root may give files away, as the documents do"
+require_fuse
+mkdir -p "$scratch/bin" "$scratch/mnt" "$scratch/conf"
+ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/shardfs"
+ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/mount.shardfs"
+PATH=$scratch/bin:$root/mount-scripts:$PATH
+unset NODE_RANK NNODES GROUP_RANK GROUP_WORLD_SIZE SLURM_STEP_NUM_NODES
+export SLURM_NODEID=0 SLURM_NNODES=2 # srun's part
+"$MAKE_CHECKPOINT" --preset tiny "$scratch/demo" >/dev/null
+
+# server NAME FIRST: one of a rank table, with the ranks FIRST to FIRST + 7.
+server() {
+  local device
+  printf '{"server_id": "%s", "device": [' "$1"
+  for device in {0..7}; do
+    printf '%s{"device_id": "%d", "rank_id": "%d"}' "$( ((device == 0)) || echo ', ')" "$device" $(($2 + device))
+  done
+  printf ']}'
+}
+printf '{"version": "1.0", "server_count": "2", "server_list": [%s, %s], "status": "completed"}\n' \
+  "$(server "$HOSTNAME" 0)" "$(server 192.0.2.1 8)" >"$scratch/rank_table.json"
+
+# The places of the documents, here.
+here() {
+  sed -E "s:/models/(DeepSeek-R1-W8A8|R1)\\b:$scratch/demo:g; s:/mnt/r1\\b:$scratch/mnt:g
+    s:/dev/shm/r1\\b:$scratch/shm:g; s:/data/r1-sharded\\b:$scratch/sharded:g
+    s:/data/rank_table_file.json:$scratch/rank_table.json:g; s:/etc/mindie/config.json:$scratch/conf/config.json:g
+    s:\\bSOURCE\\b:$scratch/demo:g; s:\\bMOUNTPOINT\\b:$scratch/mnt:g
+    s:\\bFILE\\b:$scratch/mnt/model-norm/model.safetensors:g" <<<"$1"
+}
+
+is_mounted() { findmnt --mountpoint "$scratch/mnt" >/dev/null; }
+unmount() { if is_mounted; then shardfs umount "$scratch/mnt"; fi; }
+# A directory, and what shardfs-materialize-node keeps beside it. Copies of a view's directories are read-only.
+remove() {
+  if [[ -e $1 ]]; then chmod -R u+rwX "$1"; fi
+  rm -rf "$1" "$1.node" "$1.lock"
+}
+
+# Has there what the command line $1 needs and those before it in the document may have taken away.
+prepare() {
+  local -a words
+  read -ra words <<<"$1"
+  cp server.json config.json
+  if [[ $1 == *"$scratch/shm"* ]]; then sed -i "s:\"$scratch/mnt\":\"$scratch/shm\":" config.json; fi
+  cp config.json conf/config.json
+  case $1 in
+    'shardfs mount'*) unmount ;;
+    *"$scratch/mnt"*) is_mounted || shardfs mount "$scratch/demo" "$scratch/mnt" "${sizes[@]}" --uid 1001 ;;
+  esac
+  case $1 in
+    'shardfs materialize'* | shardfs-materialize-node* | 'cp -r'*) remove "$scratch/shm" ;;
+    'shardfs verify '*"$scratch/sharded"*) # with the same options
+      remove "$scratch/sharded"
+      shardfs materialize "${words[@]:2}" >/dev/null
+      ;;
+    *"$scratch/shm"*)
+      if [[ ! -e $scratch/shm/.shardfs-complete ]]; then
+        remove "$scratch/shm"
+        shardfs materialize "$scratch/demo" "$scratch/shm" "${sizes[@]}" >/dev/null
+      fi
+      ;;
+  esac
+}
+
+run_line() {
+  local line code=0
+  case $1 in
+    ./mount-scripts/* | ./tests/* | 'apt install '*) return ;; # tests of their own
+    'srun --ntasks-per-node=1 '*) line=${1#srun --ntasks-per-node=1 } ;;
+    shardfs* | 'cp -r '* | cat\ * | getfattr* | 'export '*) line=$1 ;;
+    *) fail "no way to try this command of $document: $1" ;;
+  esac
+  line=$(here "$line")
+  prepare "$line" >"$scratch/output" 2>&1 || fail "before '$1': $(<"$scratch/output")"
+  if [[ $line == export* ]]; then
+    eval "$line"
+    return
+  fi
+  bash -c "$line" >"$scratch/output" 2>&1 || code=$?
+  # doctor may find fault with the machine that runs the tests.
+  if ((code == 1)) && [[ $line == 'shardfs doctor'* ]]; then return; fi
+  ((code == 0)) || fail "exit code $code of '$1' in $document: $(<"$scratch/output")"
+  ((++commands))
+}
+
+# A line of /etc/fstab, as mount(8) passes it on.
+mount_fstab_line() {
+  local source point type options
+  read -r source point type options _ <<<"$(here "$1")"
+  [[ $type == shardfs ]] || fail "a block of $document is neither commands nor a line of fstab: $1"
+  unmount
+  mount.shardfs "$source" "$point" -o "${options/,nofail/}" >"$scratch/output" 2>&1 ||
+    fail "the line of fstab in $document: $(<"$scratch/output")"
+  is_mounted || fail "the line of fstab in $document mounts nothing"
+}
+
+# run_document DOCUMENT OPTION...: all of it, with the server's configuration server.json; OPTIONS say the sizes.
+run_document() {
+  local line
+  document=$1 commands=0
+  sizes=("${@:2}")
+  while IFS= read -r line; do
+    [[ -z $line || $line == '```' ]] || run_line "$line"
+  done < <(blocks "$root/$document" sh | sed -e ':join' -e '/\\$/ { N; s/\\\n *//; b join }')
+  while IFS= read -r line; do
+    [[ $line == '```' ]] || mount_fstab_line "$line"
+  done < <(blocks "$root/$document" '')
+  unmount
+  unset RANK_TABLE_FILE
+  remove "$scratch/shm"
+  echo "$document: $commands commands"
+}
+
+cd "$scratch"
+# Each configuration that the page of MindIE shows, with all of its commands.
+count=0
+while IFS= read -r -d '`' configuration; do
+  [[ $configuration == *BackendConfig* ]] || continue
+  here "$configuration" >server.json
+  run_document mount-scripts/mindie/README.md --mindie-config conf/config.json
+  ((++count))
+done < <(blocks "$root/mount-scripts/mindie/README.md" json)
+((count == 2)) || fail "$count configurations in the page of MindIE, not 2"
+
+sed -i '/plugin_params/d; s/"moe_ep": 4,/"moe_ep": 4/' server.json
+run_document README.md --dp 2 --tp 8 --moe-tp 4 --moe-ep 4
