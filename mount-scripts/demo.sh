@@ -4,21 +4,31 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: mount-scripts/demo.sh [--keep]
+Usage: mount-scripts/demo.sh [--keep] [--build-dir DIR]
 
 Installs what shardfs is built from (apt), builds it, and shows it at work: a small DeepSeek-V3-shaped checkpoint is
 mounted as the shards of 16 ranks, read, materialized into memory, compared and unmounted. Takes a few minutes the first
 time, most of them for the compiler, and seconds afterwards. Needs /dev/fuse and 2 GB of disk.
 
-  --keep   leave the checkpoint and the shards there for a look (they are removed otherwise)
-  --help   this text
+  --keep            leave the checkpoint and the shards there for a look (they are removed otherwise)
+  --build-dir DIR   install and build nothing: take shardfs and make_checkpoint from this build
+  --help            this text
 EOF
 }
 
 keep=false
+build=
 while (($#)); do
   case $1 in
     --keep) keep=true ;;
+    --build-dir)
+      if [[ ! -x ${2:-}/src/cli/shardfs || ! -x $2/tests/tools/make_checkpoint ]]; then
+        echo "demo.sh: --build-dir needs a directory with src/cli/shardfs and tests/tools/make_checkpoint" >&2
+        exit 2
+      fi
+      build=$(realpath "$2")
+      shift
+      ;;
     --help) usage; exit 0 ;;
     *)
       echo "demo.sh: unknown argument '$1' (see --help)" >&2
@@ -44,7 +54,7 @@ rank_pattern='model-(005|attn-tp-005|dense-tp-005|moe-tp-001-ep-001|norm)'
 
 # ---- saying and running things ----
 
-steps=10
+if [[ -z $build ]]; then steps=10; else steps=8; fi
 step_number=0
 step() {
   step_number=$((step_number + 1))
@@ -165,14 +175,17 @@ printf '%sshardfs: one checkpoint, shown as the shards of every rank, without a 
 
 # ---- the demonstration ----
 
-step "Install what shardfs is built from."
-cd "$root"
-run_timed 'mount-scripts/install-dependencies.sh --tests'
+if [[ -z $build ]]; then
+  build=$root/build
+  step "Install what shardfs is built from."
+  cd "$root"
+  run_timed 'mount-scripts/install-dependencies.sh --tests'
 
-step "Build it, and a program that makes checkpoints to try it on (minutes the first time, seconds later)."
-run_quietly 'cmake --preset default'
-run_quietly 'cmake --build build --target shardfs make_checkpoint'
-PATH=$root/build/src/cli:$root/build/tests/tools:$PATH
+  step "Build it, and a program that makes checkpoints to try it on (minutes the first time, seconds later)."
+  run_quietly 'cmake --preset default'
+  run_quietly 'cmake --build build --target shardfs make_checkpoint'
+fi
+PATH=$build/src/cli:$build/tests/tools:$PATH
 export COLUMNS=100 TABSIZE=0 # how ls makes columns
 
 work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/shardfs-demo-XXXXXX")")
