@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
@@ -79,6 +80,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   shardfs::KeepStandardStreamsOpen();
+  // A log or a file that reaches the limit on its size (ulimit -f) is an error of that write, not the end of a mount.
+  ::signal(SIGXFSZ, SIG_IGN);
   try {
     return shardfs::Main(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -66,6 +66,25 @@ TEST_F(StartFaults, F22_AFullLogDiskHasNoEffectOnReads) {
   EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); }));
 }
 
+// A write beyond `ulimit -f` is a signal that ends a program which is not prepared for it.
+TEST_F(StartFaults, F22_ALogAtTheLimitOfFileSizesHasNoEffectOnReads) {
+  const auto expected = ExpectedFiles();
+  for (const std::uint64_t written : {std::uint64_t{0}, std::uint64_t{1000}}) {
+    std::ofstream(log_, std::ios::trunc) << std::string(written, '\n');
+    std::vector<std::string> arguments = MountArguments();
+    arguments.insert(arguments.begin(), SHARDFS_EXECUTABLE);
+    const ProgramResult result = RunScript("ulimit -f 1; exec \"$@\"", arguments);
+    ASSERT_EQ(result.exit_code, 0) << result.out;
+    fs::resize_file(source_ + "/tokenizer.json", 1);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(ReadPastTheCache(point_ + "/tokenizer.json").error, EIO);
+    EXPECT_EQ(ReadPastTheCache(point_ + "/config.json").bytes, expected.at("config.json"));
+    EXPECT_LE(fs::file_size(log_), 1024u);
+    EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+    EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); }));
+    std::ofstream(source_ + "/tokenizer.json", std::ios::trunc) << expected.at("tokenizer.json");
+  }
+}
+
 // Descriptors 0 to 2 are free then, and would be given to sources or /dev/fuse, which messages are then written into.
 TEST_F(StartFaults, F22_ClosedStandardStreamsHaveNoEffectOnReads) {
   const auto expected = ExpectedFiles();
