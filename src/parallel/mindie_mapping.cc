@@ -7,8 +7,9 @@
 namespace shardfs {
 namespace {
 
-// More ranks than any cluster has; keeps every product of two sizes within 64 bits.
-constexpr std::int64_t kMaxSize = 1 << 20;
+// More ranks than any cluster serves one model with. A plan takes 15 KiB for each, and products of three sizes stay
+// within 64 bits.
+constexpr std::int64_t kMaxSize = 1 << 14;
 
 constexpr bool Given(std::int64_t size) { return size != ParallelConfig::kDefault; }
 

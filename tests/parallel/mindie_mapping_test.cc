@@ -84,7 +84,9 @@ TEST(MindieMapping, TensorParallelGroupsFitIntoANodeOrSpanTheWorld) {
 TEST(MindieMapping, SizesOutOfRangeAreRefusedByName) {
   ExpectRefused(Sizes(0, -1, -1, -1, -1), "world_size is 0", "between 1 and");
   ExpectRefused(Sizes(4, -2, -1, -1, -1), "dp is -2", "between 1 and");
-  ExpectRefused(Sizes(-1, 1048576, 1048576, -1, -1), "1099511627776", "ranks");
+  ExpectRefused(Sizes(-1, 16385, 1, -1, -1), "dp is 16385", "between 1 and 16384");
+  ExpectRefused(Sizes(-1, 16384, 16384, -1, -1), "268435456", "at most 16384 ranks");
+  EXPECT_TRUE(MindieMapping::Create(Sizes(16384, 1024, 16, 1024, 16)).ok());
 }
 
 // Section 2 of the spec, for every rank of the example of the documentation.
