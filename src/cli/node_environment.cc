@@ -2,9 +2,9 @@
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
-#include <string_view>
+#include <optional>
 
+#include "cli/environment_variable.h"
 #include "cli/rank_table_node.h"
 
 namespace shardfs {
@@ -22,17 +22,11 @@ constexpr std::array<Launcher, 3> kLaunchers{{
     {"SLURM_NODEID", {"SLURM_STEP_NUM_NODES", "SLURM_NNODES"}},
 }};
 
-bool IsSet(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
-
-Result<std::uint32_t> NumberIn(const char* name) {
-  const std::string_view text = std::getenv(name);
+Result<std::uint32_t> ToNumber(const std::string& name, const std::string& text) {
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc{} && end == text.data() + text.size()) return number;
-  return Status::InvalidArgument("the environment's " + std::string(name) + " is '" + std::string(text) +
+  return Status::InvalidArgument("the environment's " + name + " is '" + text +
                                  "', and must be a whole number; give --node-rank and --nnodes yourself");
 }
 
@@ -40,21 +34,23 @@ Result<std::uint32_t> NumberIn(const char* name) {
 
 Result<NodeNumbers> NodeFromEnvironment() {
   for (const Launcher& launcher : kLaunchers) {
-    if (!IsSet(launcher.rank)) continue;
+    const std::optional<std::string> rank = EnvironmentVariable(launcher.rank);
+    if (!rank) continue;
     NodeNumbers numbers;
     numbers.rank_variable = launcher.rank;
-    SHARDFS_ASSIGN_OR_RETURN(numbers.rank, NumberIn(launcher.rank));
+    SHARDFS_ASSIGN_OR_RETURN(numbers.rank, ToNumber(launcher.rank, *rank));
     for (const char* name : launcher.nodes) {
-      if (numbers.nodes || !IsSet(name)) continue;
-      SHARDFS_ASSIGN_OR_RETURN(numbers.nodes, NumberIn(name));
+      const std::optional<std::string> nodes = EnvironmentVariable(name);
+      if (numbers.nodes || !nodes) continue;
+      SHARDFS_ASSIGN_OR_RETURN(numbers.nodes, ToNumber(name, *nodes));
       numbers.nodes_variable = name;
     }
     return numbers;
   }
-  if (IsSet("RANK_TABLE_FILE")) {
+  if (const std::optional<std::string> table = EnvironmentVariable("RANK_TABLE_FILE")) {
     NodeNumbers numbers;
     numbers.rank_variable = "RANK_TABLE_FILE";
-    SHARDFS_ASSIGN_OR_RETURN(numbers.rank, ReadRankTableNode(std::getenv("RANK_TABLE_FILE")));
+    SHARDFS_ASSIGN_OR_RETURN(numbers.rank, ReadRankTableNode(*table));
     return numbers;
   }
   return Status::InvalidArgument(

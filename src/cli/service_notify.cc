@@ -5,19 +5,20 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 
+#include "cli/environment_variable.h"
 #include "cli/output.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 
 Status NotifyService(std::string_view state) {
-  const char* variable = std::getenv("NOTIFY_SOCKET");
-  if (variable == nullptr || *variable == '\0') return Status::Ok();
-  const std::string name(variable);
+  const std::optional<std::string> variable = EnvironmentVariable("NOTIFY_SOCKET");
+  if (!variable) return Status::Ok();
+  const std::string& name = *variable;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if ((name[0] != '/' && name[0] != '@') || name.size() >= sizeof address.sun_path) {

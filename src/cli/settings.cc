@@ -2,9 +2,9 @@
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <utility>
 
+#include "cli/environment_variable.h"
 #include "shardfs/base/checked_math.h"
 
 namespace shardfs {
@@ -19,12 +19,6 @@ constexpr std::array<SizeSetting, 7> kSizes{{
     {"sp", &LayoutSettings::sp, "Sequence parallel size"},
     {"cp", &LayoutSettings::cp, "Context parallel size"},
 }};
-
-std::optional<std::string> Variable(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
 
 template <typename Number>
 bool ParseWhole(std::string_view text, Number& number) {
@@ -54,7 +48,7 @@ LayoutSettings Merge(LayoutSettings first, const LayoutSettings& second) {
 
 Result<LayoutSettings> EnvironmentSettings() {
   LayoutSettings settings;
-  if (const auto mtp = Variable("DEEPSEEK_MTP")) {
+  if (const auto mtp = EnvironmentVariable("DEEPSEEK_MTP")) {
     std::int64_t number = 0;
     if (!ParseWhole(*mtp, number)) {
       return Status::InvalidArgument("the environment's DEEPSEEK_MTP is '" + *mtp +
@@ -62,14 +56,14 @@ Result<LayoutSettings> EnvironmentSettings() {
     }
     settings.mtp = number != 0;
   }
-  if (const auto enable = Variable("DP_PARTITION_UP_ENABLE")) {
+  if (const auto enable = EnvironmentVariable("DP_PARTITION_UP_ENABLE")) {
     if (*enable != "0" && *enable != "1") {
       return Status::InvalidArgument("the environment's DP_PARTITION_UP_ENABLE is '" + *enable +
                                      "', and must be 0 or 1");
     }
     settings.dp_partition_up = *enable == "1";
   }
-  settings.rank_table = Variable("RANK_TABLE_FILE");
+  settings.rank_table = EnvironmentVariable("RANK_TABLE_FILE");
   return settings;
 }
 
