@@ -10,6 +10,7 @@
 
 #include "fuse/attributes.h"
 #include "fuse/counters.h"
+#include "fuse/failure_log.h"
 #include "fuse/last_error.h"
 #include "fuse/mount_description.h"
 #include "fuse/source_watch.h"
@@ -34,6 +35,7 @@ struct Filesystem {
   // These change while it runs; each is thread-safe.
   FuseCounters counters;
   LastError last_error;
+  FailureLog failure_log;
   SourceWatch sources;
   StatusSnapshots snapshots;
 

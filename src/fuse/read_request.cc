@@ -10,6 +10,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "fuse/request.h"
 #include "fuse/thread_buffer.h"
@@ -57,13 +58,25 @@ std::string SourcePlace(const Filesystem& filesystem, const VirtualFile& file, s
   return fmt::format(" (source {}{}, offset {}{})", path, place.source->name(), place.offset, more);
 }
 
+void LogFailure(Filesystem& filesystem, NodeId id, std::string_view text) {
+  const FailureLog::Decision decision = filesystem.failure_log.Admit(id, FailureLog::Clock::now());
+  if (decision.held_back > 0) {
+    spdlog::error("{} more reads have failed, of files that were named before", decision.held_back);
+  }
+  if (decision.write) spdlog::error("{}", text);
+  if (decision.pauses) {
+    spdlog::error("reads keep failing; for up to {} seconds those of the files named so far are only counted",
+                  FailureLog::kPeriod.count());
+  }
+}
+
 void ReportFailure(Filesystem& filesystem, NodeId id, std::uint64_t offset, std::uint64_t length,
                    const Status& status) {
   filesystem.counters.CountError(CauseOf(status.code()));
   std::string text = fmt::format(
       "cannot read {} bytes at offset {} of {}{}: {}", length, offset, filesystem.tree->PathOf(id),
       SourcePlace(filesystem, *filesystem.tree->node(id).file, offset, length, status.message()), status.message());
-  spdlog::error("{}", text);
+  LogFailure(filesystem, id, text);
   filesystem.last_error.Set(std::move(text));
 }
 
@@ -71,8 +84,9 @@ void ReportFailure(Filesystem& filesystem, NodeId id, std::uint64_t offset, std:
 void ReportNoMemory(Filesystem& filesystem, NodeId id, std::uint64_t offset, std::uint64_t length) {
   filesystem.counters.CountError(ReadErrorCause::kOutOfMemory);
   try {
-    spdlog::error("cannot read {} bytes at offset {} of {}: out of memory", length, offset,
-                  filesystem.tree->PathOf(id));
+    LogFailure(filesystem, id,
+               fmt::format("cannot read {} bytes at offset {} of {}: out of memory", length, offset,
+                           filesystem.tree->PathOf(id)));
   } catch (const std::bad_alloc&) {
     return;  // counted at least
   }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
+#include <vector>
 
 #include "fuse/captured_log.h"
 #include "fuse/fuse_available.h"
@@ -45,6 +47,33 @@ TEST(ReadErrorTest, FailsThatReadAloneAndIsLoggedOnceAndCounted) {
   EXPECT_EQ(mount.session().counters().read_errors(), 1u);
   EXPECT_EQ(mount.session().counters().reads(), 3u);
   EXPECT_EQ(mount.session().counters().read_bytes(), 2 * sizeof buffer);
+}
+
+TEST(ReadErrorTest, ManyReadersOfWhatCannotBeReadDoNotFloodTheLog) {
+  SHARDFS_REQUIRE_FUSE();
+  const CapturedLog log;
+  MountedTree mount(SampleTree());
+  ASSERT_TRUE(mount.status().ok()) << mount.status();
+  constexpr std::uint64_t kReaders = 16;
+  constexpr std::uint64_t kReadsEach = 50;
+  {
+    std::vector<std::jthread> readers;
+    for (std::uint64_t i = 0; i < kReaders; ++i) {
+      readers.emplace_back([&mount] {
+        alignas(4096) char buffer[4096];
+        for (std::uint64_t j = 0; j < kReadsEach; ++j) {
+          EXPECT_EQ(ReadOnce(mount.PathOf("faulty.bin"), buffer, sizeof buffer, 300 * 1024), -1);
+          EXPECT_EQ(errno, EIO);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(mount.session().counters().read_errors(), kReaders * kReadsEach) << "every one is counted";
+  // On a slow machine this takes more than one period, each with its lines, the one of its pause and one of how many
+  // were held back.
+  const std::string text = log.text();
+  EXPECT_THAT(text, HasSubstr("error: reads keep failing; for up to 10 seconds"));
+  EXPECT_LT(static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n')), kReaders * kReadsEach / 4) << text;
 }
 
 TEST(ReadErrorTest, BufferedReadsFailToo) {
