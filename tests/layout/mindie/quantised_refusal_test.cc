@@ -91,5 +91,65 @@ TEST_F(MindieQuantisedRefusal, DeqScalesOfTwoDtypesThatArePacked) {
                 3, "gate_proj.deq_scale is F32", std::string(kLinear) + ".deq_scale is BF16");
 }
 
+TEST_F(MindieQuantisedRefusal, AnExpertOfAnotherKindThanTheFirst) {
+  ExpectRefused(Build([](auto* tensors) {
+                  for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
+                    const std::string linear = std::string("model.layers.3.mlp.experts.5.") + name;
+                    Named(tensors, linear + ".weight").dtype = Dtype::kBF16;
+                    Remove(tensors, linear + ".weight_scale");
+                    Remove(tensors, linear + ".weight_offset");
+                  }
+                }),
+                3, "model.layers.3.mlp.experts.5 is of another weight kind than expert 0", "stacked into one tensor");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionThatIsNoObjectOrTooLarge) {
+  ASSERT_TRUE(Build().ok());
+  const auto path = std::filesystem::path(directory_) / tools::DescriptionFileName(quantisation_);
+  std::ofstream(path) << "\"W8A8\"";
+  ExpectRefused(BuildWritten(), 3, tools::DescriptionFileName(quantisation_), "not a JSON object");
+  std::filesystem::resize_file(path, (100u << 20) + 1);
+  ExpectRefused(BuildWritten(), 3, tools::DescriptionFileName(quantisation_), "104857600");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionWhoseKindIsNoString) {
+  const std::string line = std::string("\"") + kAttention + ".weight\": ";
+  ExpectRefused(BuildWithDescription(line + "\"W8A8\"", line + "8"), 3, "does not say what",
+                std::string(kAttention) + ".weight");
+}
+
+TEST_F(MindieQuantisedRefusal, FloatScalesOfF16ExpertsThatNoDirectoryGetsIntoTheLoader) {
+  shape_.dtype = Dtype::kF16;
+  quantisation_.kind = tools::CheckpointKind::kW8A8;
+  quantisation_.deq_scale = Dtype::kF32;
+  options_.layout_options = {{"fidelity", "loader"}};
+  ExpectRefused(Build(), 3, "layer 3 has W8A8 experts with a float deq_scale in an F16 model", "fidelity=sharder");
+  quantisation_.deq_scale = Dtype::kI64;
+  EXPECT_TRUE(Build().ok());
+}
+
+// 1 / fa_q.scale is what is stored, so the loader cannot tell ones from a layer without FA3.
+TEST_F(MindieQuantisedRefusal, AnFa3ScaleOfOnesOnARank) {
+  quantisation_.fa3 = true;
+  options_.layout_options = {{"fidelity", "loader"}};
+  ASSERT_TRUE(Build().ok());
+  {
+    const auto checkpoint = Checkpoint::Open(directory_);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    const TensorInfo* scale = (*checkpoint)->Find("model.layers.1.self_attn.fa_q.scale");
+    ASSERT_NE(scale, nullptr);
+    ASSERT_EQ(scale->dtype, Dtype::kBF16);
+    std::fstream file(std::filesystem::path(directory_) / scale->source->name(),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    // The second rank's share of the heads.
+    file.seekp(static_cast<std::streamoff>(scale->offset + shape_.heads / 2 * 2));
+    for (std::uint64_t head = 0; head < shape_.heads / 2; ++head) file.write("\x80\x3f", 2);
+    ASSERT_TRUE(file.good());
+  }
+  ExpectRefused(BuildWritten(), 3, "layer 1 has an fa_q.scale of ones on a rank", "a layer without FA3");
+  options_.layout_options = {{"fidelity", "sharder"}};
+  EXPECT_TRUE(BuildWritten().ok());
+}
+
 }  // namespace
 }  // namespace shardfs::testing

@@ -1,4 +1,9 @@
 // What the mindie layout refuses: configurations that do not fit, and checkpoints that are not what their config says.
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
 #include "layout/mindie/mindie_fixture.h"
 
 namespace shardfs::testing {
@@ -53,6 +58,43 @@ TEST_F(MindieRefusal, ConfigKeysThatAreMissingOrNoNumbers) {
   ExpectRefused(BuildWithConfig("{", "{\"hidden_size\": 1, "), 3, "config.json", "hidden_size");  // a key twice
 }
 
+TEST_F(MindieRefusal, ConfigsThatAreNoObjectOrNoFile) {
+  ASSERT_TRUE(Build().ok());
+  const auto config = std::filesystem::path(directory_) / "config.json";
+  std::ofstream(config) << "[1]";
+  ExpectRefused(BuildWritten(), 3, "config.json", "not a JSON object");
+  std::filesystem::remove(config);
+  std::filesystem::create_directory(config);
+  ExpectRefused(BuildWritten(), 3, "config.json", "regular file");
+}
+
+TEST_F(MindieRefusal, ConfigKeysThatAreNoStrings) {
+  ExpectRefused(BuildWithConfig("\"deepseek_v3\"", "3"), 3, "\"model_type\"", "not a string");
+  ExpectRefused(BuildWithConfig("\"noaux_tc\"", "null"), 3, "\"topk_method\"", "not a string");
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": 8, "), 3, "\"quantize\" of config.json is \"8\"", "w8a8_dynamic");
+}
+
+TEST_F(MindieRefusal, SizesAboveWhatMindieTakes) {
+  const auto expect_limit = [&](const std::string& key, std::uint64_t limit) {
+    const std::string above = std::to_string(limit + 1);
+    ExpectRefused(BuildWithConfig("\"" + key + "\": ", "\"" + key + "\": " + above + ", \"x\": "), 3,
+                  "\"" + key + "\" of config.json is " + above, "MindIE takes at most " + std::to_string(limit));
+  };
+  expect_limit("q_lora_rank", 1536);
+  expect_limit("qk_nope_head_dim", 128);
+  expect_limit("qk_rope_head_dim", 64);
+  expect_limit("first_k_dense_replace", 61);
+}
+
+TEST_F(MindieRefusal, AKvCacheQuantisationOfAnotherKind) {
+  const auto with_type = [&](const std::string& type) {
+    return BuildWithConfig("{", "{\"quantization_config\": {\"fa_quant_type\": " + type + "}, ");
+  };
+  ExpectRefused(with_type("\"FAXQuant\""), 3, "\"fa_quant_type\" is \"FAXQuant\"", "FAQuant and FAKQuant");
+  EXPECT_TRUE(with_type("\"\"").ok()) << "nothing is quantised";
+  EXPECT_TRUE(with_type("null").ok());
+}
+
 TEST_F(MindieRefusal, AMissingConfig) {
   ASSERT_TRUE(Build().ok());
   std::filesystem::remove(std::filesystem::path(directory_) / "config.json");
@@ -70,6 +112,12 @@ TEST_F(MindieRefusal, Fp8CheckpointsAndKindsThatTheReferenceDoesNotWrite) {
 TEST_F(MindieRefusal, IntegerWeightsThatTheConfigDoesNotExplain) {
   ExpectRefused(Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kI8; }), 3,
                 "model.layers.0.mlp.up_proj.weight", "\"quantize\"");
+}
+
+TEST_F(MindieRefusal, ALinearOfADtypeThatIsNotShown) {
+  ExpectRefused(
+      Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kF8E4M3; }), 3,
+      "model.layers.0.mlp.up_proj.weight", "is F8_E4M3, which the mindie layout does not show; convert the checkpoint");
 }
 
 TEST_F(MindieRefusal, AQuantisedConfigWithoutItsDescription) {
@@ -112,6 +160,23 @@ TEST_F(MindieRefusal, ATensorThatTheModelDoesNotHave) {
                 3, "model.layers.99.input_layernorm.weight", "not a tensor of this model");
 }
 
+TEST_F(MindieRefusal, NamesThatOnlyLookLikeALayers) {
+  const std::string mtp_layer = std::to_string(shape_.layers);
+  options_.mtp = true;
+  const std::vector<std::string> names = {"model.layers",
+                                          "model.layers.x.weight",
+                                          "model.layers." + mtp_layer,
+                                          "model.layers." + mtp_layer + "x.weight",
+                                          "model.layers." + mtp_layer + ".shared_head.bias",
+                                          "model.layers.99999999999999999999.weight"};
+  for (const std::string& name : names) {
+    ExpectRefused(Build([&](auto* tensors) {
+                    tensors->push_back({name, Dtype::kBF16, {4}});
+                  }),
+                  3, name + " in model-", "is not a tensor of this model");
+  }
+}
+
 TEST_F(MindieRefusal, ManyDefectsAreNamedUpToTenAndCounted) {
   const auto result = Build([](auto* tensors) {
     std::erase_if(*tensors, [](const NewTensor& tensor) { return tensor.name.find("layernorm") != std::string::npos; });
@@ -137,6 +202,16 @@ TEST_F(MindieRefusal, AConfigThatAsksForFarMoreThanThereIsEndsSoon) {
   ExpectRefused(result, 3, "is missing", "at least");
 }
 
+TEST_F(MindieRefusal, ADenseTensorParallelSizeThatDoesNotFit) {
+  ASSERT_TRUE(Build().ok());
+  options_.layout_options = {{"dense_mlp_local_tp", "3"}};
+  ExpectRefused(BuildWritten(), 2, "dense_mlp_local_tp is 3", "does not divide the world size 4");
+  options_.layout_options = {{"dense_mlp_local_tp", "2"}};
+  ExpectRefused(BuildWritten(), 3, "dense_mlp_local_tp is 2", "-O fidelity=loader");
+  options_.layout_options = {{"dense_mlp_local_tp", "2"}, {"fidelity", "loader"}};
+  EXPECT_TRUE(BuildWritten().ok());
+}
+
 TEST_F(MindieRefusal, OptionsThatTheLayoutDoesNotHave) {
   ASSERT_TRUE(Build().ok());
   options_.layout_options = {{"fidelty", "sharder"}};
@@ -149,6 +224,17 @@ TEST_F(MindieRefusal, OptionsThatTheLayoutDoesNotHave) {
   ExpectRefused(BuildWritten(), 2, "ep_level", "3");
   options_.layout_options = {{"enable_gating_dp", "maybe"}};
   ExpectRefused(BuildWritten(), 2, "enable_gating_dp", "maybe");
+}
+
+TEST_F(MindieRefusal, ACopiedNameThatIsNoFileIsLeftOutWithAWarning) {
+  ASSERT_TRUE(Build().ok());
+  const std::string fifo = directory_ + "/tokenizer.fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0) << std::generic_category().message(errno);
+  const auto result = BuildWritten();
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->warnings.size(), 1u);
+  EXPECT_EQ(result->warnings[0], "tokenizer.fifo is not a regular file and is left out");
+  EXPECT_EQ(result->tree->FindChild(kRootNode, "tokenizer.fifo", nullptr), nullptr);
 }
 
 TEST_F(MindieRefusal, ACopiedFileThatIsTooLarge) {
