@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "end_to_end/mounted_program.h"
+#include "sanitizers/sanitized.h"
 #include "shardfs/safetensors/dtype.h"
 #include "shardfs/safetensors/header.h"
 #include "tools/checkpoint_writer.h"
@@ -28,6 +29,9 @@ namespace shardfs::testing {
 inline constexpr std::uint64_t kTp = 8;
 inline constexpr std::uint64_t kMoeTp = 4;
 inline constexpr std::uint64_t kMoeEp = 4;
+
+// About 0.3 on two idle cores; tests share theirs.
+inline constexpr double kMaxMountSeconds = kSanitized ? 60 : 5;
 
 // A tensor of the view: its file, and where its bytes begin in it.
 struct Place {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "safetensors/header_bytes.h"
+#include "sanitizers/sanitized.h"
 #include "source/checkpoint_index.h"
 #include "tools/allocations.h"
 
@@ -15,8 +16,8 @@ namespace shardfs::testing {
 namespace {
 
 // Nothing is said of time where sanitizers or a debugger's build multiply it.
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-constexpr bool kTimed = true;
+#ifdef __OPTIMIZE__
+constexpr bool kTimed = !kSanitized;
 #else
 constexpr bool kTimed = false;
 #endif
