@@ -33,7 +33,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr int kDegraded = 5;
 constexpr int kSourceChanged = 6;
 constexpr int kDead = 7;
 constexpr const char* kShard = "model-00001-of-00002.safetensors";

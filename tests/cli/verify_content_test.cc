@@ -183,7 +183,7 @@ TEST_F(VerifyContentTest, TensorsMoreAndLess) {
 
 TEST_F(VerifyContentTest, EveryBitFlipInAHeaderIsFound) {
   const std::string original = ReadFile(At(kNormFile));
-  for (const std::size_t offset : {0, 7, 8, 9, 30, 60, 200, 400}) {
+  for (const std::size_t offset : {0u, 7u, 8u, 9u, 30u, 60u, 200u, 400u}) {
     EditBytes(kNormFile, [offset](std::string& bytes) { bytes[offset] = static_cast<char>(bytes[offset] ^ 1); });
     OnlyDifference(kNormFile, "header");
     OnlyDifference(kNormFile, "header", {"--quick"});

@@ -45,7 +45,7 @@ TEST(LatencyHistogramTest, QuantilesAreRightToAnEighth) {
 
 TEST(LatencyHistogramTest, CountsUpToPowersOfTwoAreExact) {
   LatencyHistogram histogram;
-  for (const std::uint64_t value : {7, 8, 9, 1024, 1025, 4096}) histogram.Record(value);
+  for (const std::uint64_t value : {7u, 8u, 9u, 1024u, 1025u, 4096u}) histogram.Record(value);
   const LatencyHistogram::Snapshot snapshot = histogram.Take();
   EXPECT_EQ(snapshot.CountUpToPowerOfTwo(3), 2u);
   EXPECT_EQ(snapshot.CountUpToPowerOfTwo(10), 4u);

@@ -41,7 +41,9 @@ class ResumeTest : public ::testing::Test {
         ++reads_[name];
         return hook && std::string(name) == "d/b" ? hook(offset) : Status::Ok();
       };
-      EXPECT_TRUE(builder.AddFile(name, RankSet::All(1), Pattern(name[0] + kSize, kSize, count)).ok());
+      EXPECT_TRUE(
+          builder.AddFile(name, RankSet::All(1), Pattern(static_cast<std::uint64_t>(name[0]) + kSize, kSize, count))
+              .ok());
     }
     return std::move(builder).Build();
   }

@@ -17,9 +17,9 @@ std::vector<std::byte> RandomBytes(std::size_t size) {
 
 // Sizes around the tiles', at odd addresses and strides.
 TEST(Transpose, TilesGiveWhatElementByElementGives) {
-  for (const std::uint64_t element : {1, 2, 4, 8}) {
-    for (const std::uint64_t rows : {1, 7, 8, 16, 31, 33, 64, 100}) {
-      for (const std::uint64_t columns : {1, 3, 8, 15, 16, 17, 40, 128}) {
+  for (const std::uint64_t element : {1u, 2u, 4u, 8u}) {
+    for (const std::uint64_t rows : {1u, 7u, 8u, 16u, 31u, 33u, 64u, 100u}) {
+      for (const std::uint64_t columns : {1u, 3u, 8u, 15u, 16u, 17u, 40u, 128u}) {
         const std::uint64_t stride = rows * element + 5;
         const auto input = RandomBytes(columns * stride + 1);
         std::vector<std::byte> tiles(rows * columns * element + 1);
