@@ -1,9 +1,10 @@
 #include "cli/offset_check.h"
 
 #include <fmt/format.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
+
+#include "base/parallel.h"
 
 namespace shardfs {
 namespace {
@@ -36,7 +37,7 @@ Result<OffsetCheck> CheckOffsets(const VirtualTree& tree) {
   }
   std::vector<Status> statuses(offsets.size());
   std::vector<char> nonzero(offsets.size(), 0);
-  tbb::parallel_for(std::size_t{0}, offsets.size(), [&](std::size_t i) {
+  ParallelFor(offsets.size(), [&](std::size_t i) {
     const Offset& offset = offsets[i];
     std::vector<std::byte> bytes(offset.tensor->end - offset.tensor->begin);
     statuses[i] = tree.node(offset.file).file->ReadAt(offset.tensor->begin, bytes);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <tbb/parallel_sort.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <new>
 #include <numeric>
 
+#include "base/parallel.h"
 #include "safetensors/quote_name.h"
 #include "source/checkpoint_index.h"
 #include "source/defect_list.h"
@@ -89,7 +89,7 @@ Result<std::vector<TensorInfo>> MergeTensors(std::vector<Shard>& shards) {
     }
     shard.header.tensors = {};
   }
-  tbb::parallel_sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
+  ParallelSort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
     if (const int order = a.name.compare(b.name); order != 0) return order < 0;
     return a.source->name() < b.source->name();
   });

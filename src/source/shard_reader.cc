@@ -1,12 +1,12 @@
 #include "source/shard_reader.h"
 
 #include <fmt/format.h>
-#include <tbb/parallel_for.h>
 
 #include <array>
 #include <new>
 #include <optional>
 
+#include "base/parallel.h"
 #include "source/defect_list.h"
 
 namespace shardfs {
@@ -56,8 +56,7 @@ Status WithCode(StatusCode code, std::string message) {
 
 Result<std::vector<Shard>> ReadShards(int directory_fd, std::span<const std::string> names) {
   std::vector<std::optional<Result<Shard>>> results(names.size());
-  tbb::parallel_for(std::size_t{0}, names.size(),
-                    [&](std::size_t i) { results[i].emplace(ReadShard(directory_fd, names[i])); });
+  ParallelFor(names.size(), [&](std::size_t i) { results[i].emplace(ReadShard(directory_fd, names[i])); });
   std::vector<Shard> shards;
   shards.reserve(names.size());
   DefectList defects;

@@ -1,12 +1,12 @@
 #include "layout/mindie/mindie_tree.h"
 
 #include <fmt/format.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 
+#include "base/parallel.h"
 #include "layout/mindie/json_files.h"
 #include "layout/shard_packing.h"
 
@@ -92,8 +92,7 @@ class TreeBuilder {
         ranks_of[MindieFolderName(folder, model_.mapping.At(rank))].Insert(rank);
     }
     std::vector<BuiltRank> built(world);
-    tbb::parallel_for(std::uint32_t{0}, world,
-                      [&](std::uint32_t rank) { built[rank].status = BuildRank(rank, &built[rank]); });
+    ParallelFor(world, [&](std::uint32_t rank) { built[rank].status = BuildRank(rank, &built[rank]); });
     for (BuiltRank& rank : built) {
       SHARDFS_RETURN_IF_ERROR(rank.status);
       for (BuiltFolder& folder : rank.folders) SHARDFS_RETURN_IF_ERROR(AddFolder(std::move(folder), ranks_of));
