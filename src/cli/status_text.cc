@@ -44,7 +44,7 @@ std::string FormatDuration(double seconds) {
   const auto whole = static_cast<std::uint64_t>(std::max(seconds, 0.0));
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  if (whole < 24 * 3600) return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+  if (whole < std::uint64_t{24} * 3600) return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
   return fmt::format("{} d {} h", whole / 86400, whole / 3600 % 24);
 }
 

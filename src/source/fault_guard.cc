@@ -12,6 +12,14 @@ namespace {
 // middle of a body that the compiler may believe not to touch it.
 thread_local sigjmp_buf* volatile innermost = nullptr;
 
+// ThreadSanitizer runs handlers with every signal blocked, and the jump would leave them so: the next fault would end the
+// process, and the thread could not be cancelled.
+#ifdef __SANITIZE_THREAD__
+constexpr int kSaveMask = 1;
+#else
+constexpr int kSaveMask = 0;
+#endif
+
 void OnBusError(int signal, siginfo_t* info, void* /*context*/) {
   // A SIGBUS that somebody sent (kill, sigqueue) has a code of at most 0 and is no fault of the guarded access.
   sigjmp_buf* const target = info->si_code > 0 ? innermost : nullptr;
@@ -42,14 +50,8 @@ bool RunGuarded(void (*body)(void*), void* context) {
   static_cast<void>(installed);
   sigjmp_buf here;
   sigjmp_buf* const outer = innermost;
-  if (sigsetjmp(here, 0) != 0) {
+  if (sigsetjmp(here, kSaveMask) != 0) {
     innermost = outer;
-    // ThreadSanitizer runs handlers with every signal blocked, and the jump leaves them so: the next fault would end the
-    // process.
-    sigset_t bus;
-    sigemptyset(&bus);
-    sigaddset(&bus, SIGBUS);
-    pthread_sigmask(SIG_UNBLOCK, &bus, nullptr);
     return false;
   }
   innermost = &here;
