@@ -45,9 +45,9 @@ class Walk {
       if (item == nullptr) break;
       const std::string name = item->d_name;
       if (name == "." || name == "..") continue;
-      std::string below = path.empty() ? name : path + "/" + name;
+      const std::string below = path.empty() ? name : path + "/" + name;
       if (name.starts_with('.') && !is_known_(below)) continue;
-      SHARDFS_RETURN_IF_ERROR(Add(std::move(below), depth + 1));
+      SHARDFS_RETURN_IF_ERROR(Add(below, depth + 1));
     }
     return errno == 0 ? Status::Ok() : CannotList(errno, full);
   }

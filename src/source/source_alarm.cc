@@ -2,7 +2,7 @@
 
 namespace shardfs {
 
-SourceAlarm::SourceAlarm(std::vector<const ByteSource*> sources, std::chrono::milliseconds interval)
+SourceAlarm::SourceAlarm(const std::vector<const ByteSource*>& sources, std::chrono::milliseconds interval)
     : interval_(interval), next_(std::chrono::steady_clock::time_point::min()) {
   sources_.reserve(sources.size());
   for (const ByteSource* source : sources) sources_.push_back({.source = source});

@@ -256,7 +256,7 @@ Result<Form> ReshapeForm(Form input, const Shape& shape) {
   return input;
 }
 
-Result<Form> SubtractMinForm(Form input) {
+Result<Form> SubtractMinForm(const Form& input) {
   SHARDFS_ASSIGN_OR_RETURN(ReadPlan plan, PlanOf(input));
   ReadPlanBuilder builder;
   builder.AppendCompute(std::make_shared<const SubtractMinKernel>(std::move(plan), input.dtype));
@@ -265,7 +265,7 @@ Result<Form> SubtractMinForm(Form input) {
                   input.shape);
 }
 
-Result<Form> ObserveForm(Form input, std::shared_ptr<const ReadObserver> observer) {
+Result<Form> ObserveForm(const Form& input, std::shared_ptr<const ReadObserver> observer) {
   SHARDFS_ASSIGN_OR_RETURN(ReadPlan plan, PlanOf(input));
   ReadPlanBuilder builder;
   builder.AppendCompute(std::make_shared<const ObserveKernel>(std::move(plan), std::move(observer)));

@@ -46,8 +46,8 @@ Result<Form> SliceForm(Form input, std::uint64_t axis, std::uint64_t begin, std:
 Result<Form> PermuteForm(Form input, std::span<const std::uint64_t> axes);
 Result<Form> RowGatherForm(Form input, std::uint64_t axis, std::span<const std::uint64_t> rows);
 Result<Form> ReshapeForm(Form input, const Shape& shape);
-Result<Form> SubtractMinForm(Form input);
-Result<Form> ObserveForm(Form input, std::shared_ptr<const ReadObserver> observer);
+Result<Form> SubtractMinForm(const Form& input);
+Result<Form> ObserveForm(const Form& input, std::shared_ptr<const ReadObserver> observer);
 Form LiteralForm(std::string bytes, Dtype dtype, const Shape& shape);
 
 // Appends the form's bytes, row-major. kNotSupported when a pattern has more nested dims than a plan holds.

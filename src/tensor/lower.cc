@@ -36,9 +36,9 @@ Result<Form> FormOf(const Tensor& tensor) {
     case TensorOp::kRowGather:
       return RowGatherForm(std::move(input), tensor.axis(), tensor.indices());
     case TensorOp::kObserve:
-      return ObserveForm(std::move(input), tensor.observer());
+      return ObserveForm(input, tensor.observer());
     default:
-      return SubtractMinForm(std::move(input));
+      return SubtractMinForm(input);
   }
 }
 

@@ -20,7 +20,7 @@ class SourceAlarm {
   // Two stats a source, so some hundred microseconds for the 163 files of a large checkpoint.
   static constexpr std::chrono::milliseconds kInterval{1000};
 
-  explicit SourceAlarm(std::vector<const ByteSource*> sources, std::chrono::milliseconds interval = kInterval);
+  explicit SourceAlarm(const std::vector<const ByteSource*>& sources, std::chrono::milliseconds interval = kInterval);
 
   // Looks, unless that was done less than the interval ago or another thread is at it; else returns at once. `report`
   // gets what CheckUnchanged or CheckName had to say of a source, once for each source and kind in all.
