@@ -14,7 +14,7 @@ if ! command -v gcovr >/dev/null; then
 fi
 
 build=build-coverage
-cmake --preset default -B "$build" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1 --coverage" >/dev/null
+cmake --preset default -B "$build" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1 --coverage -fprofile-update=atomic" >/dev/null
 cmake --build "$build"
 find "$build" -name '*.gcda' -delete # of earlier runs
 ctest --test-dir "$build" --no-tests=error -j "$(nproc)" "$@" | tail -n 5
