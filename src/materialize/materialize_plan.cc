@@ -12,6 +12,7 @@
 #include "materialize/destination_check.h"
 #include "materialize/journal.h"
 #include "materialize/temporary_path.h"
+#include "safetensors/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
@@ -27,6 +28,15 @@ std::vector<bool> SelectNodes(const VirtualTree& tree, const std::optional<RankS
     for (NodeId up = id; !selected[up]; up = tree.node(up).parent) selected[up] = true;
   }
   return selected;
+}
+
+// Names that would meet those of the run's own files.
+Status CheckName(const VirtualNode& node) {
+  if (!node.name.starts_with(kReservedPrefix)) return Status::Ok();
+  return Status::InvalidArgument(
+      fmt::format("the view has {}, and names that begin with {} are those of files that materialize keeps for itself; "
+                  "rename it in the source",
+                  QuoteName(node.name), kReservedPrefix));
 }
 
 // Adds what the plan knows of its run.
@@ -129,6 +139,7 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
   for (NodeId id = 1; id < tree->size(); ++id) {
     if (!selected[id]) continue;
     const VirtualNode& node = tree->node(id);
+    SHARDFS_RETURN_IF_ERROR(CheckName(node));
     if (node.is_directory()) {
       plan.directories_.push_back(tree->PathOf(id));
     } else {

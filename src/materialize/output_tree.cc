@@ -255,7 +255,22 @@ Status OutputTree::WriteManifest() {
   return Status::Ok();
 }
 
+// The marker speaks of files that are there, whatever somebody did to the directory meanwhile.
+Status OutputTree::CheckFiles() const {
+  for (const PlannedFile& file : plan_.files()) {
+    struct stat info {};
+    const bool found = ::fstatat(root_.get(), file.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (found && S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == file.file->size()) continue;
+    return Status::IoError(fmt::format(
+        "'{}' was written with {} bytes and {} now; find out what else writes to '{}'", FullPath(file.path),
+        file.file->size(), found && S_ISREG(info.st_mode) ? fmt::format("has {}", info.st_size) : "is not there",
+        plan_.destination()));
+  }
+  return Status::Ok();
+}
+
 Status OutputTree::Finish() {
+  SHARDFS_RETURN_IF_ERROR(CheckFiles());
   // The deepest first: a mode without the owner's search bit closes the way to what is below.
   for (auto path = plan_.directories().rbegin(); path != plan_.directories().rend(); ++path) {
     if (::fchmodat(root_.get(), path->c_str(), options_.directory_mode, 0) != 0) {

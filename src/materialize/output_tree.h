@@ -58,7 +58,8 @@ class OutputTree {
   // it in the journal.
   Status FinishFile(std::size_t index, const FileDigest& digest);
 
-  // Gives the directories their mode, and writes manifest and marker. The tree is complete afterwards.
+  // Looks that every file is there, gives the directories their mode, and writes manifest and marker. The tree is
+  // complete afterwards.
   Status Finish();
 
   // Ends a run that failed, so that another can go on: removes what is not complete.
@@ -85,6 +86,7 @@ class OutputTree {
   Status OpenRoot();
   Status Discard();  // what an unfinished run left
   Status MakeDirectory(const std::string& path);
+  Status CheckFiles() const;  // that all of them are there with their sizes
   Status WriteManifest();
   void CloseAll();
   Status MakeFile(std::size_t index, int fd) const;

@@ -67,6 +67,17 @@ TEST_F(MaterializePlanTest, WhatSomeRanksLoad) {
   EXPECT_EQ(plan->total_bytes(), 1010u);
 }
 
+TEST_F(MaterializePlanTest, RefusesTheNamesOfItsOwnFiles) {
+  for (const char* name : {".shardfs", ".shardfs-complete", ".shardfs-journal", ".shardfs-tmp-0"}) {
+    VirtualTreeBuilder builder;
+    EXPECT_TRUE(builder.AddFile(name, RankSet::All(4), Pattern(1, 10)).ok());
+    tree_ = std::move(builder).Build();
+    const auto plan = Plan(std::nullopt);
+    EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_THAT(std::string(plan.status().message()), testing::HasSubstr(name));
+  }
+}
+
 TEST_F(MaterializePlanTest, ADirectoryThatARankNeedsIsMadeThoughEmpty) {
   const auto plan = Plan(RankSet::Range(2, 3));
   ASSERT_TRUE(plan.ok()) << plan.status();

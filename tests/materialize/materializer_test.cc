@@ -10,10 +10,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <vector>
 
 #include "materialize/temporary_directory.h"
+#include "materialize/temporary_path.h"
 #include "materialize/test_files.h"
 
 namespace shardfs {
@@ -47,6 +49,21 @@ class MaterializerTest : public ::testing::Test {
     return Materialize(plan, options_, progress_, stop_.get_token());
   }
   Result<MaterializeSummary> Run() { return Run(root_ / "out"); }
+
+  // Of two files the first is changed while the second is written.
+  void ExpectIncompleteAfter(const std::function<void(const fs::path&)>& change, const std::string& what) {
+    AddFile("a", Pattern(1, 10));
+    AddFile("b", Pattern(2, 10, [this, change](std::uint64_t) {
+              change(root_ / "out/a");
+              return Status::Ok();
+            }));
+    options_.threads = 1;
+    const auto summary = Run();
+    EXPECT_EQ(summary.status().code(), StatusCode::kIoError) << summary.status();
+    EXPECT_THAT(std::string(summary.status().message()),
+                AllOf(HasSubstr("out/a' was written with 10 bytes"), HasSubstr(what)));
+    EXPECT_FALSE(fs::exists(root_ / "out/.shardfs-complete"));
+  }
 
   TemporaryDirectory root_;
   VirtualTreeBuilder builder_;
@@ -212,7 +229,23 @@ TEST_F(MaterializerTest, SaysSoWhenItCannotRemoveEverything) {
   EXPECT_THAT(std::string(summary.status().message()),
               AllOf(HasSubstr("incomplete and must not be used"), HasSubstr("out/d'")));
   EXPECT_EQ(ReadFile(root_ / "out/d/foreign"), "somebody else's");
-  EXPECT_FALSE(fs::exists(root_ / "out/d/.bad.shardfs-tmp"));
+  EXPECT_FALSE(fs::exists(root_ / ("out/" + TemporaryPath("d/bad"))));
+}
+
+TEST_F(MaterializerTest, IsNotCompleteWithoutAFileThatSomebodyTookAway) {
+  ExpectIncompleteAfter([](const fs::path& file) { fs::remove(file); }, "is not there");
+}
+
+TEST_F(MaterializerTest, IsNotCompleteWithAFileThatSomebodyCutShort) {
+  ExpectIncompleteAfter([](const fs::path& file) { fs::resize_file(file, 9); }, "has 9");
+}
+
+TEST_F(MaterializerTest, WritesTheLongestName) {
+  const std::string name(255, 'n');
+  AddFile(name, Pattern(1, 10));
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(ReadFile(root_ / ("out/" + name)), PatternText(1, 10));
 }
 
 TEST_F(MaterializerTest, CancelLeavesNothing) {
@@ -220,7 +253,7 @@ TEST_F(MaterializerTest, CancelLeavesNothing) {
   AddFile("d/done", Pattern(1, 3 * kChunk));
   AddFile("d/running", Pattern(2, 2 * kChunk, [this](std::uint64_t) {
             EXPECT_TRUE(fs::exists(root_ / "out/d/done"));
-            EXPECT_TRUE(fs::exists(root_ / "out/d/.running.shardfs-tmp"));
+            EXPECT_TRUE(fs::exists(root_ / ("out/" + TemporaryPath("d/running"))));
             stop_.request_stop();
             return Status::Ok();
           }));

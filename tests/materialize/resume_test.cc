@@ -9,6 +9,7 @@
 
 #include "materialize/journal.h"
 #include "materialize/temporary_directory.h"
+#include "materialize/temporary_path.h"
 #include "materialize/test_files.h"
 #include "shardfs/materialize/manifest_verifier.h"
 #include "shardfs/materialize/materializer.h"
@@ -142,7 +143,7 @@ TEST_F(ResumeTest, ACompleteRunIsLeftAsItIs) {
 TEST_F(ResumeTest, WhatTheJournalDoesNotCallCompleteIsWrittenAnew) {
   ASSERT_FALSE(RunThatFails().ok());
   WriteFile(out_ + "/d/b", "named before its journal entry");
-  WriteFile(out_ + "/d/.c.shardfs-tmp", "half");
+  WriteFile(out_ + "/" + TemporaryPath("d/c"), "half");
   std::ofstream(out_ + "/.shardfs-journal", std::ios::app) << "0123456789abcdef";
   ASSERT_TRUE(Run().ok());
   EXPECT_EQ(reads_["a"], 0);
@@ -265,7 +266,7 @@ TEST_F(ResumeTest, RoomIsCountedForWhatIsStillToBeWritten) {
   if (!filesystem.mounted()) GTEST_SKIP() << "needs the privilege to mount";
   out_ = filesystem.path() + "/out";
   ASSERT_FALSE(RunThatFails().ok());
-  WriteFile(out_ + "/d/.b.shardfs-tmp", std::string(kSize, 'x'));  // as kill -9 leaves it
+  WriteFile(out_ + "/" + TemporaryPath("d/b"), std::string(kSize, 'x'));  // as kill -9 leaves it
   const auto summary = Run();
   ASSERT_TRUE(summary.ok()) << summary.status();
   ExpectComplete();

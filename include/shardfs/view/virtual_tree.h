@@ -21,6 +21,10 @@ namespace shardfs {
 using NodeId = std::uint32_t;
 inline constexpr NodeId kRootNode = 0;
 
+// Names that begin with it are the program's own, in a mount and in a directory that was materialized: a layout shows
+// no file of the source under such a name.
+inline constexpr std::string_view kReservedPrefix = ".shardfs";
+
 struct VirtualNode {
   std::string name;                         // empty for the root
   NodeId parent = kRootNode;                // the root is its own parent

@@ -145,6 +145,11 @@ class TreeBuilder {
   Status AddCopiedFiles(std::vector<std::string>* warnings) {
     for (const DirectoryEntry& entry : checkpoint_->other_entries()) {
       if (!MindieCopiesFile(entry.name)) continue;
+      if (entry.name.starts_with(kReservedPrefix)) {
+        warnings->push_back(
+            fmt::format("{} is left out: names that begin with {} are shardfs's own", entry.name, kReservedPrefix));
+        continue;
+      }
       if (!entry.is_regular) {
         warnings->push_back(fmt::format("{} is not a regular file and is left out", entry.name));
         continue;
