@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "materialize/destination_check.h"
 #include "materialize/journal.h"
+#include "materialize/reopen.h"
 #include "materialize/temporary_path.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
@@ -80,25 +81,19 @@ std::uint64_t ReclaimedBytes(const JournalContents& unfinished, const std::set<s
 Status MaterializePlan::FindComplete() {
   const FileDescriptor root(::open(destination_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
-  SHARDFS_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Read(root.get(), destination_));
+  SHARDFS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(root.get(), destination_));
   if (const auto difference = DescribeDifference(manifest.run, identity_)) {
     return Status::InvalidArgument(fmt::format(
         "the destination '{}' is not empty: it holds another complete run ({}); remove it or choose another",
         destination_, *difference));
   }
-  std::map<std::string, const ManifestFile*> listed;
-  for (const ManifestFile& file : manifest.files) listed[file.path] = &file;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto file = listed.find(files_[i].path);
-    const auto size = SizeOf(destination_ + "/" + files_[i].path);
-    if (file == listed.end() || size != files_[i].file->size()) {
-      return Status::InvalidArgument(fmt::format(
-          "the destination '{}' was complete and '{}' is missing now or has another size; remove the directory",
-          destination_, files_[i].path));
-    }
-    kept_[i] = file->second->digest;
-  }
-  is_complete_ = true;
+  auto contents = ContentsOf(std::move(manifest));
+  KeepDone(contents);
+  is_complete_ = std::all_of(kept_.begin(), kept_.end(), [](const auto& digest) { return digest.has_value(); });
+  if (is_complete_) return Status::Ok();
+  reopens_ = true;
+  unfinished_ = std::make_shared<const JournalContents>(std::move(contents));
+  if (restart_) kept_.assign(files_.size(), std::nullopt);
   return Status::Ok();
 }
 
@@ -120,13 +115,17 @@ Status MaterializePlan::FindUnfinished() {
         "and begin again, or choose another destination",
         destination_, *difference));
   }
+  KeepDone(*unfinished_);
+  return Status::Ok();
+}
+
+void MaterializePlan::KeepDone(const JournalContents& contents) {
   for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto done = unfinished_->done.find(files_[i].path);
-    if (done == unfinished_->done.end()) continue;
+    const auto done = contents.done.find(files_[i].path);
+    if (done == contents.done.end()) continue;
     const auto size = SizeOf(destination_ + "/" + files_[i].path);
     if (size == done->second.size && size == files_[i].file->size()) kept_[i] = done->second.digest;
   }
-  return Status::Ok();
 }
 
 Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTree> tree,
@@ -155,11 +154,12 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
   plan.kept_.resize(plan.files_.size());
   if (checked.is_complete) {
     SHARDFS_RETURN_IF_ERROR(plan.FindComplete());
-    return plan;
+    if (plan.is_complete_) return plan;
+  } else if (checked.is_unfinished) {
+    SHARDFS_RETURN_IF_ERROR(plan.FindUnfinished());
   }
   std::uint64_t reclaimed = 0;
-  if (checked.is_unfinished) {
-    SHARDFS_RETURN_IF_ERROR(plan.FindUnfinished());
+  if (plan.unfinished_ != nullptr) {
     std::set<std::string> kept;
     for (std::size_t i = 0; i < plan.files_.size(); ++i) {
       if (plan.kept_[i]) kept.insert(plan.files_[i].path);

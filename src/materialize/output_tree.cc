@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "materialize/destination_check.h"
+#include "materialize/reopen.h"
 #include "materialize/small_file.h"
 #include "materialize/temporary_path.h"
 
@@ -93,7 +94,8 @@ Status OutputTree::OpenRoot() {
 Status OutputTree::Open() {
   SHARDFS_RETURN_IF_ERROR(OpenRoot());
   if (plan_.unfinished() != nullptr) {
-    SHARDFS_ASSIGN_OR_RETURN(journal_, Journal::Continue(root_.get(), plan_.destination(), *plan_.unfinished()));
+    const auto take = plan_.reopens() ? Reopen : Journal::Continue;
+    SHARDFS_ASSIGN_OR_RETURN(journal_, take(root_.get(), plan_.destination(), *plan_.unfinished()));
     if (plan_.restart()) SHARDFS_RETURN_IF_ERROR(Discard());
   }
   if (!journal_.is_open()) {

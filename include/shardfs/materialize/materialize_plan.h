@@ -4,7 +4,8 @@
 // written. Nothing on the destination's filesystem is touched.
 //
 // A destination in which a run of the same identity did not come to its end is gone on with: files that it completed
-// are kept. One that is complete is left as it is.
+// are kept. One that is complete is left as it is; where files of it are gone or have another size since, they are
+// written again, and what is left is kept by its digests.
 //
 // Invariants: immutable; directories() lists a directory before what is in it; paths are relative to the destination
 // and use no "." or "..". Thread-safety: const members from any thread. Ownership: keeps the view alive.
@@ -61,15 +62,17 @@ class MaterializePlan {
   bool is_complete() const { return is_complete_; }  // the destination has all of it already
   // By file: the digest of one that is there already and stays; nothing for one that is to be written.
   const std::vector<std::optional<FileDigest>>& kept() const { return kept_; }
-  // What an unfinished run left, or null. With restart() all of it goes.
+  // What an unfinished run left, or a complete one that lost files, or null. With restart() all of it goes.
   const JournalContents* unfinished() const { return unfinished_.get(); }
+  bool reopens() const { return reopens_; }  // the latter
   bool restart() const { return restart_; }
 
  private:
   MaterializePlan() = default;
 
-  Status FindComplete();    // compares the destination with its manifest
-  Status FindUnfinished();  // reads its journal
+  Status FindComplete();                           // compares the destination with its manifest
+  Status FindUnfinished();                         // reads its journal
+  void KeepDone(const JournalContents& contents);  // those of its files that are there with their sizes
 
   std::shared_ptr<const VirtualTree> tree_;
   std::string destination_;
@@ -79,6 +82,7 @@ class MaterializePlan {
   std::uint64_t total_bytes_ = 0;
   RunIdentity identity_;
   bool is_complete_ = false;
+  bool reopens_ = false;
   bool restart_ = false;
   std::vector<std::optional<FileDigest>> kept_;
   std::shared_ptr<const JournalContents> unfinished_;

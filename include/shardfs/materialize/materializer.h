@@ -3,8 +3,8 @@
 // Work goes in the order of the source, in pieces of 4 MiB, so that each source byte is read from its device once
 // however many files share a tensor, also where the page cache is smaller than the source. Each file has one writer at
 // a time and appears under its name only when it is complete: until then it is called ".shardfs-tmp-" and a digest
-// (hidden, so that no glob for *.safetensors takes it for a shard). Its room is reserved when it is made, except on tmpfs, where
-// the plan has compared the room and reserving it would cost time.
+// (hidden, so that no glob for *.safetensors takes it for a shard). Its room is reserved when it is made, except on
+// tmpfs, where the plan has compared the room and reserving it would cost time.
 //
 // A run that fails or is cancelled (a full filesystem, Ctrl-C) keeps the files that are complete and its journal, so
 // that the same command goes on from there; so does one that was killed (SIGKILL, power). What is not complete is
