@@ -27,20 +27,49 @@ for local_rank in {0..7}; do
     >"$scratch/out.$local_rank" 2>&1 &
 done
 for job in $(jobs -p); do wait "$job" || fail "one of eight fails: $(cat "$scratch"/out.*)"; done
-[[ $(cat "$scratch"/out.* | grep -c 'node 1 of 2 (SLURM_NODEID and SLURM_NNODES): ranks 2-3') == 1 ]] ||
-  fail "not once: $(cat "$scratch"/out.*)"
+[[ $(cat "$scratch"/out.* | grep -c 'were there') == 7 ]] || fail "not once: $(cat "$scratch"/out.*)"
+grep -q 'node 1 of 2 (SLURM_NODEID and SLURM_NNODES): ranks 2-3' "$scratch/out.0" || fail "which node: $(<"$scratch/out.0")"
 expect_node "$scratch/weights" 1
 
-# The same again is quick; another call is refused, and replaces when told to.
-[[ -z $("$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}" 2>&1) ]] || fail "it writes again"
-SLURM_NODEID=0 expect_refused 2 'written for another call' \
+# The same again writes nothing; another call is refused, and replaces when told to.
+[[ $("$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}" 2>&1) == *'were there'* ]] ||
+  fail "it writes again"
+SLURM_NODEID=0 expect_refused 2 'another complete run' \
   "$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}"
 SLURM_NODEID=0 "$node_script" "$golden/source" "$scratch/weights" --replace "${golden_sizes[@]}" >/dev/null 2>&1
 expect_node "$scratch/weights" 0
 "$node_script" "$golden/source" "$scratch/by-hand" --node-rank 0 --nnodes 2 "${golden_sizes[@]}" >/dev/null
 expect_node "$scratch/by-hand" 0
 expect_refused 2 'give --world-size' "$node_script" "$golden/source" "$scratch/wrong" --dp 3
-[[ ! -e $scratch/wrong.node ]] || fail "a refused call counts as done"
+[[ ! -e $scratch/wrong ]] || fail "a refused call leaves something"
+
+# What the files say counts, not what was typed: the sizes in MindIE's configuration, and what is there.
+mindie_config() { # DP TP
+  cat <<TEXT
+{"BackendConfig": {"ModelDeployConfig": {"ModelConfig": [{"modelName": "r1", "modelWeightPath": "$scratch/by-config",
+  "worldSize": 4, "dp": $1, "tp": $2, "moe_tp": 2, "moe_ep": 2}]}}}
+TEXT
+}
+by_config=("$golden/source" "$scratch/by-config" --mindie-config "$scratch/config.json" --mtp)
+mindie_config 2 2 >"$scratch/config.json"
+"$node_script" "${by_config[@]}" >"$scratch/out" 2>&1 || fail "by MindIE's configuration: $(<"$scratch/out")"
+mindie_config 4 1 >"$scratch/config.json"
+expect_refused 2 'another complete run' "$node_script" "${by_config[@]}"
+mindie_config 2 2 >"$scratch/config.json"
+rm -rf "$scratch/by-config"/*
+"$node_script" "${by_config[@]}" >"$scratch/out" 2>&1 || fail "what is gone is not written again: $(<"$scratch/out")"
+expect_node "$scratch/by-config" 1
+
+# Only what a run left is replaced, and nothing that another run writes to.
+mkdir "$scratch/mine"
+touch "$scratch/mine/file"
+expect_refused 2 'not empty' "$node_script" "$golden/source" "$scratch/mine" --replace "${golden_sizes[@]}"
+[[ -e $scratch/mine/file ]] || fail "--replace removes what is not its own"
+mkdir "$scratch/busy"
+touch "$scratch/busy/.shardfs-journal"
+flock "$scratch/busy/.shardfs-journal" \
+  bash -c '"$@" >/dev/null 2>&1 || true' - "$node_script" "$golden/source" "$scratch/busy" --replace "${golden_sizes[@]}"
+[[ -e $scratch/busy/.shardfs-journal ]] || fail "--replace removes what another run writes"
 
 # A signal reaches the program, and what it leaves does not count as done.
 mkdir "$scratch/slow"
@@ -61,7 +90,7 @@ kill -TERM "$script"
 code=0
 wait "$script" || code=$?
 ((code == 9)) || fail "a stopped script ends with $code"
-[[ ! -e $scratch/stopped.node ]] || fail "a stopped call counts as done"
+[[ ! -e $scratch/stopped/.shardfs-complete ]] || fail "a stopped call counts as done"
 
 # ---- the Slurm job, with an srun that starts one task for each node here ----
 

@@ -66,10 +66,10 @@ here() {
 
 is_mounted() { findmnt --mountpoint "$scratch/mnt" >/dev/null; }
 unmount() { if is_mounted; then shardfs umount "$scratch/mnt"; fi; }
-# A directory, and what shardfs-materialize-node keeps beside it. Copies of a view's directories are read-only.
+# A directory, and the lock of shardfs-materialize-node beside it. Copies of a view's directories are read-only.
 remove() {
   if [[ -e $1 ]]; then chmod -R u+rwX "$1"; fi
-  rm -rf "$1" "$1.node" "$1.lock"
+  rm -rf "$1" "$1.lock"
 }
 
 # Has there what the command line $1 needs and those before it in the document may have taken away.
