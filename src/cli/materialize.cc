@@ -119,10 +119,9 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
 
   SHARDFS_ASSIGN_OR_RETURN(const View view, BuildView(arguments.common));
   SHARDFS_ASSIGN_OR_RETURN(const auto ranks, SelectRanks(arguments.ranks, view.layout));
-  SHARDFS_ASSIGN_OR_RETURN(const ResolvedOptions resolved, Resolve(arguments.common));
   MaterializePlanOptions plan_options;
   plan_options.restart = arguments.restart;
-  SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(resolved, *view.checkpoint));
+  SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(view));
   auto plan =
       MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
   plan_refused = !plan.ok();

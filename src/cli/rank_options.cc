@@ -48,6 +48,17 @@ Result<RankSet> RanksOfThisNode(const RankOptions& options, const LayoutResult& 
   return ranks;
 }
 
+Result<RankSet> RanksAskedFor(const RankOptions& options, const LayoutResult& layout) {
+  if (!options.ranks.empty()) return RankSet::Parse(options.ranks, layout.world_size);
+  if (options.node_rank == kAuto) return RanksOfThisNode(options, layout);
+  SHARDFS_ASSIGN_OR_RETURN(const std::uint32_t node_rank, ParseNodeRank(options.node_rank));
+  if (!options.nodes && layout.nodes <= 1) {
+    return Status::InvalidArgument("--node-rank needs the number of nodes; add --nnodes");
+  }
+  const std::uint32_t nodes = options.nodes.value_or(layout.nodes);
+  return RanksOfNode(layout.world_size, nodes, node_rank);
+}
+
 }  // namespace
 
 void AddRankOptions(CLI::App& command, const std::string& what, RankOptions& options) {
@@ -65,21 +76,9 @@ void AddRankOptions(CLI::App& command, const std::string& what, RankOptions& opt
 }
 
 Result<std::optional<RankSet>> SelectRanks(const RankOptions& options, const LayoutResult& layout) {
-  if (!options.ranks.empty()) {
-    SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RankSet::Parse(options.ranks, layout.world_size));
-    return std::optional(std::move(ranks));
-  }
-  if (options.node_rank.empty()) return std::optional<RankSet>();
-  if (options.node_rank == kAuto) {
-    SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RanksOfThisNode(options, layout));
-    return std::optional(std::move(ranks));
-  }
-  SHARDFS_ASSIGN_OR_RETURN(const std::uint32_t node_rank, ParseNodeRank(options.node_rank));
-  if (!options.nodes && layout.nodes <= 1) {
-    return Status::InvalidArgument("--node-rank needs the number of nodes; add --nnodes");
-  }
-  const std::uint32_t nodes = options.nodes.value_or(layout.nodes);
-  SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RanksOfNode(layout.world_size, nodes, node_rank));
+  if (options.ranks.empty() && options.node_rank.empty()) return std::optional<RankSet>();
+  SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RanksAskedFor(options, layout));
+  if (ranks.ranks().size() == layout.world_size) return std::optional<RankSet>();
   return std::optional(std::move(ranks));
 }
 

@@ -4,12 +4,11 @@
 #include "cli/options.h"
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/manifest.h"
-#include "shardfs/source/checkpoint.h"
 
 namespace shardfs {
 
-// The program's version, the options as they were resolved, and the source's files: names, sizes, times of the weights,
-// contents of the JSON files. Not where the source lies.
-Result<RunIdentity> IdentityOf(const ResolvedOptions& resolved, const Checkpoint& checkpoint);
+// The program's version, the options as they took effect, whatever was typed, and the source's files: names, sizes and
+// times of the weights, contents of the others that the view shows or was made from. Not where the source lies.
+Result<RunIdentity> IdentityOf(const View& view);
 
 }  // namespace shardfs

@@ -67,5 +67,47 @@ TEST_F(MaterializeSourceFilesTest, NamesOfItsOwnAreLeftOut) {
   ExpectComplete();
 }
 
+TEST_F(MaterializeSourceFilesTest, AnotherContentOfAFileThatIsShownIsAnotherRun) {
+  const std::string shown = source_ + "/configuration_deepseek.py";
+  WriteFile(shown, "a = 1\n");
+  ASSERT_EQ(Materialize().exit_code, 0);
+  ASSERT_EQ(Materialize().exit_code, 0);
+  WriteFile(shown, "a = 2\n");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--verify"}}) {
+    const ProgramResult result = Materialize(more);
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("another complete run"), HasSubstr("source")));
+  }
+}
+
+TEST_F(MaterializeSourceFilesTest, AnotherConfigurationIsAnotherRun) {
+  ASSERT_EQ(Materialize().exit_code, 0);
+  WriteFile(source_ + "/config.json", ReadFile(source_ + "/config.json") + "\n");
+  EXPECT_EQ(Materialize().exit_code, 2);
+}
+
+TEST_F(MaterializeSourceFilesTest, FilesThatAreNotShownAreNotRead) {
+  WriteFile(source_ + "/huge.json", "");
+  fs::resize_file(source_ + "/huge.json", 300u << 20);
+  fs::create_symlink("/proc/self/mem", source_ + "/unreadable.json");
+  const ProgramResult result = Materialize();
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  fs::remove(source_ + "/huge.json");
+  EXPECT_EQ(Materialize().exit_code, 0) << "the same run";
+}
+
+// What is meant counts, not what is typed.
+TEST_F(MaterializeSourceFilesTest, DefaultsThatAreSpelledOutAreTheSameRun) {
+  ASSERT_EQ(Materialize().exit_code, 0);
+  for (const std::vector<std::string>& more : {std::vector<std::string>{"--world-size", "4"},
+                                               {"--ranks", "0-3"},
+                                               {"--node-rank", "0", "--nnodes", "1"},
+                                               {"--sp", "1"}}) {
+    const ProgramResult result = Materialize(more);
+    EXPECT_EQ(result.exit_code, 0) << more.front() << ": " << result.err;
+    EXPECT_THAT(result.out, HasSubstr("were there"));
+  }
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -48,6 +48,7 @@ struct LayoutResult {
   std::string summary;                                       // one line: layout, model, effective parallel sizes
   std::vector<std::pair<std::string, std::uint64_t>> sizes;  // the effective parallel sizes, by their names: "moe_tp"
   std::vector<IgnoredTensor> ignored;                        // source tensors that no file is made of
+  std::vector<std::string> read_files;                       // of the source: those whose text decided the view
   std::vector<std::string> warnings;                         // of the layout; the checkpoint has its own
   // Reads so far that met a weight_offset which is not zero, where the view's bytes have it negated; null where no
   // offset is. Counted by the reads of the tree.

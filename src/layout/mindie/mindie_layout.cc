@@ -92,6 +92,8 @@ Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> check
       {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
       {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
   result.ignored = weights.ignored;
+  result.read_files = {"config.json"};
+  if (description) result.read_files.push_back(description->file_name());
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);
   result.nonzero_offset_reads = observer->reads();
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
