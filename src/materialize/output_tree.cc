@@ -14,6 +14,7 @@
 
 #include "materialize/destination_check.h"
 #include "materialize/reopen.h"
+#include "materialize/settled_tree.h"
 #include "materialize/small_file.h"
 #include "materialize/temporary_path.h"
 
@@ -113,10 +114,9 @@ Status OutputTree::Open() {
 Status OutputTree::OpenComplete() {
   SHARDFS_RETURN_IF_ERROR(OpenRoot());
   struct stat info {};
-  if (::fstatat(root_.get(), kJournalName, &info, AT_SYMLINK_NOFOLLOW) != 0) return Status::Ok();
-  if (!Unlink(root_.get(), kJournalName, 0)) return Failed("remove", FullPath(kJournalName));
-  if (::fchmod(root_.get(), options_.directory_mode) != 0) return Failed("set the mode of", plan_.destination());
-  return Status::Ok();
+  const bool left = ::fstatat(root_.get(), kJournalName, &info, AT_SYMLINK_NOFOLLOW) == 0;
+  if (left && !Unlink(root_.get(), kJournalName, 0)) return Failed("remove", FullPath(kJournalName));
+  return SettleComplete(root_.get(), plan_, options_);
 }
 
 Status OutputTree::Discard() {
@@ -257,28 +257,8 @@ Status OutputTree::WriteManifest() {
   return Status::Ok();
 }
 
-// The marker speaks of files that are there, whatever somebody did to the directory meanwhile.
-Status OutputTree::CheckFiles() const {
-  for (const PlannedFile& file : plan_.files()) {
-    struct stat info {};
-    const bool found = ::fstatat(root_.get(), file.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-    if (found && S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == file.file->size()) continue;
-    return Status::IoError(fmt::format(
-        "'{}' was written with {} bytes and {} now; find out what else writes to '{}'", FullPath(file.path),
-        file.file->size(), found && S_ISREG(info.st_mode) ? fmt::format("has {}", info.st_size) : "is not there",
-        plan_.destination()));
-  }
-  return Status::Ok();
-}
-
 Status OutputTree::Finish() {
-  SHARDFS_RETURN_IF_ERROR(CheckFiles());
-  // The deepest first: a mode without the owner's search bit closes the way to what is below.
-  for (auto path = plan_.directories().rbegin(); path != plan_.directories().rend(); ++path) {
-    if (::fchmodat(root_.get(), path->c_str(), options_.directory_mode, 0) != 0) {
-      return Failed("set the mode of", FullPath(*path));
-    }
-  }
+  SHARDFS_RETURN_IF_ERROR(SettleTree(root_.get(), plan_, options_));
   // The marker must not reach the disk before what it speaks of.
   if (!LivesInMemory(root_.get()) && ::syncfs(root_.get()) != 0) return Failed("write", plan_.destination());
   SHARDFS_RETURN_IF_ERROR(WriteManifest());

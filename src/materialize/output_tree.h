@@ -40,8 +40,8 @@ class OutputTree {
   // what an unfinished run left where the plan says so.
   Status Open();
 
-  // Instead of Open, of a destination that the plan found complete: it is left as it is, but for what a run leaves that
-  // is killed behind its last file.
+  // Instead of Open, of a destination that the plan found complete: it gets the modes and the owner asked for, and
+  // loses what a run leaves that is killed behind its last file.
   Status OpenComplete();
 
   // After Open: removes what an unfinished run left incomplete, and makes the directories.
@@ -58,8 +58,8 @@ class OutputTree {
   // it in the journal.
   Status FinishFile(std::size_t index, const FileDigest& digest);
 
-  // Looks that every file is there, gives the directories their mode, and writes manifest and marker. The tree is
-  // complete afterwards.
+  // Looks that every file is there, gives all of them and the directories their modes and owner, and writes manifest
+  // and marker. The tree is complete afterwards.
   Status Finish();
 
   // Ends a run that failed, so that another can go on: removes what is not complete.
@@ -86,7 +86,6 @@ class OutputTree {
   Status OpenRoot();
   Status Discard();  // what an unfinished run left
   Status MakeDirectory(const std::string& path);
-  Status CheckFiles() const;  // that all of them are there with their sizes
   Status WriteManifest();
   void CloseAll();
   Status MakeFile(std::size_t index, int fd) const;

@@ -1,20 +1,15 @@
 // Runs that end too early, and the runs that go on from there.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <filesystem>
 #include <functional>
-#include <map>
 
 #include "materialize/journal.h"
+#include "materialize/resume_fixture.h"
 #include "materialize/temporary_directory.h"
 #include "materialize/temporary_path.h"
-#include "materialize/test_files.h"
-#include "shardfs/materialize/manifest_verifier.h"
-#include "shardfs/materialize/materializer.h"
 
 namespace shardfs {
 namespace {
@@ -23,81 +18,6 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr std::uint64_t kSize = 1'000'000;
-
-class ResumeTest : public ::testing::Test {
- protected:
-  ResumeTest() {
-    fs::create_directory(root_ / "source");
-    options_.threads = 1;
-    plan_options_.identity = {{"tp", "8"}};
-  }
-
-  // Three files of which the middle one calls `hook`; reads are counted by file.
-  std::shared_ptr<const VirtualTree> Tree(PatternFile::Hook hook = nullptr) {
-    reads_.clear();
-    VirtualTreeBuilder builder;
-    EXPECT_TRUE(builder.AddDirectory("d", RankSet::All(1)).ok());
-    for (const char* name : {"a", "d/b", "d/c"}) {
-      const auto count = [this, name, hook](std::uint64_t offset) {
-        ++reads_[name];
-        return hook && std::string(name) == "d/b" ? hook(offset) : Status::Ok();
-      };
-      EXPECT_TRUE(
-          builder.AddFile(name, RankSet::All(1), Pattern(static_cast<std::uint64_t>(name[0]) + kSize, kSize, count))
-              .ok());
-    }
-    return std::move(builder).Build();
-  }
-
-  Result<MaterializeSummary> Run(PatternFile::Hook hook = nullptr) {
-    SHARDFS_ASSIGN_OR_RETURN(
-        const MaterializePlan plan,
-        MaterializePlan::Create(Tree(std::move(hook)), std::nullopt, root_ / "source", out_, plan_options_));
-    stop_ = std::stop_source();
-    MaterializeProgress progress;
-    return Materialize(plan, options_, progress, stop_.get_token());
-  }
-
-  Result<MaterializeSummary> RunThatFails() {
-    return Run([](std::uint64_t) { return Status::IoError("no"); });
-  }
-
-  std::string Refusal() {
-    const auto summary = Run();
-    EXPECT_FALSE(summary.ok());
-    return std::string(summary.status().message());
-  }
-
-  void ExpectComplete() {
-    EXPECT_TRUE(fs::exists(out_ + "/.shardfs-complete"));
-    EXPECT_FALSE(fs::exists(out_ + "/.shardfs-journal"));
-    EXPECT_TRUE(ReadFile(out_ + "/a") == PatternText('a' + kSize, kSize));
-    EXPECT_TRUE(ReadFile(out_ + "/d/b") == PatternText('d' + kSize, kSize));
-    const auto verifier = ManifestVerifier::Create(out_);
-    ASSERT_TRUE(verifier.ok()) << verifier.status();
-    VerifyProgress progress;
-    const auto report = verifier->Run(false, 2, progress, {});
-    ASSERT_TRUE(report.ok()) << report.status();
-    EXPECT_TRUE(report->equal()) << report->differences.front().path << report->differences.front().message;
-    EXPECT_EQ(report->files_compared, 3u);
-  }
-
-  std::vector<std::string> Names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(out_)) names.push_back(fs::relative(entry.path(), out_));
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
-  TemporaryDirectory root_;
-  std::string out_ = root_ / "out";
-  MaterializeOptions options_;
-  MaterializePlanOptions plan_options_;
-  std::stop_source stop_;
-  std::map<std::string, int> reads_;
-};
 
 TEST_F(ResumeTest, AFailedRunKeepsWhatIsCompleteAndTheNextGoesOn) {
   const auto failed = RunThatFails();
@@ -246,21 +166,6 @@ TEST_F(ResumeTest, ADamagedJournalIsRefused) {
   WriteFile(out_ + "/.shardfs-journal", journal);
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("line 1"), HasSubstr("remove it")));
   EXPECT_TRUE(fs::exists(out_ + "/a"));
-}
-
-TEST_F(ResumeTest, ModesAreAsAskedForInTheEnd) {
-  options_.directory_mode = 0550;
-  options_.file_mode = 0440;
-  ASSERT_FALSE(RunThatFails().ok());
-  ASSERT_TRUE(Run().ok());
-  for (const auto& [path, mode] : std::map<std::string, mode_t>{
-           {"", 0550}, {"d", 0550}, {"a", 0440}, {"d/b", 0440}, {".shardfs-manifest.json", 0440}}) {
-    struct stat info {};
-    ASSERT_EQ(::stat((out_ + "/" + path).c_str(), &info), 0) << path;
-    EXPECT_EQ(info.st_mode & 07777, mode) << path;
-  }
-  fs::permissions(out_, fs::perms(0750));
-  fs::permissions(out_ + "/d", fs::perms(0750));
 }
 
 TEST_F(ResumeTest, VerifyFindsWhatChangedUnderTheRun) {

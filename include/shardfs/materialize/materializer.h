@@ -11,6 +11,9 @@
 // written anew. Where no file is complete, or with keep false, it removes everything that it made, and puts an existing
 // destination's mode and owner back. A directory is complete when it has ".shardfs-complete", which is written last,
 // behind the manifest (manifest.h).
+//
+// What an earlier run wrote gets the modes and the owner that are asked for as well. A complete destination keeps its
+// owner where none is asked for.
 #pragma once
 
 #include <sys/types.h>
