@@ -119,4 +119,13 @@ std::string DumpPythonJson(const JsonValue& value) {
   return out;
 }
 
+bool IsUtf8(const std::string& text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
 }  // namespace shardfs

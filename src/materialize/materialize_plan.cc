@@ -15,6 +15,7 @@
 #include "materialize/temporary_path.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/json.h"
 
 namespace shardfs {
 namespace {
@@ -31,8 +32,12 @@ std::vector<bool> SelectNodes(const VirtualTree& tree, const std::optional<RankS
   return selected;
 }
 
-// Names that would meet those of the run's own files.
+// Refuses names that the manifest cannot hold, and those that would meet the run's own files.
 Status CheckName(const VirtualNode& node) {
+  if (!IsUtf8(node.name)) {
+    return Status::InvalidArgument(fmt::format(
+        "the name {} is not UTF-8, and the manifest is; rename the file in the source", QuoteName(node.name)));
+  }
   if (!node.name.starts_with(kReservedPrefix)) return Status::Ok();
   return Status::InvalidArgument(
       fmt::format("the view has {}, and names that begin with {} are those of files that materialize keeps for itself; "

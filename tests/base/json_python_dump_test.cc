@@ -95,5 +95,10 @@ TEST(DumpPythonJsonTest, EscapesAllButPrintableAscii) {
   EXPECT_EQ(Redumped(R"("\u0000")"), R"("\u0000")");
 }
 
+TEST(IsUtf8Test, IsOfWholeCharacters) {
+  for (const char* text : {"", "a", "\u00e9", "\U0001F600"}) EXPECT_TRUE(IsUtf8(text)) << text;
+  for (const char* text : {"\xff", "\xc3", "a\xe4\xb8", "\xc0\x80", "\xed\xa0\x80"}) EXPECT_FALSE(IsUtf8(text)) << text;
+}
+
 }  // namespace
 }  // namespace shardfs

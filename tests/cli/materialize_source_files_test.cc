@@ -54,6 +54,15 @@ TEST_F(MaterializeSourceFilesTest, ANameLikeATemporaryOneIsANameAsAnyOther) {
   }
 }
 
+TEST_F(MaterializeSourceFilesTest, ANameThatTheManifestCannotHoldIsRefused) {
+  WriteFile(source_ + "/tokenizer_\xff.json", "{}");
+  EXPECT_EQ(Run("plan").exit_code, 0);
+  const ProgramResult result = Materialize();
+  EXPECT_EQ(result.exit_code, 2) << result.out;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("tokenizer_"), HasSubstr("not UTF-8"), HasSubstr("rename")));
+  EXPECT_FALSE(fs::exists(out_));
+}
+
 TEST_F(MaterializeSourceFilesTest, NamesOfItsOwnAreLeftOut) {
   WriteFile(source_ + "/.shardfs-tokenizer.json", "x");
   const ProgramResult plan = Run("plan");

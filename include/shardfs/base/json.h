@@ -79,4 +79,7 @@ Result<JsonValue> ParseJson(std::string_view text, std::string_view what, const 
 // empty containers, no trailing newline. (spec/mindie-weight-sharder.md, section 5)
 std::string DumpPythonJson(const JsonValue& value);
 
+// Whether a JSON document can hold the text: DumpPythonJson replaces what is not UTF-8.
+bool IsUtf8(const std::string& text);
+
 }  // namespace shardfs
