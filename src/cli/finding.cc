@@ -69,9 +69,7 @@ int ReportFindings(const std::vector<Finding>& findings, bool as_json) {
   } else {
     std::cout << FormatFindings(findings);
   }
-  std::cout.flush();
-  if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
-  return wrong ? 1 : 0;
+  return FinishOutput("result", wrong ? 1 : 0);
 }
 
 }  // namespace shardfs

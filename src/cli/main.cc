@@ -5,8 +5,8 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <string>
 #include <vector>
@@ -22,7 +22,9 @@ constexpr int kRefused = 2;
 
 // Help and version end here with 0; all else that CLI11 has against a command line is a refusal.
 int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return program.exit(error);
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    return FinishOutput("help", program.exit(error));
+  }
   std::string message = error.what();
   const std::vector<std::string> unknown = program.remaining();
   if (program.get_subcommands().empty() && !unknown.empty()) message = "there is no subcommand '" + unknown[0] + "'";
@@ -43,10 +45,10 @@ int RunAsMountHelper(CLI::App& program, const std::vector<Command>& commands, in
       ParseMountHelperCall(std::vector<std::string>(argv + 1, argv + argc), *program.get_subcommand("mount"));
   if (!call.ok()) return MountHelperExitCode(ExitCodeOf(call.status()));
   if (call->help) {
-    std::puts("Usage: mount.shardfs SOURCE MOUNTPOINT [-sfnv] [-o OPTION[,OPTION...]]\n\nSee mount.shardfs(8).");
-    return 0;
+    std::cout << "Usage: mount.shardfs SOURCE MOUNTPOINT [-sfnv] [-o OPTION[,OPTION...]]\n\nSee mount.shardfs(8).\n";
+    return MountHelperExitCode(FinishOutput("help", 0));
   }
-  if (call->verbose) std::puts(fmt::format("shardfs {}", fmt::join(call->arguments, " ")).c_str());
+  if (call->verbose) std::cout << fmt::format("shardfs {}\n", fmt::join(call->arguments, " ")) << std::flush;
   try {
     program.parse(std::vector<std::string>(call->arguments.rbegin(), call->arguments.rend()));
   } catch (const CLI::ParseError& error) {

@@ -101,14 +101,16 @@ std::string ToText(const Materialized& run) {
                      FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds, FormatBytes(RateOf(summary)));
 }
 
-void PrintSummary(const Materialized& run, const MaterializeArguments& arguments) {
+// The exit code.
+int PrintSummary(const Materialized& run, const MaterializeArguments& arguments) {
   if (arguments.progress == ProgressMode::kJson) {
-    std::cout << FormatProgressEnd("done", 0, {}, ToJson(run)) << std::endl;
+    std::cout << FormatProgressEnd("done", 0, {}, ToJson(run)) << "\n";
   } else if (arguments.json) {
-    std::cout << ToJson(run).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
+    std::cout << ToJson(run).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else {
-    std::cout << ToText(run) << std::endl;
+    std::cout << ToText(run) << "\n";
   }
+  return FinishOutput("result", 0);
 }
 
 // `plan_refused` says afterwards whether it was the plan that failed.
@@ -134,10 +136,7 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
 int RunMaterialize(MaterializeArguments& arguments) {
   bool plan_refused = false;
   const auto run = Run(arguments, plan_refused);
-  if (run.ok()) {
-    PrintSummary(*run, arguments);
-    return 0;
-  }
+  if (run.ok()) return PrintSummary(*run, arguments);
   const int code = plan_refused ? PreflightExitCode(run.status()) : ExitCodeOf(run.status());
   if (arguments.progress == ProgressMode::kJson) PrintProgressError(run.status(), code);
   return code;

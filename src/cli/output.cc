@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <iostream>
 #include <string>
 
 namespace shardfs {
@@ -31,6 +32,12 @@ void PrintError(std::string_view message) { PrintLine("shardfs: " + std::string(
 void PrintWarning(std::string_view message) { PrintLine("shardfs: warning: " + std::string(message)); }
 
 void PrintNote(std::string_view message) { PrintLine("shardfs: " + std::string(message)); }
+
+int FinishOutput(std::string_view what, int exit_code) {
+  std::cout.flush();
+  if (std::cout.good()) return exit_code;
+  return ExitCodeOf(Status::IoError("cannot write the " + std::string(what) + " to standard output"));
+}
 
 int ExitCodeOf(const Status& status) {
   if (!status.ok()) PrintError(status.message());

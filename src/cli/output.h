@@ -20,6 +20,10 @@ void PrintWarning(std::string_view message);
 // "shardfs: <message>", of something that is as it should be and yet good to know.
 void PrintNote(std::string_view message);
 
+// Ends what a command printed to standard output. Returns `exit_code`, or says that not all of it (`what`) could be
+// written and returns the exit code of that.
+int FinishOutput(std::string_view what, int exit_code);
+
 // Prints the error and returns its exit code; 0 for an OK status, without printing.
 int ExitCodeOf(const Status& status);
 

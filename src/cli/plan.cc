@@ -90,8 +90,7 @@ int RunPlan(const PlanOptions& options) {
     std::cout << FormatPlan(*view, *report);
     if (offsets) std::cout << FormatOffsetCheck(*offsets);
   }
-  std::cout.flush();
-  return std::cout.good() ? 0 : ExitCodeOf(Status::IoError("cannot write the plan to standard output"));
+  return FinishOutput("plan", 0);
 }
 
 }  // namespace

@@ -129,9 +129,7 @@ int PrintReport(const VerifyArguments& arguments, const VerifyReport& report) {
   } else {
     PrintText(arguments, report);
   }
-  std::cout.flush();
-  if (!std::cout.good()) return ExitCodeOf(Status::IoError("cannot write the result to standard output"));
-  return exit_code;
+  return FinishOutput("result", exit_code);
 }
 
 // Options that say what a view would be, and mean nothing without a source.

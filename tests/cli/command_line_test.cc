@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "cli/run_shardfs.h"
+#include "materialize/temporary_directory.h"
 
 namespace shardfs {
 namespace {
@@ -44,6 +47,29 @@ TEST(CommandLineTest, UnknownWordsAreRefusedInOneSentence) {
   ExpectRefused({"mount", "/data", "/mnt", "--threads", "0"}, "--threads");
   ExpectRefused({"mount", "/data", "/mnt", "--uid", "root"}, "--uid");
   ExpectRefused({"umount"}, "MOUNTPOINT is required");
+}
+
+// A result that nobody gets is a failure, also where the work is done.
+TEST(CommandLineTest, AFullStandardOutputIsAnError) {
+  const TemporaryDirectory root;
+  const std::vector<std::vector<std::string>> commands = {
+      {"--help"},
+      {"--version"},
+      {"materialize", "--help"},
+      GoldenArguments("plan"),
+      GoldenArguments("plan", {"--json"}),
+      GoldenArguments("materialize", {root / "text"}),
+      GoldenArguments("materialize", {root / "json", "--json"}),
+      GoldenArguments("materialize", {root / "progress", "--progress", "json"}),
+      {"verify", root / "text"},
+      {"verify", root / "text", "--progress", "json"},
+      {"doctor"},
+  };
+  for (const std::vector<std::string>& arguments : commands) {
+    const ProgramResult result = ShardfsProcess(arguments, "/dev/full").Wait();
+    EXPECT_EQ(result.exit_code, 1) << arguments.front();
+    EXPECT_THAT(result.err, HasSubstr("to standard output")) << arguments.front();
+  }
 }
 
 }  // namespace

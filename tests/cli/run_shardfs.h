@@ -27,14 +27,15 @@ struct ProgramResult {
 // One process of shardfs; its output is kept until Wait().
 class ShardfsProcess {
  public:
-  explicit ShardfsProcess(std::vector<std::string> arguments) {
+  // Standard output goes to `stdout_path` where that is given.
+  explicit ShardfsProcess(std::vector<std::string> arguments, const std::string& stdout_path = "") {
     std::string name = (std::filesystem::temp_directory_path() / "shardfs-run-XXXXXX").string();
     if (::mkdtemp(name.data()) != nullptr) directory_ = name;
     arguments.insert(arguments.begin(), SHARDFS_EXECUTABLE);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
-    const std::string out = directory_ / "out";
+    const std::string out = stdout_path.empty() ? std::string(directory_ / "out") : stdout_path;
     const std::string err = directory_ / "err";
     pid_ = ::fork();
     if (pid_ != 0) return;
