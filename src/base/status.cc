@@ -58,6 +58,8 @@ constexpr CodeRow RowOf(StatusCode code) {
       return {"not found", ENOENT, 2};
     case StatusCode::kCorruption:
       return {"corruption", EIO, 3};
+    case StatusCode::kDifferent:
+      return {"different", EIO, 4};
     case StatusCode::kIoError:
       return {"I/O error", EIO, 1};
     case StatusCode::kSourceChanged:

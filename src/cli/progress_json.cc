@@ -14,6 +14,7 @@ std::string OneLine(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 std::string_view OutcomeOf(const Status& status, int exit_code) {
   if (status.code() == StatusCode::kCancelled) return "cancelled";
+  if (status.code() == StatusCode::kDifferent) return "different";
   return exit_code == 2 || exit_code == 3 ? "refused" : "failed";
 }
 

@@ -202,8 +202,9 @@ Status VerifyTree(const MaterializePlan& plan, unsigned threads, OutputTree& out
                   const std::stop_token& cancel) {
   SHARDFS_ASSIGN_OR_RETURN(const auto difference, CheckComplete(plan, threads, output, &progress.bytes_done, cancel));
   if (!difference) return Status::Ok();
-  return Status::Corruption(fmt::format("'{}' does not hold what was written to it: {}",
-                                        output.FullPath(difference->path), difference->message));
+  return Status::Different(fmt::format("'{}' does not hold what was written to it: {}{}",
+                                       output.FullPath(difference->path), difference->message,
+                                       plan.is_complete() ? "; remove it and run again, and it is written anew" : ""));
 }
 
 void CountKept(const MaterializePlan& plan, const OutputTree& output, MaterializeSummary& summary,

@@ -35,6 +35,7 @@ TEST(StatusTest, EveryCodeHasAnErrnoAndAnExitCode) {
   EXPECT_EQ(ToExitCode(StatusCode::kInvalidArgument), 2);
   EXPECT_EQ(ToExitCode(StatusCode::kCorruption), 3);
   EXPECT_EQ(ToExitCode(StatusCode::kNotSupported), 3);
+  EXPECT_EQ(ToExitCode(StatusCode::kDifferent), 4);
   EXPECT_EQ(ToErrno(StatusCode::kNotFound), ENOENT);
   for (const StatusCode code : {StatusCode::kCorruption, StatusCode::kIoError, StatusCode::kSourceChanged}) {
     EXPECT_EQ(ToErrno(code), EIO) << StatusCodeName(code);

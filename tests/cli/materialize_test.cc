@@ -111,6 +111,17 @@ TEST_F(MaterializeCommandTest, Modes) {
   EXPECT_EQ(info.st_mode & 07777, 0700u);
 }
 
+TEST_F(MaterializeCommandTest, VerifyTellsADifferenceByItsExitCode) {
+  ASSERT_EQ(Materialize().exit_code, 0);
+  std::string bytes = ReadFile(out_ + "/config.json");
+  bytes[0] = '[';
+  WriteFile(out_ + "/config.json", bytes);
+  const ProgramResult result = Materialize({"--verify", "--progress", "json"});
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("config.json"));
+  EXPECT_THAT(result.out, AllOf(HasSubstr(R"("outcome":"different","exit_code":4)"), HasSubstr("config.json")));
+}
+
 TEST_F(MaterializeCommandTest, RefusalsLeaveNothing) {
   const struct {
     std::vector<std::string> arguments;

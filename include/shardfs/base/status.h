@@ -19,6 +19,7 @@ enum class StatusCode : std::uint8_t {
   kInvalidArgument,    // the command line, the configuration or a caller's argument is wrong
   kNotFound,           // a name that was asked for does not exist
   kCorruption,         // bytes break the rules of their format, or a checkpoint is incomplete
+  kDifferent,          // what was written is not what is read back
   kIoError,            // the operating system failed a system call
   kSourceChanged,      // a source file is no longer the one that was opened
   kNotSupported,       // well-formed, and not something that this version handles
@@ -34,6 +35,7 @@ class [[nodiscard]] Status {
   static Status InvalidArgument(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
   static Status NotFound(std::string message) { return {StatusCode::kNotFound, std::move(message)}; }
   static Status Corruption(std::string message) { return {StatusCode::kCorruption, std::move(message)}; }
+  static Status Different(std::string message) { return {StatusCode::kDifferent, std::move(message)}; }
   static Status IoError(std::string message) { return {StatusCode::kIoError, std::move(message)}; }
   static Status SourceChanged(std::string message) { return {StatusCode::kSourceChanged, std::move(message)}; }
   static Status NotSupported(std::string message) { return {StatusCode::kNotSupported, std::move(message)}; }
@@ -69,7 +71,7 @@ std::string_view StatusCodeName(StatusCode code);
 int ToErrno(StatusCode code);
 
 // The one table from codes to exit codes of the program (DESIGN: 0 done, 1 failed while running, 2 refused: command
-// line or configuration, 3 refused: the source is damaged, incomplete or unsupported).
+// line or configuration, 3 refused: the source is damaged, incomplete or unsupported, 4 a difference was found).
 int ToExitCode(StatusCode code);
 
 inline std::ostream& operator<<(std::ostream& out, const Status& status) { return out << status.ToString(); }

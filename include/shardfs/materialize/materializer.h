@@ -65,7 +65,7 @@ struct MaterializeSummary {
 // piece (4 MiB) per thread, or within one file's reservation of room.
 //
 // Errors name the file: kCancelled, kResourceExhausted when room runs out after all, the view's own error when a read
-// fails, kCorruption when `verify` reads back other bytes than were written, kIoError. The first one stops all workers
+// fails, kDifferent when `verify` reads back other bytes than were written, kIoError. The first one stops all workers
 // and is the one returned.
 Result<MaterializeSummary> Materialize(const MaterializePlan& plan, const MaterializeOptions& options,
                                        MaterializeProgress& progress, std::stop_token cancel);
