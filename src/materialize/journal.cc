@@ -144,7 +144,9 @@ Result<Journal> Journal::Begin(int root, const std::string& directory, const Run
   const std::string path = directory + "/" + kJournalName;
   const std::string temporary = std::string(kJournalName) + ".tmp";
   FileDescriptor file(::openat(root, temporary.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file.valid()) return Status::FromErrno(errno, fmt::format("cannot create '{}'", path));
+  if (!file.valid()) {
+    return Status::FromErrno(errno, fmt::format("cannot create '{}/{}'", directory, temporary));
+  }
   SHARDFS_RETURN_IF_ERROR(Lock(file.get(), path));
   if (::ftruncate(file.get(), 0) != 0) return Status::FromErrno(errno, fmt::format("cannot write '{}'", path));
   Journal journal(std::move(file), path, 0);
