@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/escape_controls.h"
 #include "cli/output.h"
 
 namespace shardfs {
@@ -23,16 +24,6 @@ const char* Word(Finding::Level level) {
   }
 }
 
-// A name in a message may hold anything; a line is to stay one.
-std::string OneLine(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    line += byte < 0x20 || byte == 0x7f ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return line;
-}
-
 }  // namespace
 
 bool AnyWrong(const std::vector<Finding>& findings) {
@@ -43,8 +34,8 @@ bool AnyWrong(const std::vector<Finding>& findings) {
 std::string FormatFindings(const std::vector<Finding>& findings) {
   std::string text;
   for (const Finding& finding : findings) {
-    text += OneLine(fmt::format("{:<7} {}: {}", Word(finding.level), finding.subject, finding.message));
-    if (!finding.remedy.empty()) text += OneLine("; do: " + finding.remedy);
+    text += EscapeControls(fmt::format("{:<7} {}: {}", Word(finding.level), finding.subject, finding.message));
+    if (!finding.remedy.empty()) text += EscapeControls("; do: " + finding.remedy);
     text += '\n';
   }
   return text;

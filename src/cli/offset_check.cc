@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/escape_controls.h"
 #include "base/parallel.h"
 
 namespace shardfs {
@@ -62,7 +63,7 @@ std::string FormatOffsetCheck(const OffsetCheck& check) {
       "\nOffsets: {} of {} weight_offset tensors are not zero, and load right only with "
       "-O fidelity=loader\n",
       check.nonzero_tensors, check.tensors);
-  for (const std::string& name : check.first) text += "  " + name + "\n";
+  for (const std::string& name : check.first) text += "  " + EscapeControls(name) + "\n";
   if (check.nonzero_tensors > check.first.size()) {
     text += fmt::format("  and {} more\n", check.nonzero_tensors - check.first.size());
   }

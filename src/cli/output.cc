@@ -3,17 +3,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <string>
 
+#include "base/escape_controls.h"
+
 namespace shardfs {
 namespace {
 
-// One write, so that lines of two processes do not mix. Line breaks inside (from a file's name) become spaces.
-void PrintLine(std::string line) {
-  for (char& c : line) c = c == '\n' || c == '\r' ? ' ' : c;
-  line += '\n';
+// One write, so that lines of two processes do not mix.
+void PrintLine(std::string_view message) {
+  const std::string line = OneLine(message) + '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -26,6 +28,14 @@ void KeepStandardStreamsOpen() {
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd >= 0) ::close(fd);
 }
+
+std::string OneLine(std::string_view text) {
+  std::string line(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return EscapeControls(line);
+}
+
+std::string ForTerminal(std::string_view text) { return EscapeControls(text, "\n\t"); }
 
 void PrintError(std::string_view message) { PrintLine("shardfs: " + std::string(message)); }
 

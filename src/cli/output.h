@@ -1,6 +1,7 @@
 // What the program says to people: one line a message, on stderr. Results go to stdout, and not through here.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "shardfs/base/status.h"
@@ -10,6 +11,13 @@ namespace shardfs {
 // Opens what is closed of the standard streams on /dev/null. Before anything else is opened: it would get their
 // numbers, and messages would then be written into it.
 void KeepStandardStreamsOpen();
+
+// As a message is shown, whatever names of files, tensors or settings it quotes: a line break becomes a space, other
+// control characters \xNN.
+std::string OneLine(std::string_view text);
+
+// The same for a result of many lines, whose line breaks and tabs stay.
+std::string ForTerminal(std::string_view text);
 
 // "shardfs: <message>"
 void PrintError(std::string_view message);

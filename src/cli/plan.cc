@@ -87,7 +87,7 @@ int RunPlan(const PlanOptions& options) {
     // Names come from the checkpoint: what is not UTF-8 in them is replaced, because JSON cannot hold it.
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else {
-    std::cout << FormatPlan(*view, *report);
+    std::cout << ForTerminal(FormatPlan(*view, *report));
     if (offsets) std::cout << FormatOffsetCheck(*offsets);
   }
   return FinishOutput("plan", 0);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/escape_controls.h"
 #include "cli/node_ranks.h"
 #include "shardfs/materialize/format_bytes.h"
 
@@ -114,7 +115,7 @@ class TreePrinter {
   void AddNode(NodeId id, const std::string& branch, const std::string& below) {
     const VirtualNode& node = tree_.node(id);
     const PlanEntry& entry = report_.entries[id];
-    const std::string name = id == kRootNode ? "." : node.is_directory() ? node.name + "/" : node.name;
+    const std::string name = id == kRootNode ? "." : EscapeControls(node.name) + (node.is_directory() ? "/" : "");
     lines_.push_back({branch + name, fmt::format("{}  {}", column_(entry.bytes), Loaders(node.ranks))});
     // What a source file that is shown as it is comes from, its name says.
     if (!entry.sources.empty() && node.file->kind() == FileKind::kTensors) {
@@ -131,7 +132,8 @@ class TreePrinter {
     constexpr std::size_t kShown = 4;
     std::string text = Count(node.file->tensors().size(), "tensor") + " from ";
     for (std::size_t i = 0; i < std::min(kShown, entry.sources.size()); ++i) {
-      text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", entry.sources[i].file, FormatBytes(entry.sources[i].bytes));
+      text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", EscapeControls(entry.sources[i].file),
+                          FormatBytes(entry.sources[i].bytes));
     }
     if (entry.sources.size() > kShown) text += fmt::format(" and {} more", entry.sources.size() - kShown);
     return text;
@@ -183,7 +185,8 @@ std::string FormatIgnored(const PlanReport& report) {
   std::string text = "\nIgnored source tensors\n";
   for (const IgnoredGroup& group : report.ignored) {
     text += fmt::format("  {} ({}): {}\n", group.names.size(), FormatBytes(group.bytes), group.reason);
-    for (std::size_t i = 0; i < std::min(kShown, group.names.size()); ++i) text += "    " + group.names[i] + "\n";
+    for (std::size_t i = 0; i < std::min(kShown, group.names.size()); ++i)
+      text += "    " + EscapeControls(group.names[i]) + "\n";
     if (group.names.size() > kShown) text += fmt::format("    and {} more\n", group.names.size() - kShown);
   }
   return text;

@@ -80,7 +80,7 @@ int RunStatus(const StatusArguments& arguments) {
   if (read.outcome == DeadlineRead::Outcome::kFailed) return ReportUnread(arguments, mount_point, read.error_number);
   const Result<JsonValue> status = ParseJson(read.bytes, mount_point + "/.shardfs/status.json");
   if (!status.ok()) return ExitCodeOf(Status::IoError(std::string(status.status().message())));
-  std::cout << (arguments.json ? read.bytes : FormatStatus(mount_point, *status));
+  std::cout << (arguments.json ? read.bytes : ForTerminal(FormatStatus(mount_point, *status)));
   return FinishOutput("status", ExitCodeOfHealth(*status));
 }
 

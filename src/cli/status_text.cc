@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/output.h"
 #include "shardfs/materialize/format_bytes.h"
 
 namespace shardfs {
@@ -104,7 +105,7 @@ std::string Errors(const JsonValue& status) {
 void AddFiles(const JsonValue& list, std::string_view label, std::string& text) {
   const std::vector<JsonValue>& files = list.items();
   for (std::size_t i = 0; i < std::min(files.size(), kMostFilesNamed); ++i) {
-    text += fmt::format("  {:<12} {}\n", label, Text(At(files[i], {"message"})));
+    text += fmt::format("  {:<12} {}\n", label, OneLine(Text(At(files[i], {"message"}))));
   }
   if (files.size() > kMostFilesNamed) {
     text += fmt::format("  {:<12} and {} more files (see --json)\n", label, files.size() - kMostFilesNamed);
@@ -116,7 +117,7 @@ void AddFiles(const JsonValue& list, std::string_view label, std::string& text) 
 std::string FormatStatus(const std::string& mount_point, const JsonValue& status) {
   std::string text = mount_point + ": " + Headline(status) + "\n";
   const auto line = [&text](std::string_view label, const std::string& value) {
-    if (!value.empty()) text += fmt::format("  {:<12} {}\n", label, value);
+    if (!value.empty()) text += fmt::format("  {:<12} {}\n", label, OneLine(value));
   };
   AddFiles(At(status, {"sources", "changed"}), "changed", text);
   AddFiles(At(status, {"sources", "unreachable"}), "unreachable", text);

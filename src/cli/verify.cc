@@ -97,7 +97,7 @@ nlohmann::ordered_json ToJson(const VerifyArguments& arguments, const VerifyRepo
 
 void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
   for (const Difference& difference : report.differences) {
-    std::cout << fmt::format("{}: {}\n", QuoteName(difference.path), difference.message);
+    std::cout << fmt::format("{}: {}\n", QuoteName(difference.path), OneLine(difference.message));
   }
   const std::string verdict = report.equal() ? (arguments.options.quick ? QuickVerdict(arguments) : "equal")
                                              : fmt::format("{} difference{}", report.differences.size(),

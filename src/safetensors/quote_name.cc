@@ -1,8 +1,6 @@
 #include "safetensors/quote_name.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
+#include "base/escape_controls.h"
 
 namespace shardfs {
 
@@ -15,15 +13,7 @@ std::string QuoteName(std::string_view name) {
     while (!name.empty() && (static_cast<unsigned char>(name.back()) & 0xC0) == 0x80) name.remove_suffix(1);
     if (!name.empty() && static_cast<unsigned char>(name.back()) >= 0x80) name.remove_suffix(1);
   }
-  std::string quoted = "'";
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      fmt::format_to(std::back_inserter(quoted), "\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
-  }
+  std::string quoted = "'" + EscapeControls(name);
   quoted += cut ? "...'" : "'";
   return quoted;
 }

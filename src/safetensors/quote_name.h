@@ -7,7 +7,7 @@
 
 namespace shardfs {
 
-// In single quotes, control characters as \xNN, cut to 200 bytes.
+// In single quotes, control characters and what is not UTF-8 as \xNN, cut to 200 bytes.
 std::string QuoteName(std::string_view name);
 
 }  // namespace shardfs

@@ -41,14 +41,14 @@ Result<FileDescriptor> OpenDirectory(const std::string& path) {
 Result<std::string> ReadWhole(int directory_fd, const std::string& name, std::uint64_t limit) {
   SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, FileSource::Open(directory_fd, name));
   if (file->size() > limit) {
-    return Status::NotSupported(fmt::format("'{}' has {} bytes, more than {}", name, file->size(), limit));
+    return Status::NotSupported(fmt::format("{} has {} bytes, more than {}", QuoteName(name), file->size(), limit));
   }
   try {
     std::string text(file->size(), '\0');
     SHARDFS_RETURN_IF_ERROR(file->ReadAt(0, std::as_writable_bytes(std::span(text))));
     return text;
   } catch (const std::bad_alloc&) {
-    return Status::ResourceExhausted(fmt::format("no memory for the {} bytes of '{}'", file->size(), name));
+    return Status::ResourceExhausted(fmt::format("no memory for the {} bytes of {}", file->size(), QuoteName(name)));
   }
 }
 
@@ -56,8 +56,8 @@ Result<std::string> ReadWhole(int directory_fd, const std::string& name, std::ui
 Result<CheckpointIndex> ReadIndex(int directory_fd, const DirectoryListing& listing) {
   if (listing.indices.empty()) return CheckpointIndex{};
   if (listing.indices.size() > 1) {
-    return Status::Corruption(fmt::format("there are two indices, '{}' and '{}', where one is allowed; remove one",
-                                          listing.indices[0], listing.indices[1]));
+    return Status::Corruption(fmt::format("there are two indices, {} and {}, where one is allowed; remove one",
+                                          QuoteName(listing.indices[0]), QuoteName(listing.indices[1])));
   }
   const std::string& name = listing.indices.front();
   const auto json = ReadWhole(directory_fd, name, kMaxIndexBytes);
@@ -69,7 +69,7 @@ Result<CheckpointIndex> ReadIndex(int directory_fd, const DirectoryListing& list
   DefectList missing;
   for (const std::string& file : index.files) {
     if (!std::binary_search(listing.shards.begin(), listing.shards.end(), file)) {
-      missing.Add(fmt::format("'{}' names '{}', which is missing", name, file));
+      missing.Add(fmt::format("{} names {}, which is missing", QuoteName(name), QuoteName(file)));
     }
   }
   SHARDFS_RETURN_IF_ERROR(missing.ToStatus());
@@ -96,8 +96,8 @@ Result<std::vector<TensorInfo>> MergeTensors(std::vector<Shard>& shards) {
   DefectList twice;
   for (std::size_t i = 1; i < tensors.size(); ++i) {
     if (tensors[i].name != tensors[i - 1].name) continue;
-    twice.Add(fmt::format("tensor {} stands in '{}' and in '{}'", QuoteName(tensors[i].name),
-                          tensors[i - 1].source->name(), tensors[i].source->name()));
+    twice.Add(fmt::format("tensor {} stands in {} and in {}", QuoteName(tensors[i].name),
+                          QuoteName(tensors[i - 1].source->name()), QuoteName(tensors[i].source->name())));
   }
   SHARDFS_RETURN_IF_ERROR(twice.ToStatus());
   return tensors;
@@ -116,13 +116,13 @@ Status CheckIndex(const CheckpointIndex& index, std::span<const TensorInfo> tens
     while (tensor != tensors.end() && tensor->name < entry.tensor) pass_over();
     const std::string& file = index.files[entry.file];
     if (tensor == tensors.end() || tensor->name != entry.tensor) {
-      defects.Add(fmt::format("tensor {} is mapped to '{}' by the index, but is in no file's header",
-                              QuoteName(entry.tensor), file));
+      defects.Add(fmt::format("tensor {} is mapped to {} by the index, but is in no file's header",
+                              QuoteName(entry.tensor), QuoteName(file)));
       continue;
     }
     if (tensor->source->name() != file) {
-      defects.Add(fmt::format("tensor {} is mapped to '{}' by the index, but is in the header of '{}'",
-                              QuoteName(entry.tensor), file, tensor->source->name()));
+      defects.Add(fmt::format("tensor {} is mapped to {} by the index, but is in the header of {}",
+                              QuoteName(entry.tensor), QuoteName(file), QuoteName(tensor->source->name())));
     }
     ++tensor;
   }
@@ -157,8 +157,8 @@ Status Checkpoint::Load() {
   other_entries_ = std::move(listing.others);
   for (Shard& shard : shards) {
     if (!shard.header.data_aligned) {
-      warnings_.push_back(fmt::format("the data of '{}' begin at byte {}, which is not a multiple of 8",
-                                      shard.file->name(), shard.header.data_offset));
+      warnings_.push_back(fmt::format("the data of {} begin at byte {}, which is not a multiple of 8",
+                                      QuoteName(shard.file->name()), shard.header.data_offset));
     }
     files_.push_back(std::move(shard.file));
   }
@@ -168,8 +168,8 @@ Status Checkpoint::Load() {
   std::string example;
   SHARDFS_RETURN_IF_ERROR(CheckIndex(index, tensors_, unmapped, example));
   if (unmapped != 0) {
-    warnings_.push_back(fmt::format("'{}' does not map {} tensors that the files hold, {} among them",
-                                    listing.indices.front(), unmapped, QuoteName(example)));
+    warnings_.push_back(fmt::format("{} does not map {} tensors that the files hold, {} among them",
+                                    QuoteName(listing.indices.front()), unmapped, QuoteName(example)));
   }
   return Status::Ok();
 }

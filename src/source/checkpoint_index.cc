@@ -138,9 +138,9 @@ Result<CheckpointIndex> Parse(std::string_view json) {
   const auto same_tensor = [](const auto& a, const auto& b) { return a.tensor == b.tensor; };
   const auto twice = std::adjacent_find(map.begin(), map.end(), same_tensor);
   if (twice != map.end()) {
-    return Status::Corruption(fmt::format("tensor {} stands twice in weight_map, for '{}' and '{}'",
-                                          QuoteName(twice->tensor), index.files[twice->file],
-                                          index.files[std::next(twice)->file]));
+    return Status::Corruption(fmt::format("tensor {} stands twice in weight_map, for {} and {}",
+                                          QuoteName(twice->tensor), QuoteName(index.files[twice->file]),
+                                          QuoteName(index.files[std::next(twice)->file])));
   }
   return index;
 }
@@ -148,7 +148,7 @@ Result<CheckpointIndex> Parse(std::string_view json) {
 }  // namespace
 
 Result<CheckpointIndex> ParseCheckpointIndex(std::string_view json, std::string_view what) {
-  const std::string context = fmt::format("'{}'", what);
+  const std::string context = QuoteName(what);
   try {
     if (json.size() > kMaxIndexBytes) {
       return Status::NotSupported(fmt::format("{}: {} bytes are more than {}", context, json.size(), kMaxIndexBytes));

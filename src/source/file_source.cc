@@ -13,6 +13,8 @@
 #include <climits>
 #include <new>
 
+#include "safetensors/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -39,19 +41,19 @@ Status OpenError(int error_number, int directory_fd, const std::string& name) {
   if (error_number == ENOENT) {
     const ssize_t length = ::readlinkat(directory_fd, name.c_str(), target.data(), target.size());
     if (length >= 0) {
-      return Status::NotFound(fmt::format("'{}' is missing: it is a link to '{}', which does not exist", name,
-                                          std::string_view(target.data(), static_cast<std::size_t>(length))));
+      return Status::NotFound(fmt::format("{} is missing: it is a link to {}, which does not exist", QuoteName(name),
+                                          QuoteName({target.data(), static_cast<std::size_t>(length)})));
     }
-    return Status::NotFound(fmt::format("'{}' is missing", name));
+    return Status::NotFound(fmt::format("{} is missing", QuoteName(name)));
   }
-  Status status = Status::FromErrno(error_number, fmt::format("cannot open '{}'", name));
+  Status status = Status::FromErrno(error_number, fmt::format("cannot open {}", QuoteName(name)));
   if (error_number != EMFILE) return status;
   return Status::ResourceExhausted(
       fmt::format("{}; raise the limit on open files (ulimit -n) above the number of files", status.message()));
 }
 
 Status NotRegular(const std::string& name) {
-  return Status::Corruption(fmt::format("'{}' is not a regular file, nor a link to one", name));
+  return Status::Corruption(fmt::format("{} is not a regular file, nor a link to one", QuoteName(name)));
 }
 
 }  // namespace
@@ -62,7 +64,7 @@ bool IsPlainName(std::string_view name) {
 
 Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std::string& name) {
   if (!IsPlainName(name)) {
-    return Status::InvalidArgument(fmt::format("'{}' is not the plain name of a file in the directory", name));
+    return Status::InvalidArgument(fmt::format("{} is not the plain name of a file in the directory", QuoteName(name)));
   }
   // Looked at before it is opened, as opening a device can have effects; and again after, as it may be another by then.
   struct stat attributes = {};
@@ -70,11 +72,12 @@ Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std
   if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
   FileDescriptor fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return OpenError(errno, directory_fd, name);
-  if (::fstat(fd.get(), &attributes) != 0) return Status::FromErrno(errno, fmt::format("cannot stat '{}'", name));
+  if (::fstat(fd.get(), &attributes) != 0)
+    return Status::FromErrno(errno, fmt::format("cannot stat {}", QuoteName(name)));
   if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
 
   std::unique_ptr<FileSource> source(new (std::nothrow) FileSource);
-  if (source == nullptr) return Status::ResourceExhausted(fmt::format("no memory to open '{}'", name));
+  if (source == nullptr) return Status::ResourceExhausted(fmt::format("no memory to open {}", QuoteName(name)));
   source->fd_ = std::move(fd);
   source->name_ = name;
   source->directory_fd_ = directory_fd;
@@ -140,8 +143,8 @@ bool FileSource::IsPopulated(std::uint64_t block) const {
 
 Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination) const {
   if (offset > size_ || destination.size() > size_ - offset) {
-    return Status::InvalidArgument(fmt::format("a read of {} bytes at offset {} of '{}' goes beyond its {} bytes",
-                                               destination.size(), offset, name_, size_));
+    return Status::InvalidArgument(fmt::format("a read of {} bytes at offset {} of {} goes beyond its {} bytes",
+                                               destination.size(), offset, QuoteName(name_), size_));
   }
   if (changed()) return CheckUnchanged();
   for (std::size_t done = 0; done < destination.size();) {
@@ -149,8 +152,8 @@ Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination
     const ssize_t got = ::pread(fd_.get(), destination.data() + done, wanted, static_cast<off_t>(offset + done));
     if (got < 0) {
       if (errno == EINTR) continue;
-      return Status::FromErrno(errno,
-                               fmt::format("cannot read {} bytes at offset {} of '{}'", wanted, offset + done, name_));
+      return Status::FromErrno(
+          errno, fmt::format("cannot read {} bytes at offset {} of {}", wanted, offset + done, QuoteName(name_)));
     }
     if (got == 0) return Changed(fmt::format("it ends at offset {} instead of {}", offset + done, size_));
     done += static_cast<std::size_t>(got);
@@ -161,7 +164,8 @@ Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> destination
 
 Status FileSource::CheckUnchanged() const {
   struct stat attributes = {};
-  if (::fstat(fd_.get(), &attributes) != 0) return Status::FromErrno(errno, fmt::format("cannot stat '{}'", name_));
+  if (::fstat(fd_.get(), &attributes) != 0)
+    return Status::FromErrno(errno, fmt::format("cannot stat {}", QuoteName(name_)));
   if (static_cast<std::uint64_t>(attributes.st_size) != size_) {
     return Changed(fmt::format("its size was {} bytes and is {}", size_, attributes.st_size));
   }
@@ -182,8 +186,9 @@ Status FileSource::CheckName() const {
   } else if (attributes.st_dev == device_ && attributes.st_ino == inode_) {
     return Status::Ok();  // an inode that is held open keeps its number to itself
   }
-  return Status::SourceChanged(fmt::format(
-      "source file '{}' has been {} since it was opened; its old bytes are shown until the unmount", name_, what));
+  return Status::SourceChanged(
+      fmt::format("source file {} has been {} since it was opened; its old bytes are shown until the unmount",
+                  QuoteName(name_), what));
 }
 
 bool FileSource::IsCached(std::uint64_t offset, std::uint64_t size) const {
@@ -235,7 +240,7 @@ void FileSource::DropCached(std::uint64_t offset, std::uint64_t size) const {
 Status FileSource::Changed(const std::string& difference) const {
   changed_.store(true, std::memory_order_relaxed);
   return Status::SourceChanged(fmt::format(
-      "source file '{}' has changed since it was opened: {}; restore it and start again", name_, difference));
+      "source file {} has changed since it was opened: {}; restore it and start again", QuoteName(name_), difference));
 }
 
 }  // namespace shardfs

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/parallel.h"
+#include "safetensors/quote_name.h"
 #include "source/defect_list.h"
 
 namespace shardfs {
@@ -20,7 +21,7 @@ Result<Shard> ReadShard(int directory_fd, const std::string& name) {
     return status.code() == StatusCode::kNotFound ? Status::Corruption(std::string(status.message())) : status;
   }
   const FileSource& source = **file;
-  const std::string context = fmt::format("'{}'", name);
+  const std::string context = QuoteName(name);
   // By reading, not through the mapping: the least that the file's pages need to be touched.
   std::array<std::byte, 8> prefix;
   const auto present = std::span(prefix).first(std::min<std::uint64_t>(prefix.size(), source.size()));

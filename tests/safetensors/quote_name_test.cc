@@ -8,6 +8,7 @@ namespace {
 TEST(QuoteNameTest, QuotesAndEscapesControlCharacters) {
   EXPECT_EQ(QuoteName("model.norm.weight"), "'model.norm.weight'");
   EXPECT_EQ(QuoteName("a\x1b[31m\n\x7f"), "'a\\x1b[31m\\x0a\\x7f'");
+  EXPECT_EQ(QuoteName("\u009b31m"), "'\\xc2\\x9b31m'");
   EXPECT_EQ(QuoteName("\u00e9"), "'\u00e9'");
 }
 

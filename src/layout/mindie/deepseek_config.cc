@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "safetensors/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -58,7 +60,8 @@ class Reader {
     const auto number = value.AsInt64();
     if (!number || *number < minimum || *number > kMaxSize) {
       Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a whole number between {} and {}", key,
-                                          value.text().empty() ? "no number" : value.text(), minimum, kMaxSize)));
+                                          value.text().empty() ? "no number" : QuoteName(value.text()), minimum,
+                                          kMaxSize)));
       return 0;
     }
     return static_cast<std::uint64_t>(*number);
@@ -80,8 +83,8 @@ Status CheckLimit(std::string_view key, std::uint64_t value, std::uint64_t limit
 Status CheckModelType(std::string_view model_type) {
   constexpr std::array<std::string_view, 3> kTypes = {"deepseekv2", "deepseek_v2", "deepseek_v3"};
   if (std::find(kTypes.begin(), kTypes.end(), model_type) != kTypes.end()) return Status::Ok();
-  return Status::NotSupported(fmt::format("\"model_type\" of config.json is \"{}\"; the mindie layout covers {}",
-                                          model_type, fmt::join(kTypes, ", ")));
+  return Status::NotSupported(fmt::format("\"model_type\" of config.json is {}; the mindie layout covers {}",
+                                          QuoteName(model_type), fmt::join(kTypes, ", ")));
 }
 
 // FP8 checkpoints say so in quantization_config; MindIE's own quantised ones may have that key too, for other things.
@@ -90,9 +93,9 @@ Status CheckNotFp8(const JsonValue& config) {
   if (quantization == nullptr || !quantization->is_object()) return Status::Ok();
   const JsonValue* method = quantization->Find("quant_method");
   if (method == nullptr) return Status::Ok();
-  return Status::NotSupported(fmt::format(
-      "\"quant_method\" of config.json is \"{}\": such checkpoints are not supported; convert to BF16 first",
-      method->text()));
+  return Status::NotSupported(
+      fmt::format("\"quant_method\" of config.json is {}: such checkpoints are not supported; convert to BF16 first",
+                  QuoteName(method->text())));
 }
 
 // The kinds that the layout writes; "" for a key that is absent or null.
@@ -102,15 +105,15 @@ Result<std::string> ParseQuantize(const JsonValue& config, std::string_view key)
   constexpr std::array<std::string_view, 4> kKinds = {"w8a8", "w8a8_dynamic", "w8a16", "w4a8_dynamic"};
   if (value->is_string() && std::find(kKinds.begin(), kKinds.end(), value->text()) != kKinds.end())
     return value->text();
-  return Status::NotSupported(fmt::format("\"{}\" of config.json is \"{}\"; the mindie layout covers {}", key,
-                                          value->text(), fmt::join(kKinds, ", ")));
+  return Status::NotSupported(fmt::format("\"{}\" of config.json is {}; the mindie layout covers {}", key,
+                                          QuoteName(value->text()), fmt::join(kKinds, ", ")));
 }
 
 Result<Dtype> ParseDtype(std::string_view text) {
   if (text == "bfloat16") return Dtype::kBF16;
   if (text == "float16") return Dtype::kF16;
   return Status::NotSupported(
-      fmt::format("\"torch_dtype\" of config.json is \"{}\"; MindIE takes bfloat16 or float16", text));
+      fmt::format("\"torch_dtype\" of config.json is {}; MindIE takes bfloat16 or float16", QuoteName(text)));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "layout/mindie/linear_resolver.h"
 #include "layout/mindie/source_inventory.h"
+#include "safetensors/quote_name.h"
 
 namespace shardfs {
 namespace {
@@ -260,7 +261,8 @@ class Resolver {
     for (const TensorInfo* info : inventory_.Unaccounted()) {
       const std::string reason = ReasonToIgnore(info->name);
       if (reason.empty()) {
-        inventory_.AddDefect(fmt::format("{} in {} is not a tensor of this model", info->name, info->source->name()));
+        inventory_.AddDefect(fmt::format("{} in {} is not a tensor of this model", QuoteName(info->name),
+                                         QuoteName(info->source->name())));
       } else {
         inventory_.Ignore(info->name, reason);
       }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "safetensors/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -94,7 +96,7 @@ void LinearResolver::CheckDescription(const std::string& name, LinearKind kind) 
   const auto said = description_->KindOf(name);
   if (!said || *said == LinearKindName(kind)) return;
   inventory_.AddDefect(fmt::format("{} says that {} is {}, but by its dtype and config.json it is {}",
-                                   description_->file_name(), name, *said, LinearKindName(kind)));
+                                   description_->file_name(), name, QuoteName(*said), LinearKindName(kind)));
 }
 
 }  // namespace shardfs

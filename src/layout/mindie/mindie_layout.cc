@@ -12,6 +12,7 @@
 #include "layout/mindie/mindie_tree.h"
 #include "layout/mindie/offset_observer.h"
 #include "layout/mindie/quant_description.h"
+#include "safetensors/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -51,7 +52,7 @@ Result<bool> HasFa3(const JsonValue& config_json, const QuantDescription* descri
   if (type.is_null() || type.text().empty()) return false;
   if (type.text() == "FAQuant" || type.text() == "FAKQuant") return true;
   return Status::NotSupported(
-      fmt::format("\"fa_quant_type\" is \"{}\"; the mindie layout covers FAQuant and FAKQuant", type.text()));
+      fmt::format("\"fa_quant_type\" is {}; the mindie layout covers FAQuant and FAKQuant", QuoteName(type.text())));
 }
 
 std::string Summary(const DeepseekConfig& config, const MindieMapping& mapping, MindieFidelity fidelity, bool mtp) {

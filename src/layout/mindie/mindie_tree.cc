@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "layout/mindie/json_files.h"
 #include "layout/shard_packing.h"
+#include "safetensors/quote_name.h"
 
 namespace shardfs {
 namespace {
@@ -151,12 +152,12 @@ class TreeBuilder {
         continue;
       }
       if (!entry.is_regular) {
-        warnings->push_back(fmt::format("{} is not a regular file and is left out", entry.name));
+        warnings->push_back(fmt::format("{} is not a regular file and is left out", QuoteName(entry.name)));
         continue;
       }
       if (entry.size > kMaxCopiedFileBytes) {
         return Status::NotSupported(fmt::format("{} has {} bytes; weight_sharder copies files of at most {}",
-                                                entry.name, entry.size, kMaxCopiedFileBytes));
+                                                QuoteName(entry.name), entry.size, kMaxCopiedFileBytes));
       }
       SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->OpenFile(entry.name));
       SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakePassthroughFile(std::move(source))));

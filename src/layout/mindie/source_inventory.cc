@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "safetensors/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -33,10 +35,10 @@ const TensorInfo* SourceInventory::Require(const std::string& name, std::initial
   }
   if (std::find(shapes.begin(), shapes.end(), info->shape) == shapes.end()) {
     AddDefect(fmt::format("{} is {} in {}, but config.json makes it {}", name, ShapeToString(info->shape),
-                          info->source->name(), ShapeToString(*shapes.begin())));
+                          QuoteName(info->source->name()), ShapeToString(*shapes.begin())));
   } else if (std::find(dtypes.begin(), dtypes.end(), info->dtype) == dtypes.end()) {
-    AddDefect(fmt::format("{} is {} in {}, but must be {}", name, DtypeName(info->dtype), info->source->name(),
-                          DtypeName(*dtypes.begin())));
+    AddDefect(fmt::format("{} is {} in {}, but must be {}", name, DtypeName(info->dtype),
+                          QuoteName(info->source->name()), DtypeName(*dtypes.begin())));
   }
   return info;
 }

@@ -71,7 +71,7 @@ TEST_F(MindieRefusal, ConfigsThatAreNoObjectOrNoFile) {
 TEST_F(MindieRefusal, ConfigKeysThatAreNoStrings) {
   ExpectRefused(BuildWithConfig("\"deepseek_v3\"", "3"), 3, "\"model_type\"", "not a string");
   ExpectRefused(BuildWithConfig("\"noaux_tc\"", "null"), 3, "\"topk_method\"", "not a string");
-  ExpectRefused(BuildWithConfig("{", "{\"quantize\": 8, "), 3, "\"quantize\" of config.json is \"8\"", "w8a8_dynamic");
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": 8, "), 3, "\"quantize\" of config.json is '8'", "w8a8_dynamic");
 }
 
 TEST_F(MindieRefusal, SizesAboveWhatMindieTakes) {
@@ -90,7 +90,7 @@ TEST_F(MindieRefusal, AKvCacheQuantisationOfAnotherKind) {
   const auto with_type = [&](const std::string& type) {
     return BuildWithConfig("{", "{\"quantization_config\": {\"fa_quant_type\": " + type + "}, ");
   };
-  ExpectRefused(with_type("\"FAXQuant\""), 3, "\"fa_quant_type\" is \"FAXQuant\"", "FAQuant and FAKQuant");
+  ExpectRefused(with_type("\"FAXQuant\""), 3, "\"fa_quant_type\" is 'FAXQuant'", "FAQuant and FAKQuant");
   EXPECT_TRUE(with_type("\"\"").ok()) << "nothing is quantised";
   EXPECT_TRUE(with_type("null").ok());
 }
@@ -233,7 +233,7 @@ TEST_F(MindieRefusal, ACopiedNameThatIsNoFileIsLeftOutWithAWarning) {
   const auto result = BuildWritten();
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_EQ(result->warnings.size(), 1u);
-  EXPECT_EQ(result->warnings[0], "tokenizer.fifo is not a regular file and is left out");
+  EXPECT_EQ(result->warnings[0], "'tokenizer.fifo' is not a regular file and is left out");
   EXPECT_EQ(result->tree->FindChild(kRootNode, "tokenizer.fifo", nullptr), nullptr);
 }
 
