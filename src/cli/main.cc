@@ -5,12 +5,14 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/mount_helper.h"
 #include "cli/output.h"
@@ -48,6 +50,9 @@ int RunAsMountHelper(CLI::App& program, const std::vector<Command>& commands, in
     std::cout << "Usage: mount.shardfs SOURCE MOUNTPOINT [-sfnv] [-o OPTION[,OPTION...]]\n\nSee mount.shardfs(8).\n";
     return MountHelperExitCode(FinishOutput("help", 0));
   }
+  if (const Status words = CheckWords(program, call->arguments); !words.ok()) {
+    return MountHelperExitCode(ExitCodeOf(words));
+  }
   if (call->verbose) std::cout << fmt::format("shardfs {}\n", fmt::join(call->arguments, " ")) << std::flush;
   try {
     program.parse(std::vector<std::string>(call->arguments.rbegin(), call->arguments.rend()));
@@ -68,7 +73,10 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands{
       AddMountCommand(program),  AddUmountCommand(program), AddMaterializeCommand(program), AddPlanCommand(program),
       AddVerifyCommand(program), AddStatusCommand(program), AddCheckMindieCommand(program), AddDoctorCommand(program)};
+  AddValueRules(program);
   if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
+  const Status words = CheckWords(program, std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  if (!words.ok()) return ExitCodeOf(words);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -112,6 +112,11 @@ class OptionTranslator {
                                      "'; mount.shardfs(8) and `shardfs mount --help` list those that there are");
     }
     if (known->get_items_expected_min() > 0 && (!option.value || option.value->empty())) return NeedsValue(option);
+    if (known->get_items_expected_max() == 0 && option.value) {
+      return Status::InvalidArgument(
+          fmt::format("the mount option {} takes no value, and is given '{}'; write {} alone", option.name,
+                      *option.value, option.name));
+    }
     std::string argument = "--" + option.name;
     std::replace(argument.begin(), argument.end(), '_', '-');
     if (option.name == "uid" || option.name == "gid") {
@@ -187,6 +192,10 @@ Result<MountHelperCall> ParseMountHelperCall(const std::vector<std::string>& arg
         return Status::InvalidArgument(fmt::format(
             "a view cannot be mounted into the namespace {} from outside; run mount in it with nsenter", ::optarg));
       default:
+        if (::optopt == 'o' || ::optopt == 'N' || ::optopt == 't') {
+          return Status::InvalidArgument(
+              fmt::format("-{} of mount.shardfs needs a value behind it", static_cast<char>(::optopt)));
+        }
         return Status::InvalidArgument(
             fmt::format("mount.shardfs has no option -{}; it has -s, -f, -n, -v and -o", static_cast<char>(::optopt)));
     }

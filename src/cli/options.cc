@@ -67,7 +67,11 @@ void AddCommonOptions(CLI::App& command, CommonOptions& options) {
   }
   command
       .add_flag_function(
-          "--mtp,!--no-mtp", [&options](std::int64_t count) { options.settings.mtp = count > 0; },
+          "--mtp,!--no-mtp",
+          [&options](std::int64_t count) {  // of the first, less that of the second
+            if (count == 0) throw CLI::ValidationError("--mtp", "contradicts --no-mtp; give one of them");
+            options.settings.mtp = count > 0;
+          },
           "Show the MTP layer (default: whether DEEPSEEK_MTP is not 0)")
       ->group(kGroup);
   command

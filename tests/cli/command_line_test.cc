@@ -72,5 +72,40 @@ TEST(CommandLineTest, AFullStandardOutputIsAnError) {
   }
 }
 
+TEST(CommandLineTest, AnEmptyValueIsNoMissingOption) {
+  for (const char* option : {"--run-as", "--dp", "--config", "--mindie-config", "--max-shard-size", "--uid",
+                             "--threads", "--rank-table", "--log-file", "--layout", "-O"}) {
+    ExpectRefused({"mount", "/data", "/mnt", option, ""}, std::string(option) + ": its value is empty");
+  }
+  ExpectRefused({"plan", "/data", "--html", ""}, "--html: its value is empty");
+  ExpectRefused({"plan", "/data", "--nnodes="}, "--nnodes: its value is empty");
+  ExpectRefused({"plan", "/data", "--dp=", "--tp", "8"}, "--dp: its value is empty");
+  ExpectRefused({"plan", "/data", "--moe_tp=", "8"}, "--moe_tp: its value is empty");
+  ExpectRefused({"materialize", "/data", "/out", "--ranks", ""}, "--ranks: its value is empty");
+  ExpectRefused({"materialize", "/data", "/out", "--node-rank", ""}, "--node-rank: its value is empty");
+  ExpectRefused({"umount", ""}, "MOUNTPOINT: is empty");
+  ExpectRefused({"plan", "", "--tp", "8"}, "SOURCE: is empty");
+}
+
+TEST(CommandLineTest, NumbersAreDecimal) {
+  ExpectRefused(GoldenArguments("plan", {"--world-size", "010"}), "10");
+  EXPECT_EQ(RunShardfs(GoldenArguments("plan", {"--world-size", "004"})).exit_code, 0);
+  for (const char* number : {"0x4", "4.0", "1e1", "four", "+4", "-", " 4"}) {
+    ExpectRefused(GoldenArguments("plan", {"--world-size", number}),
+                  "'" + std::string(number) + "' is no whole number");
+  }
+  ExpectRefused(GoldenArguments("plan", {"--cp", "99999999999999999999"}), "99999999999999999999 is too large");
+  ExpectRefused(GoldenArguments("plan", {"--nnodes", "-1"}), "--nnodes");
+}
+
+TEST(CommandLineTest, FlagsTakeNoValueAndDoNotContradictEachOther) {
+  const std::string source = GoldenCase() + "/source";
+  ExpectRefused({"plan", source, "--mtp=garbage"}, "--mtp takes no value, and is given 'garbage'");
+  ExpectRefused({"plan", source, "--tp", "2", "--json="}, "--json takes no value");
+  ExpectRefused({"plan", source, "--tp", "2", "--mtp", "--no-mtp"}, "--mtp: contradicts --no-mtp");
+  ExpectRefused({"plan", source, "--tp", "2", "--no-mtp", "--mtp"}, "--mtp: contradicts --no-mtp");
+  ExpectRefused({"plan", source, "--dp", "2", "--dp", "4"}, "--dp");
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -131,6 +131,8 @@ TEST_F(MountHelperTest, RefusesWhatItDoesNotHave) {
   ExpectRefused("dp", "dp needs a value");
   ExpectRefused("dp=", "dp needs a value");
   ExpectRefused("fidelity", "fidelity needs a value");
+  ExpectRefused("mtp=garbage", "mtp takes no value, and is given 'garbage'");
+  ExpectRefused("allow_other=", "allow_other takes no value");
 }
 
 TEST_F(MountHelperTest, SloppyPassesOverTheUnknown) {
@@ -143,6 +145,8 @@ TEST_F(MountHelperTest, RefusesOtherCalls) {
   EXPECT_THAT(std::string(Parse({"/source"}).status().message()), HasSubstr("got 1 of them"));
   EXPECT_THAT(std::string(Parse({"/source", "/point", "/more"}).status().message()), HasSubstr("got 3 of them"));
   EXPECT_THAT(std::string(Parse({"/source", "/point", "-w"}).status().message()), HasSubstr("no option -w"));
+  EXPECT_THAT(std::string(Parse({"/source", "/point", "-o"}).status().message()),
+              HasSubstr("-o of mount.shardfs needs"));
   EXPECT_THAT(std::string(Parse({"/source", "/point", "-N", "/proc/1/ns/mnt"}).status().message()),
               HasSubstr("namespace /proc/1/ns/mnt"));
   EXPECT_TRUE(Parse({"-h"})->help);

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -19,9 +20,11 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-json PlanJson(std::vector<std::string> more = {}) {
+json PlanJson(std::vector<std::string> more = {}, bool mtp = true) {
   more.push_back("--json");
-  const ProgramResult result = RunShardfs(GoldenArguments("plan", more));
+  std::vector<std::string> arguments = GoldenArguments("plan", more);
+  if (!mtp) std::replace(arguments.begin(), arguments.end(), std::string("--mtp"), std::string("--no-mtp"));
+  const ProgramResult result = RunShardfs(std::move(arguments));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return json::parse(result.out, nullptr, false);
 }
@@ -129,7 +132,7 @@ TEST(PlanTest, Text) {
 }
 
 TEST(PlanTest, WithoutMtpItsTensorsAreIgnoredWithAReason) {
-  const json plan = PlanJson({"--no-mtp"});
+  const json plan = PlanJson({}, false);
   ASSERT_FALSE(plan.is_discarded());
   ASSERT_FALSE(plan["ignored"].empty());
   for (const json& group : plan["ignored"]) {
