@@ -1,12 +1,16 @@
 #include "cli/mount_point.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 #include "fuse/dead_mount.h"
 #include "fuse/mount_table.h"
@@ -15,6 +19,17 @@ namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
+
+Status CheckNotMounted(const std::string& path) {
+  SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(path));
+  if (!mounted) return Status::Ok();
+  if (mounted->type == kShardfsType && IsDeadMount(path)) {
+    return Status::InvalidArgument("the mountpoint " + path + " is a mount already, and a dead one: its daemon has " +
+                                   "ended; run `shardfs umount " + path + "`, then mount again");
+  }
+  return Status::InvalidArgument("the mountpoint " + path + " is a mount already (" + mounted->type + " of " +
+                                 mounted->source + "); unmount it first, or choose another directory");
+}
 
 Status CheckIsPlainDirectory(const std::string& path) {
   struct stat attributes {};
@@ -73,19 +88,29 @@ Result<std::string> CheckMountPoint(const std::string& mount_point, const std::s
                                    " does not exist: " + std::string(canonical.status().message()));
   }
   const std::string& path = *canonical;
-  SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(path));
-  if (mounted) {
-    if (mounted->type == kShardfsType && IsDeadMount(path)) {
-      return Status::InvalidArgument("the mountpoint " + path + " is a mount already, and a dead one: its daemon has " +
-                                     "ended; run `shardfs umount " + path + "`, then mount again");
-    }
-    return Status::InvalidArgument("the mountpoint " + path + " is a mount already (" + mounted->type + " of " +
-                                   mounted->source + "); unmount it first, or choose another directory");
-  }
+  SHARDFS_RETURN_IF_ERROR(CheckNotMounted(path));
   SHARDFS_RETURN_IF_ERROR(CheckIsPlainDirectory(path));
   SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(path, source));
-  SHARDFS_RETURN_IF_ERROR(CheckEmpty(path));
+  if (const Status empty = CheckEmpty(path); !empty.ok()) {
+    SHARDFS_RETURN_IF_ERROR(CheckNotMounted(path));  // what it holds may have been mounted just now
+    return empty;
+  }
   return path;
+}
+
+Result<FileDescriptor> LockMountPoint(const std::string& path) {
+  constexpr std::chrono::seconds kPatience{10};  // a mount takes milliseconds
+  constexpr std::chrono::milliseconds kPause{5};
+  SHARDFS_RETURN_IF_ERROR(CheckNotMounted(path));  // opening what is mounted could take for ever
+  FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  // Whoever may read the directory can lock it, and is not to keep it from being mounted on.
+  while (directory.valid() && ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0 &&
+         (errno == EWOULDBLOCK || errno == EINTR) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPause);
+  }
+  SHARDFS_RETURN_IF_ERROR(CheckNotMounted(path));
+  return directory;
 }
 
 std::vector<std::string> MindieWarnings(const std::string& path, mode_t file_mode, mode_t directory_mode) {

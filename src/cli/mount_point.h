@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
 
 namespace shardfs {
@@ -13,6 +14,12 @@ namespace shardfs {
 // The canonical path of `mount_point`, or why it cannot be used (kInvalidArgument): it is missing, no directory, a
 // symbolic link, a mount already, inside `source`, around `source`, or not empty. May start a thread when it refuses.
 Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source);
+
+// Of several processes that mount on `path` at once, lets one through at a time: the others wait until what this
+// returns is closed, which is as soon as the mount is in the mount table, and are refused then (kInvalidArgument).
+// `path` as CheckMountPoint gives it. The descriptor is of the directory that the mount covers, so it keeps no mount
+// busy; where a directory cannot be opened or locked, nobody waits.
+Result<FileDescriptor> LockMountPoint(const std::string& path);
 
 // What MindIE would refuse of a model in `path` with these modes (spec/mindie-weight-sharder.md, section 6). Others may
 // use the view as well, so these are warnings.

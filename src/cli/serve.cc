@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/describe_mount.h"
+#include "cli/mount_point.h"
 #include "cli/output.h"
 #include "cli/service_notify.h"
 #include "cli/stop_signals.h"
@@ -94,8 +95,11 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->layout.tree, options);
   if (!session.ok()) return ExitCodeOf(session.status());
 
+  Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
+  if (!lock.ok()) return ExitCodeOf(lock.status());
   signals.Attach(**session, request.mount_point);
   Status status = (*session)->Mount(request.mount_point);
+  *lock = FileDescriptor();
   if (!status.ok()) {
     signals.Detach();
     return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(options)));

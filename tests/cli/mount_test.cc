@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -116,6 +118,36 @@ TEST_F(MountCommandTest, ASecondMountOnThePointIsRefusedAndTheFirstLivesOn) {
   EXPECT_EQ(second.exit_code, 2);
   EXPECT_THAT(second.err, HasSubstr("is a mount already (fuse.shardfs of"));
   EXPECT_FALSE(ReadFile(point_ + "/config.json").empty());
+}
+
+TEST_F(MountCommandTest, OfSeveralMountsAtOnceOneIsMounted) {
+  SHARDFS_REQUIRE_FUSE();
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::unique_ptr<ShardfsProcess>> processes;
+    for (int i = 0; i < 4; ++i) processes.push_back(std::make_unique<ShardfsProcess>(Arguments()));
+    int mounted = 0;
+    for (const auto& process : processes) {
+      const ProgramResult result = process->Wait();
+      mounted += result.exit_code == 0;
+      if (result.exit_code == 0) continue;
+      EXPECT_EQ(result.exit_code, 2) << result.err;
+      EXPECT_THAT(result.err, AllOf(HasSubstr("is a mount already"), testing::Not(HasSubstr("a dead one"))));
+    }
+    EXPECT_EQ(mounted, 1);
+    EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+    EXPECT_FALSE(IsMounted(point_)) << "there was another below";
+  }
+}
+
+TEST_F(MountCommandTest, WhoLocksTheDirectoryOnlyDelaysAMount) {
+  SHARDFS_REQUIRE_FUSE();
+  FileDescriptor directory(::open(point_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+  ShardfsProcess process(Arguments());
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_FALSE(IsMounted(point_));
+  directory = FileDescriptor();
+  EXPECT_EQ(process.Wait().exit_code, 0);
 }
 
 TEST_F(MountCommandTest, RefusesMountpointsThatWillNotDo) {
