@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/plan_report.h"
+#include "cli/view_status.h"
 
 namespace shardfs {
 namespace {
@@ -32,16 +33,26 @@ void Describe(const Checkpoint& checkpoint, DoctorTask& task) {
   task.source_bytes = checkpoint.total_tensor_bytes();
 }
 
+// Whether a view is there whose daemon hangs, so that looking at the mountpoint would, too.
+bool Hangs(const std::string& mount_point) {
+  const auto mount = FindMount(mount_point);
+  return mount.ok() && *mount && (*mount)->type == kShardfsType &&
+         AskView(mount_point).answer == ViewStatus::Answer::kSilent;
+}
+
 // What the source says, with a plan where sizes are given.
 Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
-  if (!SaysSizes(arguments.common)) {
-    const auto checkpoint = Checkpoint::Open(arguments.common.source);
+  CommonOptions common = arguments.common;
+  // MindIE's configuration names a directory, which is compared with the mountpoint.
+  if (!common.mindie_config.empty() && Hangs(task.mount_point)) common.directory = nullptr;
+  if (!SaysSizes(common)) {
+    const auto checkpoint = Checkpoint::Open(common.source);
     if (!checkpoint.ok()) return Wrong("plan", std::string(checkpoint.status().message()), "correct what it names");
     Describe(**checkpoint, task);
     return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
                   "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
   }
-  const auto view = BuildView(arguments.common);
+  const auto view = BuildView(common);
   if (!view.ok()) return Wrong("plan", std::string(view.status().message()), "correct what it names");
   Describe(*view->checkpoint, task);
   const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->layout.nodes, 1u));

@@ -14,8 +14,10 @@
 #include "cli/doctor.h"
 #include "cli/mount_point.h"
 #include "cli/text_file.h"
+#include "cli/view_status.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/json.h"
 #include "shardfs/materialize/format_bytes.h"
 
 namespace shardfs {
@@ -75,6 +77,23 @@ std::string CacheShare(const DoctorTask& task) {
   return fmt::format(", {:.0f} % in the page cache", std::min(share, 100.0));
 }
 
+// As `shardfs status` says it.
+Finding ProbeView(const std::string& subject, const MountEntry& view) {
+  const std::string& path = view.mount_point;
+  const std::string shows = fmt::format("{} shows {}", path, QuoteName(view.source));
+  ViewStatus status = AskView(path);
+  if (status.answer == ViewStatus::Answer::kUnreadable && status.error_number == ENOENT) return Ok(subject, shows);
+  if (status.answer != ViewStatus::Answer::kGiven) {
+    if (status.remedy.empty()) status.remedy = "shardfs umount " + path;
+    return Wrong(subject, std::move(status.problem), std::move(status.remedy));
+  }
+  const auto json = ParseJson(status.json, path + "/.shardfs/status.json");
+  const JsonValue* health = json.ok() ? json->Find("health") : nullptr;
+  if (health == nullptr || health->text() == "healthy") return Ok(subject, shows);
+  return Wrong(subject, fmt::format("{}, and its health is {}", shows, QuoteName(health->text())),
+               fmt::format("see what `shardfs status {}` says", path));
+}
+
 }  // namespace
 
 std::optional<std::string> OptionValue(const std::string& options, const std::string& name) {
@@ -105,14 +124,7 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
   const std::string& path = task.mount_point;
   const auto mount = MountOf(system, path);
   if (mount && mount->entry.type == kShardfsType && mount->entry.mount_point == path) {
-    struct stat attributes {};
-    if (::stat(path.c_str(), &attributes) == 0) {
-      findings.push_back(Ok(subject, fmt::format("{} shows {}", path, QuoteName(mount->entry.source))));
-    } else {
-      findings.push_back(Wrong(
-          subject, fmt::format("the mount on {} does not answer: {}", path, std::generic_category().message(errno)),
-          "shardfs umount " + path));
-    }
+    findings.push_back(ProbeView(subject, mount->entry));
   } else {
     const auto usable = CheckMountPoint(path, task.source.empty() ? "/proc/self/no-source" : task.source);
     if (usable.ok()) {

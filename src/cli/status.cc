@@ -1,17 +1,14 @@
 // shardfs status: whether a mounted view is well, from what its daemon says of itself.
-#include <cerrno>
-#include <chrono>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <system_error>
 
 #include "cli/commands.h"
 #include "cli/mounted_view.h"
 #include "cli/output.h"
-#include "cli/read_with_deadline.h"
 #include "cli/status_text.h"
+#include "cli/view_status.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -21,9 +18,6 @@ namespace {
 constexpr int kDegraded = 5;
 constexpr int kSourceChanged = 6;
 constexpr int kDead = 7;
-
-// How long the daemon may take to answer. It may itself be waiting for storage that hangs.
-constexpr std::chrono::seconds kPatience{5};
 
 constexpr const char* kFooter =
     "Exit codes: 0 healthy; 1 the status could not be read; 2 not a mount of shardfs; 5 degraded: reads have failed "
@@ -45,18 +39,6 @@ int ReportDead(const StatusArguments& arguments, const std::string& message) {
   return kDead;
 }
 
-int ReportUnread(const StatusArguments& arguments, const std::string& mount_point, int error_number) {
-  if (error_number == ENOTCONN || error_number == ECONNABORTED) {
-    return ReportDead(arguments, mount_point + " is dead: its daemon has ended without unmounting; take it away with " +
-                                     "`shardfs umount " + mount_point + "` and mount it again");
-  }
-  const std::string what = "cannot read the status of " + mount_point;
-  std::string why = std::generic_category().message(error_number);
-  if (error_number == EACCES) why += "; ask as root, as the owner of its files, or mount it with --allow-other";
-  if (error_number == ENOENT) why += "; its view has a .shardfs of its own, or another version of shardfs serves it";
-  return ExitCodeOf(Status::IoError(what + ": " + why));
-}
-
 int ExitCodeOfHealth(const JsonValue& status) {
   const JsonValue* health = status.Find("health");
   const std::string_view name = health != nullptr ? health->AsString().value_or("") : "";
@@ -71,16 +53,19 @@ int RunStatus(const StatusArguments& arguments) {
   const Result<MountEntry> mounted = FindMountedView(arguments.mount_point, "tell the status of");
   if (!mounted.ok()) return ExitCodeOf(mounted.status());
   const std::string& mount_point = mounted->mount_point;
-  const DeadlineRead read = ReadWithDeadline(mount_point + "/.shardfs/status.json", kPatience);
-  if (read.outcome == DeadlineRead::Outcome::kTimedOut) {
-    return ReportDead(arguments, mount_point + " does not answer: its daemon has not for " +
-                                     std::to_string(kPatience.count()) +
-                                     " seconds; look whether it is stopped, or waits for storage that hangs");
+  const ViewStatus answer = AskView(mount_point);
+  const std::string sentence = answer.problem + (answer.remedy.empty() ? "" : "; " + answer.remedy);
+  switch (answer.answer) {
+    case ViewStatus::Answer::kGiven:
+      break;
+    case ViewStatus::Answer::kUnreadable:
+      return ExitCodeOf(Status::IoError(sentence));
+    default:
+      return ReportDead(arguments, sentence);
   }
-  if (read.outcome == DeadlineRead::Outcome::kFailed) return ReportUnread(arguments, mount_point, read.error_number);
-  const Result<JsonValue> status = ParseJson(read.bytes, mount_point + "/.shardfs/status.json");
+  const Result<JsonValue> status = ParseJson(answer.json, mount_point + "/.shardfs/status.json");
   if (!status.ok()) return ExitCodeOf(Status::IoError(std::string(status.status().message())));
-  std::cout << (arguments.json ? read.bytes : ForTerminal(FormatStatus(mount_point, *status)));
+  std::cout << (arguments.json ? answer.json : ForTerminal(FormatStatus(mount_point, *status)));
   return FinishOutput("status", ExitCodeOfHealth(*status));
 }
 

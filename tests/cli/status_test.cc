@@ -197,6 +197,11 @@ TEST_F(StatusCommandTest, ADeadOrStoppedDaemonIsToldFromOthersInTime) {
   EXPECT_EQ(stopped.exit_code, kDead);
   EXPECT_THAT(stopped.err, HasSubstr("does not answer"));
   EXPECT_EQ(Json::parse(stopped.out)["health"], "dead");
+  const ProgramResult doctor = RunShardfs({"doctor", source_, point_});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(14));
+  EXPECT_EQ(doctor.exit_code, 1);
+  EXPECT_THAT(doctor.out, AllOf(HasSubstr("WRONG   mountpoint: " + point_ + " does not answer"),
+                                HasSubstr("do: look whether it is stopped")));
   process.Signal(SIGCONT);
   EXPECT_EQ(RunStatus().exit_code, 0) << "it lives on";
 
@@ -205,6 +210,10 @@ TEST_F(StatusCommandTest, ADeadOrStoppedDaemonIsToldFromOthersInTime) {
   const ProgramResult dead = RunStatus();
   EXPECT_EQ(dead.exit_code, kDead);
   EXPECT_THAT(dead.err, AllOf(HasSubstr(point_ + " is dead"), HasSubstr("shardfs umount")));
+  const ProgramResult examined = RunShardfs({"doctor", source_, point_});
+  EXPECT_EQ(examined.exit_code, 1);
+  EXPECT_THAT(examined.out, AllOf(HasSubstr("WRONG   mountpoint: " + point_ + " is dead"),
+                                  HasSubstr("do: take it away with `shardfs umount " + point_ + "`")));
 }
 
 TEST_F(StatusCommandTest, EveryFileSaysWhatItIsMadeOf) {
