@@ -41,6 +41,16 @@ bool ParseNumber(std::string_view text, std::uint32_t& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+// "ro,user_id=1000,group_id=1000": 1000
+std::optional<std::uint32_t> UserOf(std::string_view super_options) {
+  constexpr std::string_view kName = "user_id=";
+  for (std::string_view option : Split(super_options, ',')) {
+    std::uint32_t user = 0;
+    if (option.starts_with(kName) && ParseNumber(option.substr(kName.size()), user)) return user;
+  }
+  return std::nullopt;
+}
+
 // "36 35 98:0 /root /mount/point options [optional fields] - type source super-options" (proc_pid_mountinfo(5))
 std::optional<MountEntry> ParseLine(std::string_view line) {
   const std::vector<std::string_view> fields = Split(line, ' ');
@@ -58,6 +68,7 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
   entry.options = fields[5];
   entry.type = fields[dash + 1];
   entry.source = DecodeEscapes(fields[dash + 2]);
+  if (dash + 3 < fields.size()) entry.user = UserOf(fields[dash + 3]);
   return entry;
 }
 

@@ -15,10 +15,11 @@ namespace shardfs {
 struct MountEntry {
   std::uint32_t device_major = 0;
   std::uint32_t device_minor = 0;
-  std::string mount_point;  // absolute, escapes decoded
-  std::string options;      // of the mount: "ro,nosuid,nodev"
-  std::string type;         // "fuse.shardfs"
-  std::string source;       // escapes decoded
+  std::string mount_point;            // absolute, escapes decoded
+  std::string options;                // of the mount: "ro,nosuid,nodev"
+  std::string type;                   // "fuse.shardfs"
+  std::string source;                 // escapes decoded
+  std::optional<std::uint32_t> user;  // who mounted it, of a FUSE mount
 };
 
 inline constexpr std::string_view kShardfsType = "fuse.shardfs";

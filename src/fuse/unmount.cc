@@ -28,7 +28,7 @@ Status UnmountAsRoot(const std::string& mount_point, UnmountMode mode) {
 }
 
 // fusermount3 says why it failed on its standard error and nowhere else; -q only keeps it from doing so, so the cause
-// is found out from the mount table: a mount that is still there was busy, or is another user's.
+// is found out from the mount table: a mount that is still there is another user's, or was busy.
 Status UnmountByHelper(const std::string& mount_point, UnmountMode mode) {
   const char* arguments[] = {"fusermount3", "-u", "-q", "--", mount_point.c_str(), nullptr, nullptr};
   if (mode == UnmountMode::kLazy) {
@@ -46,6 +46,12 @@ Status UnmountByHelper(const std::string& mount_point, UnmountMode mode) {
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return Status::Ok();
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127) {
     return Status::IoError("fusermount3 is not installed, and unmounting without root needs it; install package fuse3");
+  }
+  const Result<std::optional<MountEntry>> mounted = FindMount(mount_point);
+  if (mounted.ok() && *mounted && (*mounted)->user && *(*mounted)->user != ::getuid()) {
+    return Status::IoError("cannot unmount " + mount_point + ": uid " + std::to_string(*(*mounted)->user) +
+                           " has mounted it and this is uid " + std::to_string(::getuid()) +
+                           "; only root and the user who mounted it may");
   }
   if (mode == UnmountMode::kRefuseBusy) return Busy(mount_point);
   return Status::IoError("fusermount3 would not unmount " + mount_point +

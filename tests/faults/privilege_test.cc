@@ -115,6 +115,21 @@ TEST_F(Privilege, RunAsRefusesAccountsThatWillNotDo) {
   ExpectRefused("4294967295:1", "there is no user");
 }
 
+TEST_F(Privilege, WhoMayNotUnmountIsToldSo) {
+  SHARDFS_REQUIRE_ROOT();
+  Mount({"--allow-other"});
+  const std::string program = directory_.path() / "shardfs";
+  fs::copy(SHARDFS_EXECUTABLE, program);
+  for (const char* option : {"", "--lazy"}) {
+    const ProgramResult result =
+        RunScript("chmod 0755 \"$1\" \"$2\"; setpriv --reuid 1001 --regid 1001 --clear-groups \"$2\" umount $4 \"$3\"",
+                  {directory_.path(), program, point_, option});
+    EXPECT_EQ(result.exit_code, 1) << option;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("uid 0 has mounted it and this is uid 1001"), HasSubstr("only root and")));
+  }
+  EXPECT_TRUE(IsMounted(point_));
+}
+
 // By fusermount3.
 TEST_F(Privilege, AUserWithoutPrivilegesMountsReadsAndUnmounts) {
   SHARDFS_REQUIRE_ROOT();
@@ -134,7 +149,9 @@ fails $program umount $point
 exec 3<&-
 $program umount $point
 fails grep -q " $point " /proc/self/mountinfo
-$program mount $source $point $sizes --log-file $log
+for _ in 1 2 3; do $program mount $source $point $sizes --log-file $log & done
+wait
+[ $(grep -c " $point " /proc/self/mountinfo) = 1 ] || exit 1
 daemon=$(pgrep -u 1001 -f "shardfs mount $source")
 kill $daemon
 for _ in {1..50}; do kill -0 $daemon 2>/dev/null || break; sleep 0.1; done

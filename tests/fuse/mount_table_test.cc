@@ -22,6 +22,8 @@ TEST(ParseMountTableTest, ReadsAllFields) {
   EXPECT_EQ(entries[1].options, "ro,nosuid,nodev,noexec,noatime");
   EXPECT_EQ(entries[1].type, kShardfsType);
   EXPECT_EQ(entries[1].source, "/data/deepseek");
+  EXPECT_EQ(entries[0].user, std::nullopt);
+  EXPECT_EQ(entries[1].user, 0u);
 }
 
 TEST(ParseMountTableTest, DecodesOctalEscapes) {
