@@ -98,6 +98,7 @@ class ModelReader {
       if (!document.ok()) return Status::InvalidArgument(std::string(document.status().message()));
       parsed = *document;
     }
+    if (!parsed.is_object()) return Wrong("plugin_params", "must be an object, or a string that holds one");
     const JsonValue* type = parsed.Find("plugin_type");
     const JsonValue* tokens = parsed.Find("num_speculative_tokens");
     model_.mtp = type != nullptr && type->text().find("mtp") != std::string::npos &&
@@ -106,17 +107,19 @@ class ModelReader {
   }
 
   Status ReadModelOptions() {
-    const JsonValue* models = json_.Find("models");
-    const JsonValue* options = models == nullptr ? nullptr : models->Find("deepseekv2");
+    SHARDFS_ASSIGN_OR_RETURN(const JsonValue* models, FindObject(json_, "models"));
+    if (models == nullptr) return Status::Ok();
+    SHARDFS_ASSIGN_OR_RETURN(const JsonValue* options, FindObject(*models, "deepseekv2"));
     if (options == nullptr) return Status::Ok();
-    if (const JsonValue* h3p = options->Find("h3p")) {
+    SHARDFS_ASSIGN_OR_RETURN(const JsonValue* h3p, FindObject(*options, "h3p"));
+    if (h3p != nullptr) {
       for (const char* key : {"enable_gating_dp", "enable_shared_expert_dp"}) {
         SHARDFS_RETURN_IF_ERROR(TakeSwitch(*h3p, key));
       }
     }
     SHARDFS_RETURN_IF_ERROR(TakeNumber(*options, "ep_level"));
     // Older versions have the local sizes among the options themselves, newer ones in an object of their own.
-    const JsonValue* nested = options->Find("parallel_options");
+    SHARDFS_ASSIGN_OR_RETURN(const JsonValue* nested, FindObject(*options, "parallel_options"));
     for (const JsonValue* place : {options, nested}) {
       if (place == nullptr) continue;
       SHARDFS_RETURN_IF_ERROR(TakeNumber(*place, "dense_mlp_local_tp"));
@@ -125,12 +128,20 @@ class ModelReader {
         if (value != nullptr && Number(*value).value_or(2) > 1) return NoDirectoryHas(key, value->text());
       }
     }
-    const JsonValue* eplb = options->Find("eplb");
+    SHARDFS_ASSIGN_OR_RETURN(const JsonValue* eplb, FindObject(*options, "eplb"));
     const JsonValue* level = eplb == nullptr ? nullptr : eplb->Find("level");
     if (level != nullptr && Number(*level).value_or(1) > 0) return NoDirectoryHas("eplb.level", level->text());
     const JsonValue* mixed = options->Find("mix_shared_routing");
     if (mixed != nullptr && Switch(*mixed).value_or(true)) return NoDirectoryHas("mix_shared_routing", "true");
     return Status::Ok();
+  }
+
+  // Null where the key is missing, or null.
+  Result<const JsonValue*> FindObject(const JsonValue& object, const char* key) const {
+    const JsonValue* value = object.Find(key);
+    if (value == nullptr || value->is_null()) return nullptr;
+    if (!value->is_object()) return Wrong(key, "must be an object");
+    return value;
   }
 
   Status TakeSwitch(const JsonValue& object, const char* key) {
@@ -152,7 +163,7 @@ class ModelReader {
   }
 
   Status NoDirectoryHas(std::string_view key, std::string_view value) const {
-    return Status::NotSupported(fmt::format(
+    return Status::InvalidArgument(fmt::format(
         "{}: \"{}\" is {}, and a sharded directory has no weights for that; let MindIE load the full checkpoint, or "
         "leave \"{}\" out",
         where_, key, value, key));
@@ -181,7 +192,14 @@ Result<MindieServerConfig> ParseMindieServerConfig(std::string_view json, std::s
   MindieServerConfig config;
   config.file = what;
   const JsonValue* several = backend == nullptr ? nullptr : backend->Find("multiNodesInferEnabled");
-  config.several_nodes = several != nullptr && several->AsBool().value_or(false);
+  if (several != nullptr) {
+    const auto enabled = several->AsBool();
+    if (!enabled) {
+      return Status::InvalidArgument(fmt::format("{}: \"multiNodesInferEnabled\" is {}, and must be true or false",
+                                                 what, QuoteName(several->text())));
+    }
+    config.several_nodes = *enabled;
+  }
   for (std::size_t i = 0; i < models->items().size(); ++i) {
     ModelReader reader(models->items()[i], fmt::format("{}: ModelConfig[{}]", what, i));
     SHARDFS_ASSIGN_OR_RETURN(MindieModelConfig model, reader.Read());

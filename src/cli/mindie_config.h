@@ -36,8 +36,8 @@ struct MindieServerConfig {
   Result<const MindieModelConfig*> Choose(const std::string& directory) const;
 };
 
-// kInvalidArgument names the member that is wrong; kNotSupported one that asks for weights which no sharded directory
-// has (EPLB, shared experts mixed into the routed ones, slices of lm_head or o_proj of their own).
+// kInvalidArgument names the member that is wrong, or that asks for weights which no sharded directory has (EPLB,
+// shared experts mixed into the routed ones, slices of lm_head or o_proj of their own).
 Result<MindieServerConfig> ParseMindieServerConfig(std::string_view json, std::string_view what);
 Result<MindieServerConfig> ReadMindieServerConfig(const std::string& path);
 

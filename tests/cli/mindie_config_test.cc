@@ -96,6 +96,12 @@ TEST_F(MindieConfigTest, RefusesWhatIsNoConfiguration) {
       {MindieServerJson("/m", {{"dp", 1.5}}), "\"dp\""},
       {MindieServerJson("/m", {{"modelWeightPath", 3}}), "modelWeightPath"},
       {MindieServerJson("/m", {{"plugin_params", "{"}}), "plugin_params"},
+      {MindieServerJson("/m", {{"plugin_params", 0}}), "\"plugin_params\" must be an object"},
+      {MindieServerJson("/m", {{"plugin_params", "[]"}}), "\"plugin_params\" must be an object"},
+      {MindieServerJson("/m", {{"models", 1}}), "\"models\" must be an object"},
+      {MindieServerJson("/m", {{"models", {{"deepseekv2", "x"}}}}), "\"deepseekv2\" must be an object"},
+      {MindieServerJson("/m", {{"models", {{"deepseekv2", {{"h3p", true}}}}}}), "\"h3p\" must be an object"},
+      {MindieServerJson("/m", {{"models", {{"deepseekv2", {{"eplb", 1}}}}}}), "\"eplb\" must be an object"},
       {MindieServerJson("/m", {{"models", {{"deepseekv2", {{"ep_level", "high"}}}}}}), "ep_level"},
       {MindieServerJson("/m", {{"models", {{"deepseekv2", {{"o_proj_local_tp", 2}}}}}}), "o_proj_local_tp"},
       {MindieServerJson("/m", {{"models", {{"deepseekv2", {{"parallel_options", {{"lm_head_local_tp", 16}}}}}}}}),
@@ -107,6 +113,15 @@ TEST_F(MindieConfigTest, RefusesWhatIsNoConfiguration) {
     const auto config = ParseMindieServerConfig(document.dump(), "config.json");
     ASSERT_FALSE(config.ok()) << named;
     EXPECT_THAT(Message(config.status()), HasSubstr(named));
+    EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument) << named;
+  }
+  for (const json& value : {json("true"), json(1), json(nullptr)}) {
+    json document = MindieServerJson("/m", json::object());
+    document["BackendConfig"]["multiNodesInferEnabled"] = value;
+    const auto config = ParseMindieServerConfig(document.dump(), "config.json");
+    ASSERT_FALSE(config.ok()) << value;
+    EXPECT_THAT(Message(config.status()), HasSubstr("\"multiNodesInferEnabled\" is"));
+    EXPECT_THAT(Message(config.status()), HasSubstr("must be true or false"));
   }
   EXPECT_FALSE(ReadMindieServerConfig(root_ / "missing.json").ok());
   EXPECT_EQ(ReadMindieServerConfig(root_ / "missing.json").status().code(), StatusCode::kInvalidArgument);
