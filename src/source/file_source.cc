@@ -46,6 +46,9 @@ Status OpenError(int error_number, int directory_fd, const std::string& name) {
     }
     return Status::NotFound(fmt::format("{} is missing", QuoteName(name)));
   }
+  if (error_number == ELOOP) {
+    return Status::Corruption(fmt::format("{} is a link that leads to itself, or through too many", QuoteName(name)));
+  }
   Status status = Status::FromErrno(error_number, fmt::format("cannot open {}", QuoteName(name)));
   if (error_number != EMFILE) return status;
   return Status::ResourceExhausted(

@@ -133,6 +133,11 @@ TEST_F(CheckpointRefusalTest, DanglingShard) {
   ExpectRefused(StatusCode::kCorruption, {"'2.safetensors' is missing", "'../../blobs/0123'"});
 }
 
+TEST_F(CheckpointRefusalTest, ShardThatIsALinkToItself) {
+  std::filesystem::create_symlink("3.safetensors", directory_ / "3.safetensors");
+  ExpectRefused(StatusCode::kCorruption, {"'3.safetensors' is a link that leads to itself"});
+}
+
 TEST_F(CheckpointRefusalTest, FifoInPlaceOfAShard) {
   ASSERT_EQ(::mkfifo((directory_ / "1.safetensors").c_str(), 0600), 0);
   ExpectRefused(StatusCode::kCorruption, {"'1.safetensors' is not a regular file"});
