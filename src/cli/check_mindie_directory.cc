@@ -204,7 +204,8 @@ std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check) {
                   "give a directory that weight_sharder or shardfs has made")};
   }
   const auto text = ReadTextFile(path);
-  const auto metadata = ParseJson(text.ok() ? *text : "", kMetadata);
+  if (!text.ok()) return {Advice("metadata", std::string(text.status().message()), kShowAgain)};
+  const auto metadata = ParseJson(*text, kMetadata);
   const auto recorded = metadata.ok() ? RecordedSizes(*metadata) : std::nullopt;
   if (!recorded) {
     return {Advice("metadata", std::string(kMetadata) + " does not say which sizes the directory was made with",

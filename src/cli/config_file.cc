@@ -1,11 +1,10 @@
 // The configuration file of settings.h.
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <set>
+#include <string>
 
 #include "cli/settings.h"
+#include "cli/text_file.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -95,13 +94,11 @@ Result<LayoutSettings> ParseConfig(std::string_view json, std::string_view what)
 }
 
 Result<LayoutSettings> ReadConfigFile(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxConfigBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad()) return Status::FromErrno(errno, "cannot read the configuration file " + path);
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return ParseConfig(text, path);
+  const Result<std::string> text = ReadTextFile(path, kMaxConfigBytes);
+  if (!text.ok()) {
+    return Status::InvalidArgument(std::string(text.status().WithContext("the configuration file").message()));
+  }
+  return ParseConfig(*text, path);
 }
 
 }  // namespace shardfs

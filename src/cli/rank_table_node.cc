@@ -11,11 +11,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <optional>
 
+#include "cli/text_file.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -108,10 +107,9 @@ Result<std::uint32_t> ParseRankTableNode(std::string_view json, std::string_view
 }
 
 Result<std::uint32_t> ReadRankTableNode(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Status::InvalidArgument("cannot read the rank table " + path);
-  const std::string json{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return ParseRankTableNode(json, path, NamesOfThisMachine());
+  const Result<std::string> json = ReadTextFile(path, kMaxRankTableBytes);
+  if (!json.ok()) return Status::InvalidArgument(std::string(json.status().WithContext("the rank table").message()));
+  return ParseRankTableNode(*json, path, NamesOfThisMachine());
 }
 
 }  // namespace shardfs

@@ -169,5 +169,21 @@ TEST_F(CheckMindieTest, CommandLinesThatMakeNoSense) {
   EXPECT_THAT(nowhere.err, HasSubstr("no directory"));
 }
 
+TEST_F(CheckMindieTest, DoesNotWaitForAFifo) {
+  const auto replace = [](const std::string& path) {
+    fs::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  };
+  replace(out_ + "/model_sharded_metadata.json");
+  const ProgramResult metadata = Check(fitting_);
+  EXPECT_THAT(metadata.out, HasSubstr("model_sharded_metadata.json: it is not a regular file"));
+  replace(out_ + "/config.json");
+  ExpectWrong(Check(fitting_), {"config.json", "not a regular file"});
+  replace(root_ / "fifo");
+  const ProgramResult server = RunShardfs({"check-mindie", root_ / "fifo", out_});
+  EXPECT_EQ(server.exit_code, 2);
+  EXPECT_THAT(server.err, HasSubstr("not a regular file"));
+}
+
 }  // namespace
 }  // namespace shardfs

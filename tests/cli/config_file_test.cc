@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "cli/settings.h"
+#include "fuse/temporary_mount.h"
 
 namespace shardfs {
 namespace {
@@ -72,7 +74,17 @@ TEST(ReadConfigFileTest, MissingFileIsNamed) {
   EXPECT_THAT(std::string(settings.status().message()), HasSubstr("/nonexistent/shardfs.json"));
 }
 
-TEST(ReadConfigFileTest, ADirectoryIsRefused) { EXPECT_FALSE(ReadConfigFile("/").ok()); }
+TEST(ReadConfigFileTest, WhatIsNoFileIsRefusedAtOnce) {
+  const MountableDirectory directory;
+  const std::string fifo = directory.path() / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const std::string& path : {std::string("/"), fifo}) {
+    const auto settings = ReadConfigFile(path);
+    ASSERT_FALSE(settings.ok());
+    EXPECT_EQ(ToExitCode(settings.status().code()), 2);
+    EXPECT_THAT(std::string(settings.status().message()), HasSubstr("cannot read " + path + ": it is not a regular"));
+  }
+}
 
 }  // namespace
 }  // namespace shardfs
