@@ -19,6 +19,7 @@
 #include "cli/mount_point.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/output_file.h"
 #include "cli/serve.h"
 #include "cli/service_notify.h"
 #include "cli/supervisor.h"
@@ -54,6 +55,7 @@ Status SetUpLog(const MountArguments& arguments, const std::string& mount_point)
     return Status::InvalidArgument("the log file " + path + " is inside the mountpoint " + mount_point +
                                    "; put it elsewhere");
   }
+  SHARDFS_RETURN_IF_ERROR(CheckOutsideSource("the log file", arguments.log_file, arguments.common.source));
   return LogToFile(arguments.log_file);
 }
 

@@ -13,6 +13,7 @@
 #include "cli/offset_check.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/output_file.h"
 #include "cli/plan_html.h"
 #include "cli/plan_report.h"
 #include "cli/text_file.h"
@@ -66,6 +67,10 @@ Status WritePage(const PlanOptions& options, const View& view, const PlanReport&
 }
 
 int RunPlan(const PlanOptions& options) {
+  if (!options.html.empty()) {
+    const Status outside = CheckOutsideSource("the page", options.html, options.common.source);
+    if (!outside.ok()) return ExitCodeOf(outside);
+  }
   const auto view = BuildView(options.common);
   if (!view.ok()) return ExitCodeOf(view.status());
   const std::uint32_t nodes = options.nodes.value_or(std::max(view->layout.nodes, 1u));
