@@ -173,7 +173,7 @@ TEST_F(MindieRefusal, NamesThatOnlyLookLikeALayers) {
     ExpectRefused(Build([&](auto* tensors) {
                     tensors->push_back({name, Dtype::kBF16, {4}});
                   }),
-                  3, name + " in model-", "is not a tensor of this model");
+                  3, "'" + name + "' in 'model-", "is not a tensor of this model");
   }
 }
 
