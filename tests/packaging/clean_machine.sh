@@ -186,7 +186,7 @@ command -v mmdebstrap >/dev/null ||
 work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/shardfs-clean-XXXXXX")")
 clean_up() {
   if $keep; then
-    echo "the root directory is $work/root"
+    echo "the root directory is $work/machine"
   else
     rm -rf --one-file-system "$work"
   fi
@@ -204,14 +204,14 @@ run_quietly "cmake --build '$build' --target shardfs make_checkpoint"
 run "'$root/mount-scripts/build-package.sh' --build-dir '$build' '$work/packages' | tail -n 2 | sed 's:$work/::'"
 
 step "Make a clean machine: the essential packages of $suite, and apt"
-run_quietly "mmdebstrap --variant=minbase '$suite' '$work/root' $mirror"
-cp "${BASH_SOURCE[0]}" "$work/root/clean_machine.sh"
-mv "$work/packages" "$work/root/packages"
-cp -L /etc/resolv.conf "$work/root/etc/resolv.conf"
-mkdir "$work/root/models"
-run "'$build/tests/tools/make_checkpoint' '$work/root/models/demo' | sed 's:$work/root::'"
+run_quietly "mmdebstrap --variant=minbase '$suite' '$work/machine' $mirror"
+cp "${BASH_SOURCE[0]}" "$work/machine/clean_machine.sh"
+mv "$work/packages" "$work/machine/packages"
+cp -L /etc/resolv.conf "$work/machine/etc/resolv.conf"
+mkdir "$work/machine/models"
+run "'$build/tests/tools/make_checkpoint' '$work/machine/models/demo' | sed 's:$work/machine::'"
 
 # What runs on the clean machine ends with this script, and its mounts with the last process in their namespace.
-unshare --mount --propagation private --pid --fork --kill-child bash "${BASH_SOURCE[0]}" --enter "$work/root"
+unshare --mount --propagation private --pid --fork --kill-child bash "${BASH_SOURCE[0]}" --enter "$work/machine"
 if grep -F "$work" /proc/self/mountinfo; then fail "a mount is left"; fi
 printf '\nThe package serves a checkpoint on a clean machine, and goes away without a trace.\n'
