@@ -34,6 +34,7 @@ struct MaterializeArguments {
   std::string directory_mode = "0750";
   MaterializeOptions options;
   bool restart = false;
+  bool replace = false;
   bool no_keep = false;
   bool json = false;
   ProgressMode progress = ProgressMode::kAuto;
@@ -123,6 +124,7 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
   SHARDFS_ASSIGN_OR_RETURN(const auto ranks, SelectRanks(arguments.ranks, view.layout));
   MaterializePlanOptions plan_options;
   plan_options.restart = arguments.restart;
+  plan_options.replace = arguments.replace;
   SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(view));
   auto plan =
       MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
@@ -166,6 +168,8 @@ Command AddMaterializeCommand(CLI::App& program) {
                 "Drop the source from the page cache as soon as it is written");
   app->add_flag("--verify", arguments->options.verify, "Read every file again at the end and compare its digest");
   app->add_flag("--restart", arguments->restart, "Throw away what an unfinished run left in DEST and begin again");
+  app->add_flag("--replace", arguments->replace,
+                "Throw away what materialize wrote to DEST for other options or another source, complete or not");
   app->add_flag("--no-keep", arguments->no_keep,
                 "Remove everything that was written when the run fails (default: keep complete files, to go on)");
   app->add_flag("--json", arguments->json, "Print the result as JSON");

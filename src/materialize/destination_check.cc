@@ -84,17 +84,7 @@ Status CheckExistingDirectory(Destination& destination) {
     return Status::InvalidArgument(
         fmt::format("the destination '{}' is not empty (it has '{}'); remove it or choose another", path, *entry));
   }
-  if (destination.is_complete) return Status::Ok();
-  SHARDFS_RETURN_IF_ERROR(CheckWritable(path));
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return Status::FromErrno(errno, path);
-  if (::geteuid() != 0 && info.st_uid != ::geteuid()) {
-    return Status::InvalidArgument(fmt::format(
-        "the destination '{}' belongs to user {} and its mode cannot be set by user {}; remove it or choose "
-        "another",
-        path, info.st_uid, ::geteuid()));
-  }
-  return Status::Ok();
+  return destination.is_complete ? Status::Ok() : CheckMayBeFilled(path);
 }
 
 // "1.37 TB", or with the exact number when both sides would look the same.
@@ -117,6 +107,19 @@ Status NotEnough(std::string_view what, std::uint64_t needed, std::string_view w
 }
 
 }  // namespace
+
+Status CheckMayBeFilled(const std::string& path) {
+  SHARDFS_RETURN_IF_ERROR(CheckWritable(path));
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return Status::FromErrno(errno, path);
+  if (::geteuid() != 0 && info.st_uid != ::geteuid()) {
+    return Status::InvalidArgument(fmt::format(
+        "the destination '{}' belongs to user {} and its mode cannot be set by user {}; remove it or choose "
+        "another",
+        path, info.st_uid, ::geteuid()));
+  }
+  return Status::Ok();
+}
 
 std::optional<std::string> AnyEntry(const std::string& directory, std::string_view ignored) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), &::closedir);

@@ -23,6 +23,10 @@ struct Destination {
 // Where `path` is, or kInvalidArgument for the reasons that MaterializePlan::Create lists.
 Result<Destination> CheckDestination(const std::string& path, const std::string& source);
 
+// A directory that is there lets this process make files and set its mode, or kInvalidArgument. What CheckDestination
+// finds complete it has not asked, because a complete one may be left as it is.
+Status CheckMayBeFilled(const std::string& path);
+
 // The name of an entry of the directory that is not called `ignored`, or nothing when it has none or cannot be listed.
 std::optional<std::string> AnyEntry(const std::string& directory, std::string_view ignored = {});
 

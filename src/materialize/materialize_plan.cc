@@ -11,6 +11,7 @@
 
 #include "materialize/destination_check.h"
 #include "materialize/journal.h"
+#include "materialize/leftovers.h"
 #include "materialize/reopen.h"
 #include "materialize/temporary_path.h"
 #include "safetensors/quote_name.h"
@@ -87,17 +88,22 @@ Status MaterializePlan::FindComplete() {
   const FileDescriptor root(::open(destination_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
   SHARDFS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(root.get(), destination_));
-  if (const auto difference = DescribeDifference(manifest.run, identity_)) {
+  const auto difference = DescribeDifference(manifest.run, identity_);
+  if (difference && !replace_) {
     return Status::InvalidArgument(fmt::format(
-        "the destination '{}' is not empty: it holds another complete run ({}); remove it or choose another",
+        "the destination '{}' is not empty: it holds another complete run ({}); give --replace to remove that and "
+        "write this, or choose another destination",
         destination_, *difference));
   }
   auto contents = ContentsOf(std::move(manifest));
   KeepDone(contents);
-  is_complete_ = std::all_of(kept_.begin(), kept_.end(), [](const auto& digest) { return digest.has_value(); });
+  is_complete_ =
+      !difference && std::all_of(kept_.begin(), kept_.end(), [](const auto& digest) { return digest.has_value(); });
   if (is_complete_) return Status::Ok();
+  SHARDFS_RETURN_IF_ERROR(CheckMayBeFilled(destination_));
   reopens_ = true;
   unfinished_ = std::make_shared<const JournalContents>(std::move(contents));
+  restart_ = restart_ || difference.has_value();
   if (restart_) kept_.assign(files_.size(), std::nullopt);
   return Status::Ok();
 }
@@ -115,9 +121,11 @@ Status MaterializePlan::FindUnfinished() {
   unfinished_ = std::make_shared<const JournalContents>(*std::move(contents));
   if (restart_) return Status::Ok();
   if (const auto difference = DescribeDifference(unfinished_->run, identity_)) {
+    restart_ = replace_;
+    if (restart_) return Status::Ok();
     return Status::InvalidArgument(fmt::format(
-        "the destination '{}' holds an unfinished run that was another ({}); give --restart to throw it away "
-        "and begin again, or choose another destination",
+        "the destination '{}' holds an unfinished run that was another ({}); give --replace to throw it away "
+        "and write this, or choose another destination",
         destination_, *difference));
   }
   KeepDone(*unfinished_);
@@ -155,6 +163,7 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
   plan.destination_ = std::move(checked.path);
   plan.destination_exists_ = checked.exists;
   plan.restart_ = options.restart;
+  plan.replace_ = options.replace;
   plan.identity_ = Complete(options.identity, ranks, plan.files_, plan.directories_);
   plan.kept_.resize(plan.files_.size());
   if (checked.is_complete) {
@@ -162,6 +171,9 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
     if (plan.is_complete_) return plan;
   } else if (checked.is_unfinished) {
     SHARDFS_RETURN_IF_ERROR(plan.FindUnfinished());
+  }
+  if (plan.restart_ && plan.unfinished_ != nullptr) {
+    SHARDFS_RETURN_IF_ERROR(CheckNothingElse(plan.destination_, *plan.unfinished_));
   }
   std::uint64_t reclaimed = 0;
   if (plan.unfinished_ != nullptr) {

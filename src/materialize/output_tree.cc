@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "materialize/destination_check.h"
+#include "materialize/leftovers.h"
 #include "materialize/reopen.h"
 #include "materialize/settled_tree.h"
 #include "materialize/small_file.h"
@@ -24,9 +25,6 @@ namespace {
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 // While it is being filled, a directory is the caller's alone to use, whatever its final mode.
 constexpr mode_t kWorkingMode = 0700;
-// What a run writes beside its files, complete or not, but for the journal.
-constexpr const char* kOwnFiles[] = {".shardfs-complete", ".shardfs-complete.tmp", ".shardfs-manifest.json",
-                                     ".shardfs-manifest.json.tmp"};
 
 bool LivesInMemory(int fd) {
   struct statfs filesystem {};
@@ -135,9 +133,7 @@ Status OutputTree::Discard() {
     if (!Unlink(root_.get(), name, 0)) return Failed("remove", FullPath(name));
   }
   if (const auto entry = AnyEntry(plan_.destination(), kJournalName)) {
-    return Status::InvalidArgument(
-        fmt::format("the destination '{}' has '{}', which the unfinished run did not make; remove it or choose another",
-                    plan_.destination(), *entry));
+    return NotMadeByTheRun(plan_.destination(), *entry);
   }
   if (!Unlink(root_.get(), kJournalName, 0)) return Failed("remove", FullPath(kJournalName));
   journal_ = Journal();

@@ -143,7 +143,7 @@ TEST_F(ResumeTest, AfterAPowerFailureFilesAreKeptByTheirDigests) {
 TEST_F(ResumeTest, AnotherRunIsRefusedUnlessItIsToBeginAgain) {
   ASSERT_FALSE(RunThatFails().ok());
   plan_options_.identity = {{"tp", "4"}};
-  EXPECT_THAT(Refusal(), AllOf(HasSubstr("tp"), HasSubstr("8"), HasSubstr("4"), HasSubstr("--restart")));
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("tp"), HasSubstr("8"), HasSubstr("4"), HasSubstr("--replace")));
   EXPECT_TRUE(fs::exists(out_ + "/a"));
   plan_options_.restart = true;
   const auto summary = Run();
@@ -151,7 +151,77 @@ TEST_F(ResumeTest, AnotherRunIsRefusedUnlessItIsToBeginAgain) {
   EXPECT_EQ(summary->kept_files, 0u);
   ExpectComplete();
   plan_options_ = {{{"tp", "2"}}, false};
-  EXPECT_THAT(Refusal(), HasSubstr("another complete run"));
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("another complete run"), HasSubstr("--replace")));
+}
+
+TEST_F(ResumeTest, ReplacingThrowsAwayAnotherRun) {
+  plan_options_.replace = true;
+  ASSERT_TRUE(Run().ok());
+  for (const char* tp : {"4", "2"}) {
+    plan_options_.identity = {{"tp", tp}};
+    ASSERT_FALSE(RunThatFails().ok());
+    EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete")) << "nothing of the other run may look complete";
+    plan_options_.identity = {{"tp", std::string("1") + tp}};
+    const auto summary = Run();
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->kept_files, 0u);
+    ExpectComplete();
+  }
+}
+
+// A run of other files, so that what it leaves cannot be taken for the new one's.
+TEST_F(ResumeTest, ReplacingLeavesNothingOfTheOtherRun) {
+  VirtualTreeBuilder builder;
+  ASSERT_TRUE(builder.AddDirectory("old", RankSet::All(1)).ok());
+  ASSERT_TRUE(builder.AddFile("old/x", RankSet::All(1), Pattern(1, kSize, nullptr)).ok());
+  const auto plan = MaterializePlan::Create(std::move(builder).Build(), std::nullopt, root_ / "source", out_,
+                                            {.identity = {{"tp", "16"}}});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  MaterializeProgress progress;
+  ASSERT_TRUE(Materialize(*plan, options_, progress, {}).ok());
+  plan_options_.replace = true;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_THAT(Names(), ElementsAre(".shardfs-complete", ".shardfs-manifest.json", "a", "d", "d/b", "d/c"));
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, ReplacingKeepsTheSameRun) {
+  plan_options_.replace = true;
+  ASSERT_FALSE(RunThatFails().ok());
+  auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 1u);
+  summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->kept_files, 3u);
+  ExpectComplete();
+}
+
+// Found out before the first of the good files goes.
+TEST_F(ResumeTest, ReplacingRefusesWhatTheOtherRunDidNotMake) {
+  ASSERT_TRUE(Run().ok());
+  plan_options_ = {.identity = {{"tp", "4"}}, .replace = true};
+  for (const char* mine : {"/mine", "/d/mine"}) {
+    WriteFile(out_ + mine, "kept");
+    EXPECT_THAT(Refusal(), AllOf(HasSubstr(std::string(mine).substr(1)), HasSubstr("did not make")));
+    EXPECT_EQ(ReadFile(out_ + mine), "kept");
+    fs::remove(out_ + mine);
+    ExpectComplete();
+  }
+  fs::create_directory_symlink(root_ / "source", out_ + "/link");
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("'link'"), HasSubstr("did not make")));
+  fs::remove(out_ + "/link");
+  ExpectComplete();
+}
+
+TEST_F(ResumeTest, ReplacingRefusesADamagedManifest) {
+  ASSERT_TRUE(Run().ok());
+  std::string manifest = ReadFile(out_ + "/.shardfs-manifest.json");
+  manifest[manifest.find("tp")] = 'x';
+  WriteFile(out_ + "/.shardfs-manifest.json", manifest);
+  plan_options_ = {.identity = {{"tp", "4"}}, .replace = true};
+  EXPECT_THAT(Refusal(), HasSubstr(".shardfs-manifest.json"));
+  EXPECT_TRUE(fs::exists(out_ + "/a"));
 }
 
 TEST_F(ResumeTest, BeginningAgainRemovesOnlyItsOwn) {
@@ -160,6 +230,7 @@ TEST_F(ResumeTest, BeginningAgainRemovesOnlyItsOwn) {
   plan_options_.restart = true;
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("'mine'"), HasSubstr("did not make")));
   EXPECT_EQ(ReadFile(out_ + "/mine"), "kept");
+  EXPECT_TRUE(fs::exists(out_ + "/a")) << "nothing goes before that is known";
 }
 
 TEST_F(ResumeTest, ADamagedJournalIsRefused) {

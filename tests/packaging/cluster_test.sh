@@ -36,6 +36,13 @@ expect_node "$scratch/weights" 1
   fail "it writes again"
 SLURM_NODEID=0 expect_refused 2 'another complete run' \
   "$node_script" "$golden/source" "$scratch/weights" "${golden_sizes[@]}"
+# A mistake is refused before anything good is removed.
+SLURM_NODEID=0 expect_refused 2 'give --world-size' "$node_script" "$golden/source" "$scratch/weights" --replace --dp 3
+expect_refused 2 'no-such-option' \
+  "$node_script" "$golden/source" "$scratch/weights" --replace "${golden_sizes[@]}" --no-such-option
+SLURM_NODEID=0 expect_refused 3 'no *.safetensors file' \
+  "$node_script" "$scratch/bin" "$scratch/weights" --replace "${golden_sizes[@]}"
+expect_node "$scratch/weights" 1
 SLURM_NODEID=0 "$node_script" "$golden/source" "$scratch/weights" --replace "${golden_sizes[@]}" >/dev/null 2>&1
 expect_node "$scratch/weights" 0
 "$node_script" "$golden/source" "$scratch/by-hand" --node-rank 0 --nnodes 2 "${golden_sizes[@]}" >/dev/null

@@ -5,7 +5,8 @@
 //
 // A destination in which a run of the same identity did not come to its end is gone on with: files that it completed
 // are kept. One that is complete is left as it is; where files of it are gone or have another size since, they are
-// written again, and what is left is kept by its digests.
+// written again, and what is left is kept by its digests. What a run of another identity left is refused, or, where the
+// options say so, thrown away when the plan is run: what its journal or manifest names, and nothing else.
 //
 // Invariants: immutable; directories() lists a directory before what is in it; paths are relative to the destination
 // and use no "." or "..". Thread-safety: const members from any thread. Ownership: keeps the view alive.
@@ -35,6 +36,7 @@ struct JournalContents;  // src/materialize/journal.h
 struct MaterializePlanOptions {
   RunIdentity identity;  // what the view was made with; the plan adds the ranks and the files
   bool restart = false;  // what an unfinished run left is thrown away, whatever it was
+  bool replace = false;  // what a run of another identity left is thrown away, complete or not
 };
 
 class MaterializePlan {
@@ -43,7 +45,8 @@ class MaterializePlan {
   // part of it. `source` is the directory that the view was made from.
   //
   // kInvalidArgument when `destination` is inside `source` or contains it, exists and is neither empty nor left by a
-  // run of the same identity, or has a parent that does not exist or may not be written to. The same for a view with
+  // run of the same identity, has an entry that the run to be thrown away did not make, or has a parent that does not
+  // exist or may not be written to. The same for a view with
   // names that materialize needs for itself, or that are not UTF-8. kCorruption when a journal or manifest in it is
   // damaged. kResourceExhausted, naming both numbers, when its filesystem has less room (bytes or inodes) than is
   // needed, or, where that filesystem lives in memory, when the machine or a control group of this process has less
@@ -62,9 +65,10 @@ class MaterializePlan {
   bool is_complete() const { return is_complete_; }  // the destination has all of it already
   // By file: the digest of one that is there already and stays; nothing for one that is to be written.
   const std::vector<std::optional<FileDigest>>& kept() const { return kept_; }
-  // What an unfinished run left, or a complete one that lost files, or null. With restart() all of it goes.
+  // What an unfinished run left, or a complete one that lost files or is replaced, or null. With restart() all of it
+  // goes.
   const JournalContents* unfinished() const { return unfinished_.get(); }
-  bool reopens() const { return reopens_; }  // the latter
+  bool reopens() const { return reopens_; }  // it was complete
   bool restart() const { return restart_; }
 
  private:
@@ -84,6 +88,7 @@ class MaterializePlan {
   bool is_complete_ = false;
   bool reopens_ = false;
   bool restart_ = false;
+  bool replace_ = false;
   std::vector<std::optional<FileDigest>> kept_;
   std::shared_ptr<const JournalContents> unfinished_;
 };
