@@ -114,14 +114,39 @@ clean_up() {
   return "$failed"
 }
 trap 'clean_up || true' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+child=
+trap 'stop 130' INT
+trap 'stop 143' TERM
+
+# Ends what runs, and then the script with this exit code.
+stop() {
+  trap '' INT TERM
+  if [[ -n $child ]]; then
+    kill -TERM "$child" 2>/dev/null || true
+    wait "$child" || true
+  fi
+  exit "$1"
+}
+
+# In the background, because a trap waits for what runs in the foreground, which may take ten minutes. There a shell has
+# Ctrl-C ignored, which tests would inherit.
+run() {
+  (
+    trap - INT QUIT
+    exec "$@"
+  ) &
+  child=$!
+  local code=0
+  wait "$child" || code=$?
+  child=
+  return "$code"
+}
 
 result=0
-ctest --preset "$preset" --no-tests=error -j "$((processors > 2 ? processors : 2))" "${ctest_arguments[@]}" || result=$?
+run ctest --preset "$preset" --no-tests=error -j "$((processors > 2 ? processors : 2))" "${ctest_arguments[@]}" || result=$?
 
 if ((fuzz_minutes > 0)); then
-  tests/fuzz/run.sh --minutes "$fuzz_minutes" --jobs "$build_jobs" || result=1
+  run tests/fuzz/run.sh --minutes "$fuzz_minutes" --jobs "$build_jobs" || result=1
 fi
 
 trap - EXIT
