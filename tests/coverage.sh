@@ -19,7 +19,8 @@ cmake --preset default -B "$build" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1 --c
 cmake --build "$build"
 find "$build" -name '*.gcda' -delete # of earlier runs
 if (($# == 0)); then set -- -E TrueScale; fi
-ctest --test-dir "$build" --no-tests=error -j "$(nproc)" "$@" | tail -n 5
+result=0
+ctest --test-dir "$build" --no-tests=error -j "$(nproc)" "$@" | tail -n 5 || result=1
 
 # The summary of a folder. The report itself goes to a file: gcovr replaces what it writes to, and root may replace /dev/null.
 coverage() {
@@ -33,3 +34,4 @@ for folder in base safetensors source parallel tensor layout view; do
   printf '%-14s %8s %10s\n' "$folder" \
     "$(sed -n 's/^lines: \([0-9.]*%\).*/\1/p' <<<"$summary")" "$(sed -n 's/^branches: \([0-9.]*%\).*/\1/p' <<<"$summary")"
 done
+exit "$result"
