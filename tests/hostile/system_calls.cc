@@ -1,11 +1,11 @@
 #include "hostile/system_calls.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <optional>
 
 namespace shardfs::testing {
 namespace {
@@ -13,6 +13,7 @@ namespace {
 std::function<PreadOutcome(std::size_t)> pread_plan;
 std::atomic<std::size_t> pread_number{0};
 std::atomic<int> fstat_error{0};
+std::optional<struct stat> fstat_result;
 
 }  // namespace
 
@@ -23,9 +24,12 @@ void PlanPreads(std::function<PreadOutcome(std::size_t)> plan) {
 
 void PlanFstatError(int error) { fstat_error = error; }
 
+void PlanFstat(const struct stat& attributes) { fstat_result = attributes; }
+
 void SystemCallsAsUsual() {
   pread_plan = nullptr;
   fstat_error = 0;
+  fstat_result.reset();
 }
 
 }  // namespace shardfs::testing
@@ -45,6 +49,10 @@ extern "C" ssize_t __wrap_pread64(int fd, void* buffer, std::size_t size, off_t 
 
 extern "C" int __wrap_fstat64(int fd, struct stat* attributes) {
   using namespace shardfs::testing;
+  if (fstat_result) {
+    *attributes = *fstat_result;
+    return 0;
+  }
   if (fstat_error == 0) return __real_fstat64(fd, attributes);
   errno = fstat_error;
   return -1;

@@ -4,6 +4,8 @@
 // Thread-safety: the plan is set while nothing reads.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <functional>
 
@@ -17,7 +19,8 @@ struct PreadOutcome {
 
 // Called for each pread with its number, from 0; nothing: the system's own. Reset by SystemCallsAsUsual.
 void PlanPreads(std::function<PreadOutcome(std::size_t number)> plan);
-void PlanFstatError(int error);  // every fstat fails
+void PlanFstatError(int error);                 // every fstat fails
+void PlanFstat(const struct stat& attributes);  // every fstat gives these
 void SystemCallsAsUsual();
 
 }  // namespace shardfs::testing
