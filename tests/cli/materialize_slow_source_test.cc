@@ -1,9 +1,7 @@
 // materialize from a source whose every read takes a while.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include <chrono>
 #include <filesystem>
@@ -14,8 +12,8 @@
 #include <vector>
 
 #include "cli/run_shardfs.h"
+#include "cli/slow_filesystem.h"
 #include "fuse/fuse_available.h"
-#include "fuse/temporary_mount.h"
 #include "materialize/temporary_directory.h"
 #include "tools/checkpoint_writer.h"
 
@@ -25,47 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
-
-struct Counters {
-  std::uint64_t requests = 0;
-  std::uint64_t bytes = 0;
-  int most_at_once = 0;
-};
-
-// One slow_filesystem, from construction to destruction.
-class SlowFilesystem {
- public:
-  explicit SlowFilesystem(const std::string& directory) : point_(parent_.MakeDirectory("slow")) {
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::execl(SHARDFS_SLOW_FILESYSTEM, "slow_filesystem", directory.c_str(), point_.c_str(), "5", nullptr);
-      ::_exit(127);
-    }
-    for (int i = 0; i < 1000 && !mounted(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  ~SlowFilesystem() {
-    ::umount2(point_.c_str(), MNT_DETACH);
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  SlowFilesystem(const SlowFilesystem&) = delete;
-  SlowFilesystem& operator=(const SlowFilesystem&) = delete;
-
-  bool mounted() const { return fs::exists(point_ + "/.counters"); }
-  const std::string& path() const { return point_; }
-  Counters counters() const {
-    std::istringstream text(ReadFile(point_ + "/.counters"));
-    Counters counters;
-    std::string name;
-    text >> name >> counters.requests >> name >> counters.bytes >> name >> counters.most_at_once;
-    return counters;
-  }
-
- private:
-  MountableDirectory parent_;
-  std::string point_;
-  pid_t pid_ = -1;
-};
 
 // What --progress json printed; each line is an object.
 std::vector<Json> ParseLines(const std::string& text) {
@@ -78,7 +35,7 @@ std::vector<Json> ParseLines(const std::string& text) {
 class MaterializeSlowSourceTest : public ::testing::Test {
  protected:
   // What was asked of a fresh slow file system by a run with that depth; nothing is in the page cache before.
-  Counters Run(const std::string& depth) {
+  SlowFilesystem::Counters Run(const std::string& depth) {
     const SlowFilesystem slow(root_ / "source");
     EXPECT_TRUE(slow.mounted());
     const std::string out = root_ / ("out" + depth);
@@ -106,8 +63,8 @@ TEST_F(MaterializeSlowSourceTest, ManyReadsAreUnderWayAtOnce) {
   std::uint64_t size = 0;
   for (const auto& entry : fs::directory_iterator(root_ / "source")) size += entry.file_size();
 
-  const Counters alone = Run("0");
-  const Counters ahead = Run("8");
+  const SlowFilesystem::Counters alone = Run("0");
+  const SlowFilesystem::Counters ahead = Run("8");
   EXPECT_GE(ahead.most_at_once, 16);
   EXPECT_GE(ahead.most_at_once, alone.most_at_once * 2);
   EXPECT_LE(ahead.bytes, size + size / 50) << "read ahead and thrown away";

@@ -4,6 +4,7 @@
 //
 // Serves until it is unmounted, any number of reads at a time. The file ".counters" in its root says what was asked of
 // it: "requests N bytes N most_at_once N".
+// While DIRECTORY has a file ".fail" that holds a number N, every Nth read fails with EIO.
 #define FUSE_USE_VERSION 314
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -19,6 +20,7 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -76,6 +78,12 @@ int Open(const char* path, fuse_file_info* info) {
   return 0;
 }
 
+bool Fails(std::uint64_t request) {
+  std::ifstream file(PathOf("/.fail"));
+  std::uint64_t every = 0;
+  return file >> every && every != 0 && request % every == 0;
+}
+
 int Read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_file_info* info) {
   if (path == kCounters) {
     const std::string text = Counters();
@@ -84,7 +92,8 @@ int Read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_fi
     std::memcpy(buffer, text.data() + begin, count);
     return static_cast<int>(count);
   }
-  ++state.requests;
+  const std::uint64_t request = ++state.requests;
+  if (Fails(request)) return -EIO;
   const int now = ++state.now;
   for (int most = state.most; now > most && !state.most.compare_exchange_weak(most, now);) continue;
   std::this_thread::sleep_for(state.delay);

@@ -1,0 +1,64 @@
+// A file system that shows a directory as a far or failing server's would: tests/tools/slow_filesystem.cc, run.
+#pragma once
+
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "fuse/temporary_mount.h"
+
+namespace shardfs {
+
+// One slow_filesystem, from construction to destruction.
+class SlowFilesystem {
+ public:
+  struct Counters {
+    std::uint64_t requests = 0;
+    std::uint64_t bytes = 0;
+    int most_at_once = 0;
+  };
+
+  explicit SlowFilesystem(const std::string& directory, std::chrono::milliseconds delay = std::chrono::milliseconds(5))
+      : point_(parent_.MakeDirectory("slow")) {
+    const std::string milliseconds = std::to_string(delay.count());
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::execl(SHARDFS_SLOW_FILESYSTEM, "slow_filesystem", directory.c_str(), point_.c_str(), milliseconds.c_str(),
+              nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 1000 && !mounted(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ~SlowFilesystem() {
+    ::umount2(point_.c_str(), MNT_DETACH);
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  SlowFilesystem(const SlowFilesystem&) = delete;
+  SlowFilesystem& operator=(const SlowFilesystem&) = delete;
+
+  bool mounted() const { return std::filesystem::exists(point_ + "/.counters"); }
+  const std::string& path() const { return point_; }
+  Counters counters() const {
+    std::ifstream text(point_ + "/.counters");
+    Counters counters;
+    std::string name;
+    text >> name >> counters.requests >> name >> counters.bytes >> name >> counters.most_at_once;
+    return counters;
+  }
+
+ private:
+  MountableDirectory parent_;
+  std::string point_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace shardfs
