@@ -20,13 +20,11 @@
 #include "fuse/libfuse_log.h"
 #include "fuse/mount_table.h"
 #include "fuse/operations.h"
+#include "fuse/serving_threads.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 namespace {
-
-// Interrupts the wait of libfuse's loop, which looks at its exit flag only when woken.
-constexpr int kWakeSignal = SIGUSR1;
 
 constexpr unsigned kReadAheadKib = 4096;
 
@@ -144,10 +142,6 @@ bool FuseSession::StillMounted() const {
 
 Status FuseSession::Run() {
   const WakeSignalHandler handler;
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  if (config == nullptr) return Status::ResourceExhausted("no memory for the serving threads");
-  fuse_loop_cfg_set_clone_fd(config, 0);
-  fuse_loop_cfg_set_max_threads(config, state_->filesystem.max_threads);
   std::jthread starter([this](const std::stop_token& stop) {
     state_->ready.acquire();
     if (stop.stop_requested()) return;
@@ -159,8 +153,7 @@ Status FuseSession::Run() {
     state_->in_loop = true;
     state_->loop_thread = ::pthread_self();
   }
-  const LibfuseMessages messages;  // of this thread: why none of the serving threads could be started
-  const int result = fuse_session_loop_mt(state_->session, config);
+  const int result = ServingThreads(state_->session, state_->filesystem.max_threads).Run();
   {
     const std::lock_guard lock(state_->mutex);
     state_->in_loop = false;
@@ -168,10 +161,9 @@ Status FuseSession::Run() {
   state_->loop_left.notify_all();
   starter.request_stop();
   state_->ready.release();
-  fuse_loop_cfg_destroy(config);
   // An unmount cuts the connection, which a thread that is just taking a request sees as ECONNABORTED.
   if (result < 0 && StillMounted()) {
-    return Status::IoError("serving has failed: " + messages.TextOr(std::generic_category().message(-result).c_str()));
+    return Status::IoError("serving has failed: " + std::generic_category().message(-result));
   }
   return Status::Ok();
 }
