@@ -1,5 +1,5 @@
-// materialize processes that are killed, and the same command again: F9 and F10 of the fault list. (F8, and the single
-// cases of what a kill can leave, are in tests/materialize/resume_test.cc.)
+// materialize processes that are killed or run out of room, and the same command again: F8, F9 and F10 of the fault
+// list. (The single cases of what a kill can leave are in tests/materialize/resume_test.cc.)
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -14,6 +14,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -27,6 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 class MaterializeSurvivesTest : public ::testing::Test {
  protected:
@@ -86,6 +89,21 @@ class MaterializeSurvivesTest : public ::testing::Test {
       return kNoMemory;
     process.Signal(SIGCONT);
     return process.Wait().exit_code == -1 ? kRunWasKilled : kRunWasFaster;
+  }
+
+  // A file that takes all the room that is left.
+  static void Fill(const std::string& path) {
+    const std::string block(4096, 'x');
+    std::ofstream file(path, std::ios::binary);
+    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) continue;
+  }
+
+  static std::set<std::string> RegularFiles(const std::string& directory) {
+    std::set<std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+      if (entry.is_regular_file()) files.insert(entry.path());
+    }
+    return files;
   }
 
   static constexpr std::uint64_t kRoomLeft = 48u << 20;  // the run's own memory takes part of it
@@ -150,6 +168,51 @@ TEST_F(MaterializeSurvivesTest, F10RandomKills) {
   std::cout << kills << " kills, " << trees << " trees, all equal; " << resumed << " went on with complete files\n";
 }
 
+// F8: another process fills the filesystem after the preflight has looked.
+TEST_F(MaterializeSurvivesTest, F8AFilesystemThatFillsUpMeanwhile) {
+  ASSERT_EQ(RunShardfs(Command()).exit_code, 0);
+  const nlohmann::json expected = Files();
+  std::uint64_t bytes = 0;
+  for (const auto& file : expected) bytes += file["size"].get<std::uint64_t>();
+  fs::remove_all(out_);
+  const SmallFilesystem filesystem("size=" + std::to_string(bytes + bytes / 4));
+  if (!filesystem.mounted()) GTEST_SKIP() << "needs the privilege to mount";
+  out_ = filesystem.path() + "/out";
+  const std::string other = filesystem.path() + "/other";
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    fs::remove_all(out_);
+    ShardfsProcess process(Command());
+    if (!StopAtTheFirstFile(process)) continue;
+    Fill(other);
+    process.Signal(SIGCONT);
+    const ProgramResult full = process.Wait();
+    if (full.exit_code == 0) {  // it had the room for all its files before
+      fs::remove(other);
+      continue;
+    }
+    EXPECT_EQ(full.exit_code, 1);
+    EXPECT_THAT(full.err, AllOf(HasSubstr("No space left on device"), HasSubstr("files are complete and kept")));
+    EXPECT_TRUE(fs::exists(out_ + "/.shardfs-journal"));
+    EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete"));
+    const auto kept = RegularFiles(out_);
+    EXPECT_GE(kept.size(), 2u) << "the journal and what is complete";
+
+    const ProgramResult refused = RunShardfs(Command());
+    EXPECT_EQ(refused.exit_code, 2) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("is available"));
+    EXPECT_EQ(RegularFiles(out_), kept);
+
+    fs::remove(other);
+    const ProgramResult again = RunShardfs(Command());
+    ASSERT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_THAT(again.out, HasSubstr("were there"));
+    EXPECT_EQ(Files(), expected);
+    ExpectTheView();
+    return;
+  }
+  FAIL() << "the run always ended before the filesystem was full";
+}
+
 TEST_F(MaterializeSurvivesTest, ASignalKeepsWhatIsComplete) {
   for (int attempt = 0; attempt < 20; ++attempt) {
     fs::remove_all(out_);
@@ -165,11 +228,11 @@ TEST_F(MaterializeSurvivesTest, ASignalKeepsWhatIsComplete) {
     const ProgramResult result = process.Wait();
     if (result.exit_code == 0) continue;  // this test had to wait for a processor for as long as a run takes
     EXPECT_EQ(result.exit_code, 1);
-    EXPECT_THAT(result.err, ::testing::HasSubstr("run the same command again to go on"));
+    EXPECT_THAT(result.err, HasSubstr("run the same command again to go on"));
     EXPECT_FALSE(fs::exists(out_ + "/.shardfs-complete"));
     const ProgramResult again = RunShardfs(Command());
     ASSERT_EQ(again.exit_code, 0) << again.err;
-    EXPECT_THAT(again.out, ::testing::HasSubstr("were there"));
+    EXPECT_THAT(again.out, HasSubstr("were there"));
     ExpectTheView();
     return;
   }
