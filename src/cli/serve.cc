@@ -80,7 +80,7 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   StopSignals signals;
   const Result<View> view = BuildView(common);
   if (!view.ok()) return ExitCodeOf(view.status());
-  SourceAlarm alarm(SourcesOf(*view));
+  SourceAlarm alarm(SourcesOf(*view), SourceAlarm::kInterval, [&view] { return view->checkpoint->CheckPath(); });
   FuseOptions& options = request.options;
   options.attributes.time_ns = NewestTime(*view->checkpoint);
   options.description = DescribeMount(*view, options);

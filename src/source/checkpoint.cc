@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -192,6 +193,22 @@ Result<std::string> Checkpoint::ReadTextFile(const std::string& name, std::uint6
 
 Result<std::unique_ptr<FileSource>> Checkpoint::OpenFile(const std::string& name) const {
   return FileSource::Open(directory_.get(), name);
+}
+
+Status Checkpoint::CheckPath() const {
+  struct stat opened = {};
+  struct stat named = {};
+  if (::fstat(directory_.get(), &opened) != 0) return Status::Ok();
+  const char* what = "replaced";
+  if (::stat(path_.c_str(), &named) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return Status::Ok();
+    what = "moved away or deleted";
+  } else if (named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) {
+    return Status::Ok();
+  }
+  return Status::SourceChanged(
+      fmt::format("source directory {} has been {} since it was opened; its old files are shown until the unmount",
+                  QuoteName(path_), what));
 }
 
 }  // namespace shardfs

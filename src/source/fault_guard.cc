@@ -12,8 +12,8 @@ namespace {
 // middle of a body that the compiler may believe not to touch it.
 thread_local sigjmp_buf* volatile innermost = nullptr;
 
-// ThreadSanitizer runs handlers with every signal blocked, and the jump would leave them so: the next fault would end the
-// process, and the thread could not be cancelled.
+// ThreadSanitizer runs handlers with every signal blocked, and the jump would leave them so: the next fault would end
+// the process, and the thread could not be woken to end.
 #ifdef __SANITIZE_THREAD__
 constexpr int kSaveMask = 1;
 #else

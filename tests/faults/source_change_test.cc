@@ -112,6 +112,23 @@ TEST_F(SourceFaults, F3_ReplacedAndDeletedNamesKeepTheirBytesAndAreWarnedOfOnce)
   EXPECT_EQ(Occurrences(log, "warning"), 2u) << log;
 }
 
+// As models are updated in most places: another directory gets the name.
+TEST_F(SourceFaults, F3_ADirectoryInTheSourcesPlaceIsWarnedOfOnce) {
+  const auto expected = ExpectedFiles();
+  Mount();
+  fs::rename(source_, source_ + ".old");
+  fs::copy(source_ + ".old", source_);
+  std::ofstream(source_ + "/tokenizer.json") << "another model";
+  for (int look = 0; look < 2; ++look) {
+    for (const auto& [path, bytes] : expected) {
+      EXPECT_TRUE(ReadPastTheCache(point_ + "/" + path).bytes == bytes) << path;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  }
+  EXPECT_EQ(Occurrences(Log(), "source directory '" + source_ + "' has been replaced"), 1u) << Log();
+  EXPECT_EQ(Occurrences(Log(), "warning"), 1u) << Log();
+}
+
 // Reads one file again and again until it fails; false when it gave wrong bytes or failed with another error than EIO.
 bool ReadsRightUntilItFails(const fs::path& file, const std::string& expected, const std::atomic<bool>& stop) {
   while (!stop) {

@@ -41,6 +41,29 @@ TEST(CheckpointTest, OneFileWithoutAnIndex) {
   EXPECT_EQ(bytes[0], std::byte{6});
 }
 
+TEST(CheckpointTest, ItsPathIsFollowedApartFromItsFiles) {
+  const ScratchDirectory parent;
+  std::filesystem::create_directory(parent / "model");
+  {
+    const ScratchDirectory made;
+    made.WriteShard("a.safetensors", {"t"});
+    std::filesystem::copy(made.path(), parent / "model");
+  }
+  const auto checkpoint = Open(parent / "model");
+  ASSERT_NE(checkpoint, nullptr);
+  EXPECT_TRUE(checkpoint->CheckPath().ok());
+  std::filesystem::rename(parent / "model", parent / "old");
+  EXPECT_EQ(checkpoint->CheckPath().code(), StatusCode::kSourceChanged);
+  EXPECT_THAT(std::string(checkpoint->CheckPath().message()), HasSubstr("model' has been moved away or deleted"));
+  std::filesystem::create_directory(parent / "model");
+  EXPECT_THAT(std::string(checkpoint->CheckPath().message()), HasSubstr("model' has been replaced"));
+  EXPECT_TRUE(checkpoint->files().front()->CheckUnchanged().ok());
+  EXPECT_TRUE(checkpoint->files().front()->CheckName().ok()) << "in the directory that is open";
+  std::filesystem::remove(parent / "model");
+  std::filesystem::rename(parent / "old", parent / "model");
+  EXPECT_TRUE(checkpoint->CheckPath().ok()) << "back in its place";
+}
+
 TEST(CheckpointTest, FilesAndTensorsAreInTheOrderOfTheirNames) {
   const ScratchDirectory directory;
   directory.WriteShard("2.safetensors", {"a", "d"});

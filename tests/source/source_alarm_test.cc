@@ -55,6 +55,16 @@ TEST(SourceAlarmTest, ReportsEachSourceOnce) {
   EXPECT_THAT(Reports(alarm), IsEmpty());
 }
 
+TEST(SourceAlarmTest, ReportsTheDirectoryOnce) {
+  bool replaced = false;
+  SourceAlarm alarm({}, std::chrono::milliseconds(0),
+                    [&replaced] { return replaced ? Status::SourceChanged("replaced") : Status::Ok(); });
+  EXPECT_THAT(Reports(alarm), IsEmpty());
+  replaced = true;
+  EXPECT_THAT(Reports(alarm), ElementsAre("replaced"));
+  EXPECT_THAT(Reports(alarm), IsEmpty());
+}
+
 TEST(SourceAlarmTest, LooksAtMostOnceAnInterval) {
   const SettableSource source("a");
   SourceAlarm alarm({&source}, std::chrono::hours(1));

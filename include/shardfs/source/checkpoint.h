@@ -64,6 +64,10 @@ class Checkpoint {
   // Opens another file of the directory, to be shown as it is.
   Result<std::unique_ptr<FileSource>> OpenFile(const std::string& name) const;
 
+  // kSourceChanged when path() leads to another directory than the one that was opened, or nowhere: the files here are
+  // none the worse for it, but they are not what somebody finds there. Not an error: that looking has failed.
+  Status CheckPath() const;
+
  private:
   Checkpoint() = default;
 
