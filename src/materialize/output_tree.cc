@@ -224,8 +224,13 @@ Status OutputTree::FinishFile(std::size_t index, const FileDigest& digest) {
   if (::close(descriptors_[index].release()) != 0) return Failed("write", FullPath(path));
   if (RenameToNew(root_.get(), TemporaryPath(path), path) != 0) return Failed("name", FullPath(path));
   temporary_[index] = 0;
+  if (Status status = journal_.FileDone({path, planned.file->size(), digest}); !status.ok()) {
+    // Nobody would believe it: it is not among what is kept then.
+    ::unlinkat(root_.get(), path.c_str(), 0);
+    return status;
+  }
   digests_[index] = digest;
-  return journal_.FileDone({path, planned.file->size(), digest});
+  return Status::Ok();
 }
 
 Status OutputTree::WriteManifest() {

@@ -1,16 +1,19 @@
-// F10, for a power failure instead of a kill: in which order what a run writes is named and brought to the disk, and
-// that a run is never called complete when that fails. A program of its own: the system calls are wrapped.
+// F10, at every step instead of at random: in which order what a run writes is named and brought to the disk, that a
+// run is never called complete when that fails, and that one which ends at any of these calls is gone on with. A
+// program of its own: the system calls are wrapped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "materialize/resume_fixture.h"
@@ -18,12 +21,17 @@
 namespace shardfs {
 namespace {
 
-std::vector<std::string> calls;  // "rename NAME" by the new name, "sync NAME" of a file, "sync all", "remove NAME"
+constexpr int kKilled = 9;
+
+std::vector<std::string> calls;  // "rename NAME" by the new name, "sync NAME" of a file, "sync all", "remove NAME",
+                                 // "append NAME" of what is written to it, "make NAME" of a directory
 std::string failing;             // the call that fails with EIO
 bool in_memory = false;          // what the file system says of itself
+int calls_left = -1;             // before the process ends as by kill -9; negative: it does not
 
 // 0, or -1 where this call is to fail.
 int Note(const std::string& call) {
+  if (calls_left >= 0 && calls_left-- == 0) ::_exit(kKilled);
   calls.push_back(call);
   if (call != failing) return 0;
   errno = EIO;
@@ -43,6 +51,8 @@ extern "C" int __real_renameat(int from, const char* old_name, int to, const cha
 extern "C" int __real_renameat2(int from, const char* old_name, int to, const char* new_name, unsigned flags);
 extern "C" int __real_unlinkat(int directory, const char* name, int flags);
 extern "C" int __real_fstatfs64(int fd, struct statfs* filesystem);
+extern "C" int __real_mkdirat(int directory, const char* name, mode_t mode);
+extern "C" ssize_t __real_write(int fd, const void* bytes, std::size_t count);
 
 extern "C" int __wrap_syncfs(int fd) { return shardfs::Note("sync all") != 0 ? -1 : __real_syncfs(fd); }
 extern "C" int __wrap_fsync(int fd) {
@@ -57,8 +67,18 @@ extern "C" int __wrap_renameat2(int from, const char* old_name, int to, const ch
   return __real_renameat2(from, old_name, to, new_name, flags);
 }
 extern "C" int __wrap_unlinkat(int directory, const char* name, int flags) {
-  shardfs::calls.push_back(std::string("remove ") + name);
+  if (shardfs::Note(std::string("remove ") + name) != 0) return -1;
   return __real_unlinkat(directory, name, flags);
+}
+extern "C" int __wrap_mkdirat(int directory, const char* name, mode_t mode) {
+  if (shardfs::Note(std::string("make ") + name) != 0) return -1;
+  return __real_mkdirat(directory, name, mode);
+}
+extern "C" ssize_t __wrap_write(int fd, const void* bytes, std::size_t count) {
+  const std::string name = shardfs::NameOf(fd);
+  const bool done = std::string_view(static_cast<const char*>(bytes), count).find("\"done\"") != std::string_view::npos;
+  if (name.starts_with(".shardfs-") && shardfs::Note("append " + name + (done ? " done" : "")) != 0) return -1;
+  return __real_write(fd, bytes, count);
 }
 extern "C" int __wrap_fstatfs64(int fd, struct statfs* filesystem) {
   const int result = __real_fstatfs64(fd, filesystem);
@@ -72,6 +92,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
@@ -82,15 +103,25 @@ class SyncOrder : public ResumeTest {
     failing.clear();
     in_memory = false;
   }
+
+  // The calls but those of the journal's lines and of making directories.
+  static std::vector<std::string> Order() {
+    std::vector<std::string> order;
+    for (const std::string& call : calls) {
+      if (!call.starts_with("append ") && !call.starts_with("make ")) order.push_back(call);
+    }
+    return order;
+  }
 };
 
 TEST_F(SyncOrder, F10NothingIsCalledCompleteBeforeItIsOnTheDisk) {
   ASSERT_TRUE(Run().ok());
-  ASSERT_EQ(calls.front(), "rename .shardfs-journal");
-  ASSERT_EQ(calls.size(), 10u) << ::testing::PrintToString(calls);
-  const auto files = calls.begin() + 1;
+  const std::vector<std::string> order = Order();
+  ASSERT_EQ(order.size(), 10u) << ::testing::PrintToString(calls);
+  EXPECT_EQ(order.front(), "rename .shardfs-journal");
+  const auto files = order.begin() + 1;
   EXPECT_THAT(std::vector<std::string>(files, files + 3), UnorderedElementsAre("rename a", "rename d/b", "rename d/c"));
-  EXPECT_THAT(std::vector<std::string>(files + 3, calls.end()),
+  EXPECT_THAT(std::vector<std::string>(files + 3, order.end()),
               ElementsAre("sync all", "sync .shardfs-manifest.json.tmp", "rename .shardfs-manifest.json",
                           "sync .shardfs-complete.tmp", "rename .shardfs-complete", "remove .shardfs-journal"));
 }
@@ -118,6 +149,43 @@ TEST_F(SyncOrder, F10ARunWhoseBytesDoNotReachTheDiskIsNotComplete) {
     ExpectComplete();
     calls.clear();
   }
+}
+
+// Its next run would not know it for complete: so it is not called kept.
+TEST_F(SyncOrder, F8AFileThatTheJournalCannotTakeIsNotAmongTheKept) {
+  failing = "append .shardfs-journal done";
+  const auto failed = Run();
+  EXPECT_EQ(failed.status().code(), StatusCode::kIoError);
+  EXPECT_THAT(calls, Contains("rename a"));
+  EXPECT_THAT(std::string(failed.status().message()), HasSubstr("what it wrote was removed"));
+  EXPECT_FALSE(fs::exists(out_));
+}
+
+// Each run in a process of its own, which ends before its first call, its second and so on, until one comes to its end.
+TEST_F(SyncOrder, F10ARunThatEndsAtAnyCallIsGoneOnWith) {
+  int ended = 0;
+  for (bool finished = false; !finished; ++ended) {
+    ASSERT_LT(ended, 200);
+    std::filesystem::remove_all(out_);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      calls_left = ended;
+      ::_exit(Run().ok() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    finished = WEXITSTATUS(status) == 0;
+    ASSERT_TRUE(finished || WEXITSTATUS(status) == kKilled);
+    const bool complete = fs::exists(out_ + "/.shardfs-complete");
+    EXPECT_TRUE(complete || !finished);
+    const auto summary = Run();
+    ASSERT_TRUE(summary.ok()) << ended << ": " << summary.status();
+    EXPECT_TRUE(!complete || summary->kept_files == 3u) << ended;
+    ExpectComplete();
+    if (HasFailure()) FAIL() << "after " << ended << " calls";
+  }
+  EXPECT_GT(ended, 20);
 }
 
 }  // namespace
