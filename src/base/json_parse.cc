@@ -4,6 +4,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "base/json_error.h"
 #include "base/json_survey.h"
 #include "shardfs/base/json.h"
 
@@ -37,10 +38,8 @@ class JsonBuilder {
   bool end_array() { return Close(JsonValue::Array(std::move(open_.back().items))); }
   bool end_object();
 
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) {
-    const bool overflow = dynamic_cast<const nlohmann::json::out_of_range*>(&error) != nullptr;
-    return Fail(Status::Corruption(overflow ? fmt::format("the number that ends at byte {} is too large", position)
-                                            : fmt::format("not valid JSON in UTF-8 at byte {}", position)));
+  bool parse_error(std::size_t position, const std::string&, const std::exception& error) {
+    return Fail(Status::Corruption(DescribeJsonError(position, error)));
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/json_error.h"
 #include "safetensors/header_tiling.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/checked_math.h"
@@ -209,9 +210,8 @@ bool HeaderHandler::KeepEntry() {
   return status.ok() || Fail(status);
 }
 
-bool HeaderHandler::parse_error(std::size_t position, const std::string& /*last_token*/, const std::exception&) {
-  // The reader's own sentence quotes the offending token whole, which may be megabytes; its position says enough.
-  return Fail(Status::Corruption(fmt::format("the header is not valid JSON in UTF-8 at byte {} of it", position)));
+bool HeaderHandler::parse_error(std::size_t position, const std::string& /*last_token*/, const std::exception& error) {
+  return Fail(Status::Corruption("the header is " + DescribeJsonError(position, error)));
 }
 
 }  // namespace shardfs

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/json_error.h"
 #include "base/json_survey.h"
 #include "safetensors/quote_name.h"
 #include "source/directory_listing.h"
@@ -39,8 +40,8 @@ class IndexHandler {
     --depth_;
     return true;
   }
-  bool parse_error(std::size_t position, const std::string&, const std::exception&) {
-    return Fail(Status::Corruption(fmt::format("not valid JSON in UTF-8 at byte {}", position)));
+  bool parse_error(std::size_t position, const std::string&, const std::exception& error) {
+    return Fail(Status::Corruption(DescribeJsonError(position, error)));
   }
 
  private:

@@ -78,8 +78,24 @@ TEST(ParseJsonTest, RefusesWhatTheReaderWouldTakeInSilence) {
 }
 
 TEST(ParseJsonTest, RefusesBytesThatAreNotUtf8) {
-  ExpectRefused("\"\xff\"", StatusCode::kCorruption, "UTF-8 at byte 2");
-  ExpectRefused("\"\\ud800\"", StatusCode::kCorruption, "UTF-8");
+  for (const char* text : {"\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\""}) {
+    ExpectRefused(text, StatusCode::kCorruption, "not valid UTF-8 at byte ");
+  }
+  ExpectRefused("\"\xff\"", StatusCode::kCorruption, "not valid UTF-8 at byte 2");
+  ExpectRefused("\"\\ud800\"", StatusCode::kCorruption, "not valid JSON: half of a surrogate pair at byte 8");
+  ExpectRefused("\"\\udc00\"", StatusCode::kCorruption, "not valid JSON: half of a surrogate pair");
+}
+
+// What the document itself says does not choose the sentence.
+TEST(ParseJsonTest, SaysWhatIsWrongInOneSentenceEach) {
+  ExpectRefused("{\"a\": [1", StatusCode::kCorruption, "not valid JSON: it ends before byte 9, unfinished");
+  ExpectRefused("\"abc", StatusCode::kCorruption, "not valid JSON: it ends before byte 5, unfinished");
+  ExpectRefused("[1e400]", StatusCode::kCorruption, "not valid JSON: the number that ends at byte 6 is too large");
+  for (const char* token : {"ill-formed UTF-8", "surrogate U+", "missing closing quote", "unexpected end of input"}) {
+    const std::string text = "[\"" + std::string(token) + "\\x\"]";
+    ExpectRefused(text, StatusCode::kCorruption,
+                  "'test.json': not valid JSON at byte " + std::to_string(text.size() - 2));
+  }
 }
 
 TEST(ParseJsonTest, RefusesFloatsBeyondADouble) { ExpectRefused("[1e400]", StatusCode::kCorruption, "too large"); }
