@@ -17,6 +17,14 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 16;  // of the parts that are passed over
 
+// What keeps `name` from being that of a shard, or nullptr.
+const char* WhyNoShard(std::string_view name) {
+  if (IsShardName(name)) return nullptr;
+  if (!IsPlainName(name)) return "which is not the plain name of a file in the directory";
+  if (!name.ends_with(".safetensors")) return "which does not end in .safetensors";
+  return "which begins with a dot, and hidden files are not read";
+}
+
 // The SAX events of an index, as nlohmann's interface names them.
 class IndexHandler {
  public:
@@ -86,10 +94,9 @@ bool IndexHandler::string(std::string& value) {
     if (next == kMaxIndexFiles) {
       return Fail(Status::NotSupported(fmt::format("weight_map names more than {} files", kMaxIndexFiles)));
     }
-    if (!IsShardName(value)) {
+    if (const char* reason = WhyNoShard(value)) {
       return Fail(Status::Corruption(
-          fmt::format("weight_map gives {} for tensor {}, which is not a plain file name ending in .safetensors",
-                      QuoteName(value), QuoteName(tensor_))));
+          fmt::format("weight_map gives {} for tensor {}, {}", QuoteName(value), QuoteName(tensor_), reason)));
     }
     index_.files.push_back(value);
   }

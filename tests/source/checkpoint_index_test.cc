@@ -32,12 +32,20 @@ TEST(CheckpointIndexTest, ReadsTheWeightMapAndPassesOverTheRest) {
 }
 
 TEST(CheckpointIndexTest, RefusesFilesThatAreNoPlainNames) {
-  for (const char* file : {"../1.safetensors", "/etc/1.safetensors", "a/1.safetensors", "..", ".", "", "model.bin",
-                           ".safetensors", ".1.safetensors", "1.safetensors/"}) {
-    ExpectCorrupt(R"({"weight_map": {"t": ")" + std::string(file) + "\"}}",
-                  {"'t'", "'" + std::string(file) + "'", "plain file name"});
+  const auto expect_reason = [](const std::string& file, const std::string& reason) {
+    ExpectCorrupt(R"({"weight_map": {"t": ")" + file + "\"}}",
+                  {"gives '" + file + "' for tensor 't', which " + reason});
+  };
+  for (const char* file :
+       {"../1.safetensors", "/etc/1.safetensors", "a/1.safetensors", "..", ".", "", "1.safetensors/"}) {
+    expect_reason(file, "is not the plain name of a file in the directory");
   }
-  ExpectCorrupt(R"({"weight_map": {"t": "a\u0000/b.safetensors"}})", {"'t'", "plain file name"});
+  for (const char* file : {"model.bin", "1.safetensors.bin", "1.SAFETENSORS", "..."}) {
+    expect_reason(file, "does not end in .safetensors");
+  }
+  for (const char* file : {".safetensors", ".1.safetensors", "...safetensors"})
+    expect_reason(file, "begins with a dot");
+  ExpectCorrupt(R"({"weight_map": {"t": "a\u0000b.safetensors"}})", {"'t'", "'a\\x00b.safetensors'", "plain name"});
 }
 
 TEST(CheckpointIndexTest, RefusesATensorTwice) {
