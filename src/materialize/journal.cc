@@ -37,10 +37,14 @@ std::optional<std::string_view> Checked(std::string_view line) {
   return json;
 }
 
-// The path under the only key of an object, or nothing.
-Result<std::string> OnlyPath(const JsonValue& json, const std::string& what) {
-  const JsonValue& value = json.members().front().second;
-  if (json.members().size() != 1 || !value.is_string() || !IsSafeRelativePath(value.text())) {
+// The path under `key`, which must be the object's only one.
+Result<std::string> OnlyPath(const JsonValue& json, std::string_view key, const std::string& what) {
+  if (json.members().size() != 1) {
+    return Status::Corruption(fmt::format("{}: it has other members than '{}'", what, key));
+  }
+  const JsonValue& value = *json.Find(key);
+  if (!value.is_string()) return Status::Corruption(fmt::format("{}: '{}' is not a string", what, key));
+  if (!IsSafeRelativePath(value.text())) {
     return Status::Corruption(fmt::format("{}: {} is no path below the directory", what, QuoteName(value.text())));
   }
   return value.text();
@@ -71,12 +75,12 @@ Status Apply(const JsonValue& json, const std::string& what, JournalContents& co
     return Status::Ok();
   }
   if (json.Find("directory") != nullptr) {
-    SHARDFS_ASSIGN_OR_RETURN(std::string path, OnlyPath(json, what));
+    SHARDFS_ASSIGN_OR_RETURN(std::string path, OnlyPath(json, "directory", what));
     contents.directories.insert(std::move(path));
     return Status::Ok();
   }
   if (json.Find("file") != nullptr) {
-    SHARDFS_ASSIGN_OR_RETURN(std::string path, OnlyPath(json, what));
+    SHARDFS_ASSIGN_OR_RETURN(std::string path, OnlyPath(json, "file", what));
     contents.done.erase(path);
     contents.files.insert(std::move(path));
     return Status::Ok();
@@ -119,7 +123,7 @@ Result<JournalContents> ParseJournal(std::string_view text, std::string_view wha
     JsonLimits limits;
     limits.max_depth = 3;
     SHARDFS_ASSIGN_OR_RETURN(const JsonValue json, ParseJson(*json_text, where, limits));
-    if (!json.is_object() || json.members().empty()) return Status::Corruption(where + ": it is no object");
+    if (!json.is_object()) return Status::Corruption(where + ": it is no object");
     SHARDFS_RETURN_IF_ERROR(number == 1 ? ApplyFirst(json, where, contents) : Apply(json, where, contents));
     contents.valid_bytes = begin;
   }

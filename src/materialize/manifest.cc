@@ -27,10 +27,26 @@ Status CheckHead(const JsonValue& json, std::string_view what) {
         fmt::format("{}: its version is {} and this program knows {}", what, QuoteName(version->text()), kVersion));
   }
   const JsonValue* const block = json.Find("digest_block");
-  if (block == nullptr || block->AsInt64() != static_cast<std::int64_t>(kDigestBlockBytes)) {
-    return Wrong(what, fmt::format("'digest_block' is not {}", kDigestBlockBytes));
+  if (block == nullptr) return Wrong(what, "it has no 'digest_block'");
+  if (block->AsInt64() != static_cast<std::int64_t>(kDigestBlockBytes)) {
+    return Wrong(what, fmt::format("'digest_block' is {} and must be {}", QuoteName(block->text()), kDigestBlockBytes));
   }
   return Status::Ok();
+}
+
+// The array under `key`.
+Result<const std::vector<JsonValue>*> ArrayOf(const JsonValue& json, const char* key, std::string_view what) {
+  const JsonValue* const array = json.Find(key);
+  if (array == nullptr) return Wrong(what, fmt::format("it has no '{}'", key));
+  if (!array->is_array()) return Wrong(what, fmt::format("'{}' is not an array", key));
+  return &array->items();
+}
+
+// Ascending order makes equal neighbours of a path that stands twice.
+Status CheckOrder(const std::string& before, const std::string& path, const char* kind, std::string_view what) {
+  if (before < path) return Status::Ok();
+  return Wrong(what, fmt::format("{} {} {}", kind, QuoteName(path),
+                                 before == path ? "stands twice" : "is not in ascending order"));
 }
 
 }  // namespace
@@ -90,25 +106,23 @@ Result<Manifest> Manifest::Parse(std::string_view text, std::string_view what) {
   SHARDFS_RETURN_IF_ERROR(CheckHead(json, what));
   Manifest manifest;
   SHARDFS_ASSIGN_OR_RETURN(manifest.run, RunFromJson(json.Find("run"), what));
-  const JsonValue* const directories = json.Find("directories");
-  const JsonValue* const files = json.Find("files");
-  if (directories == nullptr || !directories->is_array() || files == nullptr || !files->is_array()) {
-    return Wrong(what, "'directories' and 'files' must be arrays");
-  }
-  for (const JsonValue& item : directories->items()) {
-    if (!item.is_string() || !IsSafeRelativePath(item.text())) {
+  SHARDFS_ASSIGN_OR_RETURN(const std::vector<JsonValue>* const directories, ArrayOf(json, "directories", what));
+  SHARDFS_ASSIGN_OR_RETURN(const std::vector<JsonValue>* const files, ArrayOf(json, "files", what));
+  std::string before;  // no path is empty
+  for (const JsonValue& item : *directories) {
+    if (!item.is_string()) return Wrong(what, "'directories' holds something else than strings");
+    if (!IsSafeRelativePath(item.text())) {
       return Wrong(what, fmt::format("{} is no path of a directory below it", QuoteName(item.text())));
     }
-    if (!manifest.directories.empty() && item.text() <= manifest.directories.back()) {
-      return Wrong(what, fmt::format("directory {} is not in ascending order", QuoteName(item.text())));
-    }
+    SHARDFS_RETURN_IF_ERROR(CheckOrder(before, item.text(), "directory", what));
+    before = item.text();
     manifest.directories.push_back(item.text());
   }
-  for (const JsonValue& item : files->items()) {
+  before.clear();
+  for (const JsonValue& item : *files) {
     SHARDFS_ASSIGN_OR_RETURN(ManifestFile file, FileFromJson(item, "path", what));
-    if (!manifest.files.empty() && file.path <= manifest.files.back().path) {
-      return Wrong(what, fmt::format("file {} is not in ascending order", QuoteName(file.path)));
-    }
+    SHARDFS_RETURN_IF_ERROR(CheckOrder(before, file.path, "file", what));
+    before = file.path;
     manifest.files.push_back(std::move(file));
   }
   return manifest;

@@ -16,24 +16,31 @@ JsonValue ToJson(const RunIdentity& run) {
 }
 
 Result<RunIdentity> RunFromJson(const JsonValue* json, std::string_view what) {
-  const Status wrong = Status::Corruption(fmt::format("{}: 'run' is not an object of strings", what));
-  if (json == nullptr || !json->is_object()) return wrong;
+  if (json == nullptr || !json->is_object()) return Status::Corruption(fmt::format("{}: 'run' is not an object", what));
   RunIdentity run;
   for (const auto& [name, value] : json->members()) {
-    if (!value.is_string()) return wrong;
+    if (!value.is_string()) {
+      return Status::Corruption(fmt::format("{}: {} of 'run' is not a string", what, QuoteName(name)));
+    }
     run.emplace_back(name, value.text());
   }
   return run;
 }
 
 Result<ManifestFile> FileFromJson(const JsonValue& json, std::string_view path_key, std::string_view what) {
+  if (!json.is_object()) return Status::Corruption(fmt::format("{}: a file is no object", what));
   const JsonValue* const path = json.Find(path_key);
   const JsonValue* const size = json.Find("size");
   const JsonValue* const digest = json.Find("digest");
-  if (path == nullptr || !path->is_string() || size == nullptr || digest == nullptr || !digest->is_string() ||
-      json.members().size() != 3) {
+  for (const auto& [key, value] : {std::pair{path_key, path}, {"size", size}, {"digest", digest}}) {
+    if (value == nullptr) return Status::Corruption(fmt::format("{}: a file has no '{}'", what, key));
+  }
+  if (json.members().size() != 3) {
     return Status::Corruption(
         fmt::format("{}: a file has other members than '{}', 'size' and 'digest'", what, path_key));
+  }
+  for (const auto& [key, value] : {std::pair{path_key, path}, {"digest", digest}}) {
+    if (!value->is_string()) return Status::Corruption(fmt::format("{}: '{}' of a file is not a string", what, key));
   }
   const std::string name = QuoteName(path->text());
   if (!IsSafeRelativePath(path->text())) {
