@@ -32,6 +32,7 @@ Result<std::int64_t> ParseRankTableServerCount(std::string_view json, std::strin
   auto document = ParseJson(json, what, {.max_bytes = kMaxRankTableBytes, .max_depth = 16});
   // A rank table is configuration, not source: whatever is wrong with it, the command is what has to change.
   if (!document.ok()) return Status::InvalidArgument(std::string(document.status().message()));
+  if (!document->is_object()) return Status::InvalidArgument(fmt::format("rank table {} is no JSON object", what));
   const JsonValue* member = document->Find("server_count");
   if (member == nullptr) {
     return Status::InvalidArgument(fmt::format("rank table {} has no \"server_count\"", what));
@@ -42,7 +43,10 @@ Result<std::int64_t> ParseRankTableServerCount(std::string_view json, std::strin
         fmt::format("\"server_count\" of rank table {} is \"{}\", not a positive number", what, member->text()));
   }
   const JsonValue* servers = document->Find("server_list");
-  if (servers != nullptr && servers->is_array() && servers->items().size() != static_cast<std::uint64_t>(*count)) {
+  if (servers != nullptr && !servers->is_array()) {
+    return Status::InvalidArgument(fmt::format("\"server_list\" of rank table {} is not an array", what));
+  }
+  if (servers != nullptr && servers->items().size() != static_cast<std::uint64_t>(*count)) {
     return Status::InvalidArgument(
         fmt::format("rank table {} has \"server_count\" {} but {} entries in \"server_list\"", what, *count,
                     servers->items().size()));

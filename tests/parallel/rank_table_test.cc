@@ -15,13 +15,24 @@ TEST(RankTable, TakesTheServerCountAsNumberOrString) {
 }
 
 TEST(RankTable, RefusesWhatDisagreesOrIsNoCount) {
-  for (const char* text :
-       {"{}", "[]", "nonsense", "", R"({"server_count": "two"})", R"({"server_count": 0})", R"({"server_count": "2x"})",
-        R"({"server_count": 2, "server_count": 2})", R"({"server_count": "2", "server_list": [{}]})"}) {
+  const std::pair<const char*, const char*> refusals[] = {
+      {"{}", "has no \"server_count\""},
+      {"[]", "is no JSON object"},
+      {"nonsense", "not valid JSON at byte 2"},
+      {"", "not valid JSON: it ends before byte 1"},
+      {R"({"server_count": "two"})", "is \"two\", not a positive number"},
+      {R"({"server_count": 0})", "is \"0\", not a positive number"},
+      {R"({"server_count": "2x"})", "is \"2x\", not a positive number"},
+      {R"({"server_count": 2, "server_count": 2})", "key 'server_count' stands twice"},
+      {R"({"server_count": "2", "server_list": [{}]})", "\"server_count\" 2 but 1 entries"},
+      {R"({"server_count": "2", "server_list": "xy"})", "\"server_list\" of rank table table.json is not an array"},
+  };
+  for (const auto& [text, reason] : refusals) {
     const auto count = ParseRankTableServerCount(text, "table.json");
     ASSERT_FALSE(count.ok()) << text;
     EXPECT_EQ(count.status().code(), StatusCode::kInvalidArgument) << text;
     EXPECT_NE(count.status().message().find("table.json"), std::string_view::npos) << count.status();
+    EXPECT_NE(count.status().message().find(reason), std::string_view::npos) << count.status();
   }
 }
 
