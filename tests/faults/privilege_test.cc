@@ -63,6 +63,30 @@ class Privilege : public MountFaults {
 TEST_F(Privilege, MountsHaveTheSafeOptions) {
   Mount();
   ExpectSafeOptions(MountInfoLine());
+  if (::geteuid() != 0) return;  // who is not root needs fusermount3, which gains some
+  EXPECT_EQ(StatusLine("NoNewPrivs:", Daemons().at(0)), "NoNewPrivs:\t1");
+}
+
+// And with it the modes still decide, of each request and not of the first alone.
+TEST_F(Privilege, OthersAreLetInOnlyWhereAskedForAndAsTheModesAllow) {
+  SHARDFS_REQUIRE_ROOT();
+  const std::string file = point_ + "/config.json";
+  const auto read_as = [&](const char* user) {
+    return RunScript("exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups cat \"$2\"", {user, file});
+  };
+  ASSERT_EQ(RunScript("chmod 0755 \"$1\"", {directory_.path()}).exit_code, 0);
+  Mount();
+  EXPECT_EQ(read_as("0").exit_code, 0);
+  EXPECT_THAT(read_as("1001").out, HasSubstr("Permission denied"));
+  ASSERT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+
+  Mount({"--allow-other", "--uid", "1001", "--gid", "1001"});
+  EXPECT_THAT(MountInfoLine(), HasSubstr("allow_other"));
+  EXPECT_THAT(MountInfoLine(), HasSubstr("default_permissions"));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(read_as("1001").out, ReadTextOf(file));
+    EXPECT_THAT(read_as("1002").out, HasSubstr("Permission denied")) << "round " << round;
+  }
 }
 
 TEST_F(Privilege, RunAsServesWithoutPrivileges) {
