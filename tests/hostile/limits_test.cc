@@ -1,5 +1,6 @@
 // F19: hostile headers and indices of the largest size. Whatever they hold, the answer comes within a second of
 // processor time and within 4 times their size of memory, the bytes themselves included.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "safetensors/header_bytes.h"
+#include "safetensors/header_limits.h"
 #include "sanitizers/sanitized.h"
 #include "source/checkpoint_index.h"
 #include "tools/allocations.h"
@@ -77,6 +79,17 @@ std::string Repeated(std::size_t size, const std::string& begin, const std::stri
 TEST(FaultF19, MillionsOfTinyTensors) {
   ExpectHeaderBounded(Repeated(kHeaderBytes, "\"", R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})"),
                       StatusCode::kNotSupported);
+}
+
+// As little text as tensors can have, and one more of them than a power of two: entries in a vector that doubles would
+// take more than is allowed just then.
+TEST(FaultF19, TinyTensorsOfTheWorstNumber) {
+  std::string json = "{";
+  for (std::size_t i = 0; i <= kMaxTensors / 2; ++i) {
+    json += fmt::format(R"("{:x}":{{"dtype":"U8","shape":[],"data_offsets":[{},{}]}},)", i, i, i + 1);
+  }
+  json.back() = '}';
+  ExpectHeaderBounded(json, StatusCode::kCorruption);  // truncated, which is known at the end only
 }
 
 TEST(FaultF19, MillionsOfOverlappingTensors) {
