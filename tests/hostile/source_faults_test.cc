@@ -1,9 +1,12 @@
-// F4, F5, F20: what a source's device and clock can do to a read. The bytes are right, or that read is an error.
+// F4, F5, F19, F20: what a source's device and clock can do to a read. The bytes are right, or that read is an error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "hostile/system_calls.h"
 #include "shardfs/source/checkpoint.h"
@@ -190,6 +193,23 @@ TEST_F(FaultF20, AStaleHandleOfTheGuardIsAnErrorOfTheReadAndNoChange) {
   EXPECT_THAT(std::string(failed.status().message()), HasSubstr("Stale file handle"));
   SystemCallsAsUsual();
   ExpectRightBytes("after the server has come back");
+}
+
+// Whoever may write into the directory can do so between the look at a file and its opening, which must neither wait
+// for the writer of a FIFO nor take one for a source.
+TEST(FaultF19, AFifoThatTakesTheNameOfAFileWhileItIsOpened) {
+  const ScratchDirectory directory;
+  directory.Write("a.safetensors", "0123456789");
+  PlanAfterFstatat([&directory] {
+    ASSERT_TRUE(std::filesystem::remove(directory / "a.safetensors"));
+    ASSERT_EQ(::mkfifo((directory / "a.safetensors").c_str(), 0600), 0);
+  });
+  ::alarm(30);  // ends the program, should it wait
+  const auto file = FileSource::Open(directory.fd(), "a.safetensors");
+  ::alarm(0);
+  SystemCallsAsUsual();
+  EXPECT_EQ(file.status().code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr("'a.safetensors' is not a regular file"));
 }
 
 // Opens a checkpoint of 163 files in a process whose limits are these; exits with 0 when it says what it should.

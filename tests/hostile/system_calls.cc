@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 namespace shardfs::testing {
 namespace {
@@ -14,6 +15,7 @@ std::function<PreadOutcome(std::size_t)> pread_plan;
 std::atomic<std::size_t> pread_number{0};
 std::atomic<int> fstat_error{0};
 std::optional<struct stat> fstat_result;
+std::function<void()> after_fstatat;
 
 }  // namespace
 
@@ -26,7 +28,10 @@ void PlanFstatError(int error) { fstat_error = error; }
 
 void PlanFstat(const struct stat& attributes) { fstat_result = attributes; }
 
+void PlanAfterFstatat(std::function<void()> action) { after_fstatat = std::move(action); }
+
 void SystemCallsAsUsual() {
+  after_fstatat = nullptr;
   pread_plan = nullptr;
   fstat_error = 0;
   fstat_result.reset();
@@ -37,6 +42,7 @@ void SystemCallsAsUsual() {
 // With _FILE_OFFSET_BITS=64 the C library's headers name them so.
 extern "C" ssize_t __real_pread64(int fd, void* buffer, std::size_t size, off_t offset);
 extern "C" int __real_fstat64(int fd, struct stat* attributes);
+extern "C" int __real_fstatat64(int directory, const char* name, struct stat* attributes, int flags);
 
 extern "C" ssize_t __wrap_pread64(int fd, void* buffer, std::size_t size, off_t offset) {
   using namespace shardfs::testing;
@@ -56,4 +62,11 @@ extern "C" int __wrap_fstat64(int fd, struct stat* attributes) {
   if (fstat_error == 0) return __real_fstat64(fd, attributes);
   errno = fstat_error;
   return -1;
+}
+
+extern "C" int __wrap_fstatat64(int directory, const char* name, struct stat* attributes, int flags) {
+  using namespace shardfs::testing;
+  const int result = __real_fstatat64(directory, name, attributes, flags);
+  if (after_fstatat != nullptr) std::exchange(after_fstatat, nullptr)();
+  return result;
 }

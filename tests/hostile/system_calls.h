@@ -1,6 +1,7 @@
 // The system calls that a source is read with, made to fail or to do less than they are asked for.
 //
-// A test program that is linked with this has pread and fstat wrapped (-Wl,--wrap), in all code but shared libraries'.
+// A test program that is linked with this has pread, fstat and fstatat wrapped (-Wl,--wrap), in all code but shared
+// libraries'.
 // Thread-safety: the plan is set while nothing reads.
 #pragma once
 
@@ -19,8 +20,9 @@ struct PreadOutcome {
 
 // Called for each pread with its number, from 0; nothing: the system's own. Reset by SystemCallsAsUsual.
 void PlanPreads(std::function<PreadOutcome(std::size_t number)> plan);
-void PlanFstatError(int error);                 // every fstat fails
-void PlanFstat(const struct stat& attributes);  // every fstat gives these
+void PlanFstatError(int error);                       // every fstat fails
+void PlanFstat(const struct stat& attributes);        // every fstat gives these
+void PlanAfterFstatat(std::function<void()> action);  // once, when the next fstatat has its answer
 void SystemCallsAsUsual();
 
 }  // namespace shardfs::testing
