@@ -1,9 +1,12 @@
-// F21: READ requests as large as kernels with 64 KiB pages send them (256 pages: 16 MiB), anywhere in a file. Called
-// without a kernel: libfuse's ends of a request are wrapped (-Wl,--wrap) and keep what they are given.
+// F21: READ requests as large as kernels with 64 KiB pages send them (256 pages: 16 MiB), anywhere in a file; and F16:
+// an OPEN that nobody waits for any more. Called without a kernel: libfuse's ends of a request are wrapped (-Wl,--wrap)
+// and keep what they are given.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,6 +23,7 @@ namespace {
 void* user_data = nullptr;
 std::string reply;
 int reply_error = 0;
+int open_outcome = 0;  // of the reply to OPEN
 
 }  // namespace
 
@@ -28,6 +32,7 @@ extern "C" int __wrap_fuse_reply_buf(fuse_req_t, const char* bytes, std::size_t 
   reply.assign(bytes, size);
   return 0;
 }
+extern "C" int __wrap_fuse_reply_open(fuse_req_t, const fuse_file_info*) { return open_outcome; }
 extern "C" int __wrap_fuse_reply_err(fuse_req_t, int error) {
   reply_error = error;
   return 0;
@@ -38,7 +43,7 @@ namespace {
 
 constexpr std::size_t kLargest = std::size_t{16} << 20;
 
-class FaultF21 : public ::testing::Test {
+class RequestFaults : public ::testing::Test {
  protected:
   void SetUp() override {
     // A tensor file whose bytes lie in every kind of segment, larger than one request, and its bytes as they should be.
@@ -83,6 +88,22 @@ class FaultF21 : public ::testing::Test {
   std::string expected_;
   Filesystem filesystem_;
 };
+
+class FaultF21 : public RequestFaults {};
+class FaultF16 : public RequestFaults {};
+
+TEST_F(FaultF16, AnOpenThatWasGivenUpIsNotCounted) {
+  const std::atomic<std::int64_t>& open_files = filesystem_.counters.open_files;
+  fuse_file_info info = {};
+  open_outcome = -ENOENT;  // the kernel has forgotten the request, and will send no RELEASE
+  Operations().open(nullptr, 2, &info);
+  EXPECT_EQ(open_files, 0);
+  open_outcome = 0;
+  Operations().open(nullptr, 2, &info);
+  EXPECT_EQ(open_files, 1);
+  Operations().release(nullptr, 2, &info);
+  EXPECT_EQ(open_files, 0);
+}
 
 TEST_F(FaultF21, TheLargestRequestsAtAnyPlace) {
   std::mt19937_64 random(16);
