@@ -10,6 +10,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/command_line.h"
@@ -96,6 +97,11 @@ int main(int argc, char** argv) {
     return shardfs::Main(argc, argv);
   } catch (const std::bad_alloc&) {
     shardfs::PrintError("out of memory");
+  } catch (const std::system_error& error) {
+    const bool of_a_thread = error.code() == std::errc::resource_unavailable_try_again;
+    const std::string reason = error.code().message();
+    shardfs::PrintError(of_a_thread ? "cannot start a thread: " + reason + "; raise the limit on processes (ulimit -u)"
+                                    : error.what());
   } catch (const std::exception& error) {
     shardfs::PrintError(error.what());
   }
