@@ -62,7 +62,7 @@ Result<CheckpointIndex> ReadIndex(int directory_fd, const DirectoryListing& list
   }
   const std::string& name = listing.indices.front();
   const auto json = ReadWhole(directory_fd, name, kMaxIndexBytes);
-  if (json.status().code() == StatusCode::kNotFound) {  // a link to nowhere: it was in the listing
+  if (json.status().code() == StatusCode::kNotFound) {  // it was in the listing a moment ago
     return Status::Corruption(std::string(json.status().message()));
   }
   SHARDFS_RETURN_IF_ERROR(json.status());

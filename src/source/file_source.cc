@@ -40,9 +40,9 @@ Status OpenError(int error_number, int directory_fd, const std::string& name) {
   std::array<char, PATH_MAX> target;
   if (error_number == ENOENT) {
     const ssize_t length = ::readlinkat(directory_fd, name.c_str(), target.data(), target.size());
-    if (length >= 0) {
-      return Status::NotFound(fmt::format("{} is missing: it is a link to {}, which does not exist", QuoteName(name),
-                                          QuoteName({target.data(), static_cast<std::size_t>(length)})));
+    if (length >= 0) {  // the name is there: a damaged directory, whoever asks
+      return Status::Corruption(fmt::format("{} is missing: it is a link to {}, which does not exist", QuoteName(name),
+                                            QuoteName({target.data(), static_cast<std::size_t>(length)})));
     }
     return Status::NotFound(fmt::format("{} is missing", QuoteName(name)));
   }

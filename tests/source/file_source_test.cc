@@ -99,7 +99,7 @@ TEST_F(FileSourceTest, MissingNamesAndDanglingLinks) {
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("'other' is missing"));
   std::filesystem::create_symlink("../blobs/0123", directory_ / "link");
   const auto dangling = FileSource::Open(directory_.fd(), "link");
-  EXPECT_EQ(dangling.status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(dangling.status().code(), StatusCode::kCorruption);
   EXPECT_THAT(std::string(dangling.status().message()), HasSubstr("'../blobs/0123'"));
 }
 

@@ -32,8 +32,8 @@ class FileSource final : public ByteSource {
  public:
   // Opens `name` in the directory `directory_fd` for reading. Symbolic links are followed (Hugging Face caches are
   // links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without blocking.
-  // kInvalidArgument when `name` is no plain name, kNotFound when it or what it links to does not exist, kCorruption
-  // when it is no regular file. Errors name the file. The directory stays the caller's, and CheckName() uses it.
+  // kInvalidArgument when `name` is no plain name, kNotFound when it does not exist, kCorruption when what it links to
+  // does not or it is no regular file. Errors name the file. The directory stays the caller's, and CheckName() uses it.
   static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& name);
 
   ~FileSource() override;
