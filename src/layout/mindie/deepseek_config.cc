@@ -16,6 +16,26 @@ constexpr std::int64_t kMaxSize = 1 << 21;
 
 Status MissingKey(std::string_view key) { return Status::Corruption(fmt::format("config.json has no \"{}\"", key)); }
 
+// A value as a message shows it: text in quotes, numbers as they are written, of the rest the type.
+std::string Shown(const JsonValue& value) {
+  switch (value.type()) {
+    case JsonValue::Type::kString:
+      return "the string " + QuoteName(value.text());
+    case JsonValue::Type::kInteger:
+    case JsonValue::Type::kFloat:
+      return value.text().substr(0, 40);
+    case JsonValue::Type::kNull:
+      return "null";
+    case JsonValue::Type::kBool:
+      return "a boolean";
+    case JsonValue::Type::kArray:
+      return "an array";
+    case JsonValue::Type::kObject:
+      break;
+  }
+  return "an object";
+}
+
 // Reads keys one after the other; the first failure sticks.
 class Reader {
  public:
@@ -43,7 +63,9 @@ class Reader {
   std::string Text(std::string_view key) {
     const JsonValue* value = Require(key);
     if (value == nullptr) return {};
-    if (!value->is_string()) Fail(Status::Corruption(fmt::format("\"{}\" of config.json is not a string", key)));
+    if (!value->is_string()) {
+      Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a string", key, Shown(*value))));
+    }
     return value->text();
   }
 
@@ -60,8 +82,7 @@ class Reader {
     const auto number = value.AsInt64();
     if (!number || *number < minimum || *number > kMaxSize) {
       Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a whole number between {} and {}", key,
-                                          value.text().empty() ? "no number" : QuoteName(value.text()), minimum,
-                                          kMaxSize)));
+                                          Shown(value), minimum, kMaxSize)));
       return 0;
     }
     return static_cast<std::uint64_t>(*number);
@@ -106,7 +127,8 @@ Result<std::string> ParseQuantize(const JsonValue& config, std::string_view key)
   if (value->is_string() && std::find(kKinds.begin(), kKinds.end(), value->text()) != kKinds.end())
     return value->text();
   return Status::NotSupported(fmt::format("\"{}\" of config.json is {}; the mindie layout covers {}", key,
-                                          QuoteName(value->text()), fmt::join(kKinds, ", ")));
+                                          value->is_string() ? QuoteName(value->text()) : Shown(*value),
+                                          fmt::join(kKinds, ", ")));
 }
 
 Result<Dtype> ParseDtype(std::string_view text) {

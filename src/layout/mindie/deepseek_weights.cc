@@ -120,7 +120,10 @@ class Resolver {
   std::string DescribedKind(const std::string& name) {
     if (description_ == nullptr) return {};
     const auto kind = description_->KindOf(name);
-    if (!kind) inventory_.AddDefect(fmt::format("{} does not say what {} is", description_->file_name(), name));
+    // A kind that is no string is a defect of the linear, which its resolver names.
+    if (!kind && description_->Find(name) == nullptr) {
+      inventory_.AddDefect(fmt::format("{} does not say what {} is", description_->file_name(), name));
+    }
     return std::string(kind.value_or(""));
   }
 

@@ -94,6 +94,9 @@ void LinearResolver::FindW4A8Companions(const std::string& prefix, LinearRole ro
 void LinearResolver::CheckDescription(const std::string& name, LinearKind kind) {
   if (description_ == nullptr) return;
   const auto said = description_->KindOf(name);
+  if (!said && description_->Find(name) != nullptr) {
+    inventory_.AddDefect(fmt::format("{} gives {} a kind that is no string", description_->file_name(), name));
+  }
   if (!said || *said == LinearKindName(kind)) return;
   inventory_.AddDefect(fmt::format("{} says that {} is {}, but by its dtype and config.json it is {}",
                                    description_->file_name(), name, QuoteName(*said), LinearKindName(kind)));

@@ -49,7 +49,10 @@ Result<JsonValue> ReadConfig(const Checkpoint& checkpoint) {
 // Whether the model has FA3 tensors (section 3.5).
 Result<bool> HasFa3(const JsonValue& config_json, const QuantDescription* description) {
   const JsonValue type = QuantizationSetting(config_json, description, "fa_quant_type");
-  if (type.is_null() || type.text().empty()) return false;
+  if (type.is_null() || type.AsBool() == false || type.AsString() == "") return false;
+  if (!type.is_string()) {
+    return Status::NotSupported("\"fa_quant_type\" is not a string; the mindie layout covers FAQuant and FAKQuant");
+  }
   if (type.text() == "FAQuant" || type.text() == "FAKQuant") return true;
   return Status::NotSupported(
       fmt::format("\"fa_quant_type\" is {}; the mindie layout covers FAQuant and FAKQuant", QuoteName(type.text())));

@@ -65,7 +65,15 @@ TEST_F(MindieQuantisedRefusal, ADescriptionThatLeavesOutWhatDecidesTheNorms) {
 }
 
 TEST_F(MindieQuantisedRefusal, ADescriptionThatIsNoJson) {
-  ExpectRefused(BuildWithDescription("{", "["), 3, tools::DescriptionFileName(quantisation_), "");
+  ExpectRefused(BuildWithDescription("{", "["), 3, tools::DescriptionFileName(quantisation_), "not valid JSON at byte");
+}
+
+TEST_F(MindieQuantisedRefusal, ADescriptionThatIsALinkToNowhere) {
+  ASSERT_TRUE(Build().ok());
+  const auto path = std::filesystem::path(directory_) / tools::DescriptionFileName(quantisation_);
+  std::filesystem::remove(path);
+  std::filesystem::create_symlink("../blobs/0123", path);
+  ExpectRefused(BuildWritten(), 3, "is a link to '../blobs/0123'", tools::DescriptionFileName(quantisation_));
 }
 
 TEST_F(MindieQuantisedRefusal, AQuantisedKvB) {
@@ -113,9 +121,12 @@ TEST_F(MindieQuantisedRefusal, ADescriptionThatIsNoObjectOrTooLarge) {
 }
 
 TEST_F(MindieQuantisedRefusal, ADescriptionWhoseKindIsNoString) {
-  const std::string line = std::string("\"") + kAttention + ".weight\": ";
-  ExpectRefused(BuildWithDescription(line + "\"W8A8\"", line + "8"), 3, "does not say what",
-                std::string(kAttention) + ".weight");
+  for (const auto& [linear, kind] : {std::pair{kAttention, "\"W8A8\""}, std::pair{kLinear, "\"W8A8_DYNAMIC\""}}) {
+    const std::string line = std::string("\"") + linear + ".weight\": ";
+    ExpectRefused(BuildWithDescription(line + kind, line + "8"), 3,
+                  "gives " + std::string(linear) + ".weight a kind that is no string",
+                  tools::DescriptionFileName(quantisation_));
+  }
 }
 
 TEST_F(MindieQuantisedRefusal, FloatScalesOfF16ExpertsThatNoDirectoryGetsIntoTheLoader) {

@@ -69,9 +69,24 @@ TEST_F(MindieRefusal, ConfigsThatAreNoObjectOrNoFile) {
 }
 
 TEST_F(MindieRefusal, ConfigKeysThatAreNoStrings) {
-  ExpectRefused(BuildWithConfig("\"deepseek_v3\"", "3"), 3, "\"model_type\"", "not a string");
-  ExpectRefused(BuildWithConfig("\"noaux_tc\"", "null"), 3, "\"topk_method\"", "not a string");
-  ExpectRefused(BuildWithConfig("{", "{\"quantize\": 8, "), 3, "\"quantize\" of config.json is '8'", "w8a8_dynamic");
+  ExpectRefused(BuildWithConfig("\"deepseek_v3\"", "3"), 3, "\"model_type\" of config.json is 3,", "not a string");
+  ExpectRefused(BuildWithConfig("\"noaux_tc\"", "null"), 3, "\"topk_method\" of config.json is null,", "not a string");
+  ExpectRefused(BuildWithConfig("{", "{\"quantize\": 8, "), 3, "\"quantize\" of config.json is 8;", "w8a8_dynamic");
+}
+
+TEST_F(MindieRefusal, ConfigSizesOfAnotherType) {
+  const std::pair<const char*, const char*> values[] = {{"\"8\"", "the string '8'"},
+                                                        {"true", "a boolean"},
+                                                        {"[8]", "an array"},
+                                                        {"{}", "an object"},
+                                                        {"null", "null"},
+                                                        {"8.0", "8.0"},
+                                                        {"0", "0"}};
+  for (const auto& [value, shown] : values) {
+    ExpectRefused(BuildWithConfig("\"hidden_size\": ", "\"hidden_size\": " + std::string(value) + ", \"x\": "), 3,
+                  "\"hidden_size\" of config.json is " + std::string(shown) + ", not a whole number",
+                  "between 1 and 2097152");
+  }
 }
 
 TEST_F(MindieRefusal, SizesAboveWhatMindieTakes) {
@@ -93,12 +108,18 @@ TEST_F(MindieRefusal, AKvCacheQuantisationOfAnotherKind) {
   ExpectRefused(with_type("\"FAXQuant\""), 3, "\"fa_quant_type\" is 'FAXQuant'", "FAQuant and FAKQuant");
   EXPECT_TRUE(with_type("\"\"").ok()) << "nothing is quantised";
   EXPECT_TRUE(with_type("null").ok());
+  EXPECT_TRUE(with_type("false").ok());
+  for (const char* type : {"true", "0", "[]", "{}"}) {
+    ExpectRefused(with_type(type), 3, "\"fa_quant_type\" is not a string", "FAQuant and FAKQuant");
+  }
 }
 
 TEST_F(MindieRefusal, AMissingConfig) {
   ASSERT_TRUE(Build().ok());
   std::filesystem::remove(std::filesystem::path(directory_) / "config.json");
-  ExpectRefused(BuildWritten(), 3, "config.json", directory_);
+  ExpectRefused(BuildWritten(), 3, "has no config.json", directory_);
+  std::filesystem::create_symlink("../blobs/0123", std::filesystem::path(directory_) / "config.json");
+  ExpectRefused(BuildWritten(), 3, "'config.json' is missing: it is a link to '../blobs/0123'", "does not exist");
 }
 
 TEST_F(MindieRefusal, Fp8CheckpointsAndKindsThatTheReferenceDoesNotWrite) {
