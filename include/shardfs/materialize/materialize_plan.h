@@ -46,11 +46,10 @@ class MaterializePlan {
   //
   // kInvalidArgument when `destination` is inside `source` or contains it, exists and is neither empty nor left by a
   // run of the same identity, has an entry that the run to be thrown away did not make, or has a parent that does not
-  // exist or may not be written to. The same for a view with
-  // names that materialize needs for itself, or that are not UTF-8. kCorruption when a journal or manifest in it is
-  // damaged. kResourceExhausted, naming both numbers, when its filesystem has less room (bytes or inodes) than is
-  // needed, or, where that filesystem lives in memory, when the machine or a control group of this process has less
-  // memory.
+  // exist or may not be written to. The same for a view with names that materialize needs for itself, or that are not
+  // UTF-8. kCorruption when a journal or manifest in it is damaged. kResourceExhausted, naming both numbers, when its
+  // filesystem has less room (bytes or inodes) than is needed, or, where that filesystem lives in memory, when the
+  // machine or a control group of this process has less memory.
   static Result<MaterializePlan> Create(std::shared_ptr<const VirtualTree> tree, const std::optional<RankSet>& ranks,
                                         const std::string& source, const std::string& destination,
                                         const MaterializePlanOptions& options = {});
