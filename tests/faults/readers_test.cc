@@ -71,10 +71,11 @@ class ReaderFaults : public MountFaults {
     return static_cast<std::size_t>(std::distance(fs::begin(entries), fs::end(entries)));
   }
 
-  // And an unmount that is not lazy proves that the kernel holds no handle any more.
+  // No more descriptors than before: the pipe over which the daemon said that it is ready closes a moment after, and so
+  // may have been counted. And an unmount that is not lazy proves that the kernel holds no handle any more.
   void ExpectThatNothingIsLeft(std::size_t descriptors_before) const {
     EXPECT_TRUE(GaugesReturnToZero(point_)) << ReadTextOf(point_ + "/.shardfs/status.json");
-    EXPECT_EQ(Descriptors(), descriptors_before);
+    EXPECT_LE(Descriptors(), descriptors_before);
     const ProgramResult result = RunShardfs({"umount", point_});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); }));
@@ -166,7 +167,7 @@ TEST_F(ReaderFaults, F16_ReadersThatOpenAndNeverReadLeaveNothing) {
       ASSERT_EQ(::read(opened[0], &answer, 1), 1);
       EXPECT_EQ(answer, 'y');
     }
-    EXPECT_EQ(Descriptors(), descriptors) << "an open file must cost the daemon no descriptor";
+    EXPECT_LE(Descriptors(), descriptors) << "an open file must cost the daemon no descriptor";
     EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 1) << "the kernel holds their handles";
   }  // killed
   for (const int end : opened) ::close(end);
