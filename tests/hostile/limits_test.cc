@@ -38,6 +38,7 @@ double ThreadSeconds() {
 template <typename Value>
 void ExpectBounded(std::size_t bytes, StatusCode code, const std::function<Result<Value>()>& parse) {
   double seconds = 0;
+  std::size_t peak = 0;
   for (int attempt = 0; attempt < (kTimed ? 4 : 1); ++attempt) {
     ResetPeak();
     const std::size_t before = LiveBytes();
@@ -48,12 +49,15 @@ void ExpectBounded(std::size_t bytes, StatusCode code, const std::function<Resul
       EXPECT_LT(result.status().message().size(), 1000u);
     }
     seconds = ThreadSeconds() - begin;
-    EXPECT_LT(PeakBytes() - before, 3 * bytes);
+    peak = PeakBytes() - before;
+    EXPECT_LT(peak, 3 * bytes);
     if (seconds < 1) break;
   }
   if (kTimed) {
     EXPECT_LT(seconds, 1.0);
   }
+  fmt::print("{:.0f} MB: {:.2f} s, {:.2f} times its size in memory\n", static_cast<double>(bytes) / 1e6, seconds,
+             1 + static_cast<double>(peak) / static_cast<double>(bytes));
 }
 
 void ExpectHeaderBounded(const std::string& json, StatusCode code) {

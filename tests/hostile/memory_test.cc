@@ -5,6 +5,7 @@
 #include <tbb/global_control.h>
 
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <vector>
 
@@ -86,7 +87,7 @@ class FaultF6 : public ::testing::Test {
       if (!AnAllocationFailed()) break;
       failures += outcome.thrown || outcome.code != StatusCode::kOk ? 1 : 0;
     }
-    RecordProperty("failures", static_cast<int>(failures));
+    if (!HasFailure()) std::cout << failures << " failed allocations, each a clean error\n";
     EXPECT_GT(failures, 1000u);
   }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <random>
 
 #include "shardfs/tensor/read_plan.h"
@@ -43,7 +44,7 @@ TEST(LowerProperty, AnyRangeOfAnyExpressionIsWhatTheDefinitionGives) {
       non_empty += size > 0 ? 1 : 0;
     }
   }
-  RecordProperty("ranges", static_cast<int>(ranges));
+  if (!HasFailure()) std::cout << runs << " expressions, " << ranges << " ranges, no difference\n";
   EXPECT_GE(non_empty, ranges / 2) << "the generator makes too many empty tensors to test anything";
 }
 
