@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <new>
 #include <optional>
 
@@ -13,7 +15,8 @@
 namespace shardfs {
 namespace {
 
-Result<Shard> ReadShard(int directory_fd, const std::string& name) {
+// `header_bytes` counts those of all files.
+Result<Shard> ReadShard(int directory_fd, const std::string& name, std::atomic<std::uint64_t>& header_bytes) {
   auto file = FileSource::Open(directory_fd, name);
   if (!file.ok()) {
     // The name was in the directory's listing: it is the checkpoint that is incomplete, not the question.
@@ -28,6 +31,9 @@ Result<Shard> ReadShard(int directory_fd, const std::string& name) {
   SHARDFS_RETURN_IF_ERROR(source.ReadAt(0, present));
   const auto extent = HeaderExtent(present, source.size());
   if (!extent.ok()) return extent.status().WithContext(context);
+  if (header_bytes.fetch_add(*extent, std::memory_order_relaxed) + *extent > kMaxAllHeadersBytes) {
+    return Status::NotSupported(context + ": too many header bytes");  // all are counted first, and then it is said
+  }
   try {
     std::vector<std::byte> bytes(*extent);
     SHARDFS_RETURN_IF_ERROR(source.ReadAt(0, bytes));
@@ -57,7 +63,13 @@ Status WithCode(StatusCode code, std::string message) {
 
 Result<std::vector<Shard>> ReadShards(int directory_fd, std::span<const std::string> names) {
   std::vector<std::optional<Result<Shard>>> results(names.size());
-  ParallelFor(names.size(), [&](std::size_t i) { results[i].emplace(ReadShard(directory_fd, names[i])); });
+  std::atomic<std::uint64_t> header_bytes{0};
+  ParallelFor(names.size(),
+              [&](std::size_t i) { results[i].emplace(ReadShard(directory_fd, names[i], header_bytes)); });
+  if (header_bytes > kMaxAllHeadersBytes) {
+    return Status::NotSupported(fmt::format("the headers of the {} files have {} bytes together, more than {}",
+                                            names.size(), header_bytes.load(), kMaxAllHeadersBytes));
+  }
   std::vector<Shard> shards;
   shards.reserve(names.size());
   DefectList defects;

@@ -5,13 +5,17 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "safetensors/header_bytes.h"
 #include "safetensors/header_limits.h"
 #include "sanitizers/sanitized.h"
+#include "shardfs/source/checkpoint.h"
 #include "source/checkpoint_index.h"
+#include "source/scratch_directory.h"
 #include "tools/allocations.h"
 
 namespace shardfs::testing {
@@ -134,6 +138,20 @@ TEST(FaultF19, NamesOfEscapes) {
   for (int i = 0; i < 600; ++i) name += "\\u0061";
   ExpectHeaderBounded(Repeated(kHeaderBytes, "\"" + name, R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})"),
                       StatusCode::kCorruption);
+}
+
+// One file of 60 MB under many names: each header is within the limits, and all of them would take 24 GB.
+TEST(FaultF19, ManyLargeHeaders) {
+  const ScratchDirectory directory;
+  const std::string json = R"({"__metadata__":{"a":")" + std::string(60'000'000, 'x') + R"("}})";
+  const std::string bytes = HeaderBytes(json);
+  directory.Write("model-0.safetensors", bytes);
+  for (int i = 1; i < 100; ++i) {
+    std::filesystem::create_hard_link(directory / "model-0.safetensors",
+                                      directory / fmt::format("model-{}.safetensors", i));
+  }
+  ExpectBounded<std::shared_ptr<const Checkpoint>>(256'000'000, StatusCode::kNotSupported,
+                                                   [&] { return Checkpoint::Open(directory.path()); });
 }
 
 TEST(FaultF19, NothingButBraces) { ExpectHeaderBounded(std::string(kHeaderBytes, '{') + "}", StatusCode::kCorruption); }
