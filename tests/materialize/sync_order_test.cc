@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,6 +105,15 @@ class SyncOrder : public ResumeTest {
     in_memory = false;
   }
 
+  // Of a process that does `work` and nothing else, what it returns.
+  static int ExitCodeOf(const std::function<int()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work());
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
   // The calls but those of the journal's lines and of making directories.
   static std::vector<std::string> Order() {
     std::vector<std::string> order;
@@ -161,29 +171,30 @@ TEST_F(SyncOrder, F8AFileThatTheJournalCannotTakeIsNotAmongTheKept) {
   EXPECT_FALSE(fs::exists(out_));
 }
 
-// Each run in a process of its own, which ends before its first call, its second and so on, until one comes to its end.
+// Each run in a process of its own, which ends before its first call, its second and so on, until one comes to its end;
+// so that this one never starts a thread, which a process that it forks would lack.
 TEST_F(SyncOrder, F10ARunThatEndsAtAnyCallIsGoneOnWith) {
   int ended = 0;
   for (bool finished = false; !finished; ++ended) {
+    SCOPED_TRACE("after " + std::to_string(ended) + " calls");
     ASSERT_LT(ended, 200);
-    std::filesystem::remove_all(out_);
-    const pid_t child = ::fork();
-    if (child == 0) {
+    fs::remove_all(out_);
+    const int code = ExitCodeOf([this, ended] {
       calls_left = ended;
-      ::_exit(Run().ok() ? 0 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFEXITED(status));
-    finished = WEXITSTATUS(status) == 0;
-    ASSERT_TRUE(finished || WEXITSTATUS(status) == kKilled);
+      return Run().ok() ? 0 : 1;
+    });
+    finished = code == 0;
+    ASSERT_TRUE(finished || code == kKilled) << code;
     const bool complete = fs::exists(out_ + "/.shardfs-complete");
     EXPECT_TRUE(complete || !finished);
-    const auto summary = Run();
-    ASSERT_TRUE(summary.ok()) << ended << ": " << summary.status();
-    EXPECT_TRUE(!complete || summary->kept_files == 3u) << ended;
-    ExpectComplete();
-    if (HasFailure()) FAIL() << "after " << ended << " calls";
+    ASSERT_EQ(ExitCodeOf([this, complete] {
+                const auto summary = Run();
+                EXPECT_TRUE(summary.ok()) << summary.status();
+                EXPECT_TRUE(!summary.ok() || !complete || summary->kept_files == 3u);
+                ExpectComplete();
+                return HasFailure() ? 1 : 0;
+              }),
+              0);
   }
   EXPECT_GT(ended, 20);
 }
