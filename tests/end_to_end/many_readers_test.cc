@@ -9,6 +9,7 @@
 
 #include "end_to_end/mounted_program.h"
 #include "fuse/fuse_available.h"
+#include "tools/read_text.h"
 
 namespace shardfs::testing {
 namespace {
@@ -35,8 +36,7 @@ std::vector<std::string> ProcessesNaming(const std::string& path) {
     std::error_code gone;
     const fs::path command_line = entry.path() / "cmdline";
     if (!fs::exists(command_line, gone) || entry.path().filename() == "self") continue;
-    std::ifstream file(command_line, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::string text = ReadTextOf(command_line);
     if (text.find("shardfs") != std::string::npos && text.find(path) != std::string::npos)
       found.push_back(entry.path().filename());
   }

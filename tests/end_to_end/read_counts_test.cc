@@ -17,6 +17,7 @@
 #include "shardfs/base/file_descriptor.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/deepseek_shape.h"
+#include "tools/read_text.h"
 
 namespace shardfs::testing {
 namespace {
@@ -32,9 +33,7 @@ fs::path DaemonOf(const std::string& path) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::error_code gone;
     if (fs::read_symlink(entry.path() / "exe", gone).filename() != "shardfs") continue;
-    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (text.find(path) != std::string::npos) return entry.path();
+    if (ReadTextOf(entry.path() / "cmdline").find(path) != std::string::npos) return entry.path();
   }
   return {};
 }

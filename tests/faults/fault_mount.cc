@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <iterator>
 #include <thread>
 
@@ -55,11 +54,6 @@ bool WaitUntil(const std::function<bool()>& condition, std::chrono::milliseconds
 bool IsMounted(const std::string& path) {
   const auto entry = FindMount(path);
   return entry.ok() && entry->has_value();
-}
-
-std::string ReadTextOf(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 std::vector<pid_t> ProcessesNaming(const std::string& text) {

@@ -16,6 +16,7 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/temporary_mount.h"
+#include "tools/read_text.h"
 
 namespace shardfs {
 
@@ -46,7 +47,6 @@ class Child {
 
 bool WaitUntil(const std::function<bool()>& condition, std::chrono::milliseconds time = std::chrono::seconds(10));
 bool IsMounted(const std::string& path);
-std::string ReadTextOf(const std::filesystem::path& path);
 
 // Processes of shardfs that have `text` on their command line, oldest first.
 std::vector<pid_t> ProcessesNaming(const std::string& text);
