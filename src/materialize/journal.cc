@@ -137,6 +137,12 @@ Result<JournalContents> ReadJournal(int root, const std::string& directory) {
   return ParseJournal(text, "'" + path + "'");
 }
 
+Status CheckJournalNotHeld(int root, const std::string& directory) {
+  const FileDescriptor file(::openat(root, kJournalName, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  // Who may not open it cannot go on with it either, and is told why where that is tried.
+  return file.valid() ? Lock(file.get(), directory + "/" + kJournalName) : Status::Ok();
+}
+
 std::string CurrentBoot() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string boot;

@@ -34,6 +34,9 @@ Result<JournalContents> ParseJournal(std::string_view text, std::string_view wha
 
 Result<JournalContents> ReadJournal(int root, const std::string& directory);
 
+// OK, or kInvalidArgument when a run is writing to the directory: what stands there then is about to change.
+Status CheckJournalNotHeld(int root, const std::string& directory);
+
 // Tells one start of the machine from another; empty where that cannot be known. After a restart what the journal says
 // may be ahead of what reached the disk.
 std::string CurrentBoot();

@@ -111,6 +111,8 @@ Status MaterializePlan::FindComplete() {
 Status MaterializePlan::FindUnfinished() {
   const FileDescriptor root(::open(destination_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
+  // First of all: to throw away what another run is writing would be the wrong advice.
+  SHARDFS_RETURN_IF_ERROR(CheckJournalNotHeld(root.get(), destination_));
   auto contents = ReadJournal(root.get(), destination_);
   if (!contents.ok()) {
     return Status(contents.status())

@@ -1,6 +1,8 @@
 // Runs that end too early, and the runs that go on from there.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 #include <array>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include "materialize/resume_fixture.h"
 #include "materialize/temporary_directory.h"
 #include "materialize/temporary_path.h"
+#include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 namespace {
@@ -18,6 +21,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(ResumeTest, AFailedRunKeepsWhatIsCompleteAndTheNextGoesOn) {
   const auto failed = RunThatFails();
@@ -212,6 +216,20 @@ TEST_F(ResumeTest, ReplacingRefusesWhatTheOtherRunDidNotMake) {
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("'link'"), HasSubstr("did not make")));
   fs::remove(out_ + "/link");
   ExpectComplete();
+}
+
+// Nor is anybody told to throw away what is being written just now.
+TEST_F(ResumeTest, ARunThatIsAtWorkIsNotReplaced) {
+  ASSERT_FALSE(RunThatFails().ok());
+  WriteFile(out_ + "/d/begun", "since the journal was read");
+  const FileDescriptor journal(::open((out_ + "/.shardfs-journal").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(journal.get(), LOCK_EX | LOCK_NB), 0);
+  plan_options_.identity = {{"tp", "4"}};
+  for (const bool replace : {false, true}) {
+    plan_options_.replace = replace;
+    EXPECT_THAT(Refusal(), AllOf(HasSubstr("another run is writing there"), Not(HasSubstr("--replace"))));
+  }
+  EXPECT_TRUE(fs::exists(out_ + "/a"));
 }
 
 TEST_F(ResumeTest, ReplacingRefusesADamagedManifest) {
