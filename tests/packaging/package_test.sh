@@ -31,7 +31,7 @@ done
 
 # ---- unpacked elsewhere ----
 
-dpkg-deb -x "$package" "$scratch/root"
+dpkg-deb -x "$package" "$scratch/unpacked"
 dpkg-deb -x "$development" "$scratch/dev"
 for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shardfs usr/sbin/shardfs-tmpfs \
   usr/libexec/shardfs/container-mount usr/lib/systemd/system/shardfs@.service \
@@ -42,14 +42,14 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
   usr/share/doc/shardfs/examples/kubernetes/mount-daemonset.yaml \
   usr/share/doc/shardfs/examples/slurm/materialize.sbatch; do
-  [[ -e $scratch/root/$file ]] || fail "$file is not in the package"
+  [[ -e $scratch/unpacked/$file ]] || fail "$file is not in the package"
 done
-[[ $("$scratch/root/usr/bin/shardfs" --version) == "$version" ]] || fail "the installed program does not run"
+[[ $("$scratch/unpacked/usr/bin/shardfs" --version) == "$version" ]] || fail "the installed program does not run"
 if { : <>/dev/fuse; } 2>/dev/null; then
   mkdir "$scratch/mount"
-  "$scratch/root/usr/sbin/mount.shardfs" "$golden/source" "$scratch/mount" -o dp=2,tp=2,moe_tp=2,moe_ep=2,mtp
+  "$scratch/unpacked/usr/sbin/mount.shardfs" "$golden/source" "$scratch/mount" -o dp=2,tp=2,moe_tp=2,moe_ep=2,mtp
   expect_golden "$scratch/mount"
-  "$scratch/root/usr/bin/shardfs" umount "$scratch/mount"
+  "$scratch/unpacked/usr/bin/shardfs" umount "$scratch/mount"
 fi
 
 # ---- the library, found by CMake and by pkg-config ----
