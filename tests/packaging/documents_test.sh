@@ -29,7 +29,7 @@ for document in README.md mount-scripts/mindie/README.md; do
   diff <(table_rows "$document") <(table_rows "$chinese") || fail "$document (<) and $chinese (>) have other figures"
   diff <(grep -o '^##* ' "$document") <(grep -o '^##* ' "$chinese") || fail "$document and $chinese have other sections"
 done
-(($(wc -l <README.md) <= 250)) || fail "README.md has more than 250 lines"
+(($(wc -l <README.md) <= 300)) || fail "README.md has more than 300 lines"
 
 # ---- every command does what it says ----
 
