@@ -28,6 +28,7 @@ for local_rank in {0..7}; do
 done
 for job in $(jobs -p); do wait "$job" || fail "one of eight fails: $(cat "$scratch"/out.*)"; done
 [[ $(cat "$scratch"/out.* | grep -c 'were there') == 7 ]] || fail "not once: $(cat "$scratch"/out.*)"
+[[ ! -e $scratch/weights.lock ]] || fail "a lock is left behind"
 grep -q 'node 1 of 2 (SLURM_NODEID and SLURM_NNODES): ranks 2-3' "$scratch/out.0" || fail "which node: $(<"$scratch/out.0")"
 expect_node "$scratch/weights" 1
 
@@ -78,6 +79,35 @@ flock "$scratch/busy/.shardfs-journal" \
   bash -c '"$@" >/dev/null 2>&1 || true' - "$node_script" "$golden/source" "$scratch/busy" --replace "${golden_sizes[@]}"
 [[ -e $scratch/busy/.shardfs-journal ]] || fail "--replace removes what another run writes"
 
+# A hundred processes, of which each takes the lock and removes it, never work at once.
+cat >"$scratch/alone" <<'TEXT'
+#!/bin/bash
+mkdir "$WORKING" || { touch "$WORKING.twice"; exit 1; }
+rmdir "$WORKING"
+TEXT
+mkdir "$scratch/alone-bin"
+install -m 755 "$scratch/alone" "$scratch/alone-bin/shardfs"
+runs=()
+for _ in {1..100}; do
+  PATH=$scratch/alone-bin:$PATH WORKING=$scratch/working "$node_script" "$golden/source" "$scratch/alone-out" &
+  runs+=($!)
+done
+for job in "${runs[@]}"; do wait "$job" || fail "two processes work at once"; done
+[[ ! -e $scratch/working.twice ]] || fail "two processes have worked at once"
+[[ ! -e $scratch/alone-out.lock ]] || fail "a lock is left behind by many"
+
+# The lock of another user: held, and left behind.
+if ((EUID == 0)); then
+  touch "$scratch/theirs.lock"
+  chown 1001 "$scratch/theirs.lock"
+  exec {theirs}<"$scratch/theirs.lock"
+  flock "$theirs"
+  expect_refused 2 "writes to $scratch/theirs" "$node_script" "$golden/source" "$scratch/theirs" "${golden_sizes[@]}"
+  exec {theirs}<&-
+  expect_refused 2 'no run holds it' "$node_script" "$golden/source" "$scratch/theirs" "${golden_sizes[@]}"
+  [[ -e $scratch/theirs.lock && ! -e $scratch/theirs ]] || fail "what is another user's was touched"
+fi
+
 # A signal reaches the program, and what it leaves does not count as done.
 mkdir "$scratch/slow"
 cat >"$scratch/slow/shardfs" <<'TEXT'
@@ -89,15 +119,13 @@ TEXT
 chmod 755 "$scratch/slow/shardfs"
 PATH=$scratch/slow:$PATH "$node_script" "$golden/source" "$scratch/stopped" &
 script=$!
-for _ in {1..100}; do
-  [[ ! -e $scratch/stopped.started ]] || break
-  sleep 0.05
-done
+wait_for test -e "$scratch/stopped.started" || fail "the program is not started"
 kill -TERM "$script"
 code=0
 wait "$script" || code=$?
 ((code == 9)) || fail "a stopped script ends with $code"
 [[ ! -e $scratch/stopped/.shardfs-complete ]] || fail "a stopped call counts as done"
+[[ ! -e $scratch/stopped.lock ]] || fail "a stopped call leaves its lock behind"
 
 # ---- the Slurm job, with an srun that starts one task for each node here ----
 
@@ -108,17 +136,45 @@ set -euo pipefail
 [[ $1 == --ntasks=2 && $2 == --ntasks-per-node=1 ]]
 shift 2
 for node in 0 1; do
-  # Nodes have memory of their own.
-  SLURM_NODEID=$node SLURM_NNODES=2 SLURM_LOCALID=0 "${@//NODE/$node}"
+  # Nodes have memory of their own. A signal reaches the task, as srun hands it on.
+  SLURM_NODEID=$node SLURM_NNODES=2 SLURM_LOCALID=0 "${@//NODE/$node}" &
+  trap 'kill -TERM $!' TERM
+  wait $!
 done
 TEXT
 chmod 755 "$scratch/bin/srun"
 mkdir "$scratch/memory-0" "$scratch/memory-1"
+job=$root/mount-scripts/slurm/materialize.sbatch
+run_job() { # SERVE
+  SLURM_NNODES=2 SOURCE=$golden/source DEST=$scratch/memory-NODE/weights LAYOUT=${golden_sizes[*]} SERVE=$1 \
+    bash "$job" >"$scratch/job.out" 2>&1
+}
+expect_freed() {
+  local left
+  left=$(find "$scratch/memory-0" "$scratch/memory-1" -mindepth 1)
+  [[ -z $left ]] || fail "$1 leaves in memory: $left"
+}
+# While it serves the weights are there, and afterwards the memory is free.
+run_job "cp -r $scratch/memory-NODE/weights $scratch/served-NODE" || fail "the job: $(<"$scratch/job.out")"
+for node in 0 1; do expect_node "$scratch/served-$node" "$node"; done
+expect_freed "the job"
+if run_job false; then fail "a job whose server fails succeeds"; fi
+expect_freed "a job whose server fails"
+# Stopped while it serves.
 SLURM_NNODES=2 SOURCE=$golden/source DEST=$scratch/memory-NODE/weights LAYOUT=${golden_sizes[*]} \
-  SERVE="touch $scratch/served-NODE" bash "$root/mount-scripts/slurm/materialize.sbatch" >"$scratch/job.out" 2>&1 ||
-  fail "the job: $(<"$scratch/job.out")"
-for node in 0 1; do
-  expect_node "$scratch/memory-$node/weights" "$node"
-  [[ -e $scratch/served-$node ]] || fail "nothing is served on node $node"
+  SERVE="touch $scratch/serving; exec sleep 600" bash "$job" >"$scratch/job.out" 2>&1 &
+script=$!
+wait_for test -e "$scratch/serving" || fail "nothing is served: $(<"$scratch/job.out")"
+kill -TERM "$script"
+code=0
+wait "$script" || code=$?
+((code == 143)) || fail "a stopped job ends with $code: $(<"$scratch/job.out")"
+expect_freed "a stopped job"
+# What was there before the job stays.
+mkdir "$scratch/memory-0/weights"
+touch "$scratch/memory-0/weights/mine"
+if run_job true; then fail "a directory of other files is written into"; fi
+[[ -e $scratch/memory-0/weights/mine ]] || fail "the job removes what is not its own"
+for line in nodes=2 mem=0 signal=B:TERM@120; do
+  grep -q "^#SBATCH --$line\$" "$job" || fail "no #SBATCH --$line"
 done
-grep -q '^#SBATCH --nodes=2$' "$root/mount-scripts/slurm/materialize.sbatch" || fail "no #SBATCH line"

@@ -78,6 +78,16 @@ expect_mounted() {
   done
 }
 
+# wait_for COMMAND...: until it succeeds. Fails after two minutes: what takes longer hangs.
+wait_for() {
+  local tenth
+  for ((tenth = 0; tenth < 1200; ++tenth)); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.1
+  done
+  return 1
+}
+
 expect_not_mounted() {
   if findmnt --mountpoint "$1" >/dev/null; then fail "$1 is still mounted"; fi
 }
