@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/describe_mount.h"
+#include "cli/mindie_config.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/plan_report.h"
@@ -40,6 +42,35 @@ bool Hangs(const std::string& mount_point) {
          AskView(mount_point).answer == ViewStatus::Answer::kSilent;
 }
 
+// What materialize makes for a node: files, directories, and its own files beside them.
+std::uint64_t InodesOf(const VirtualTree& tree, const PlanNode& node) {
+  constexpr std::uint64_t kOwnFiles = 3;  // .shardfs-journal, .shardfs-manifest.json and .shardfs-complete
+  const auto& nodes = tree.nodes();
+  return node.files + kOwnFiles +
+         static_cast<std::uint64_t>(std::count_if(nodes.begin(), nodes.end(), [&](const VirtualNode& one) {
+           return one.is_directory() && one.ranks.Intersects(node.ranks);
+         }));
+}
+
+// backendType of the model that the mountpoint is for, where that is known.
+std::string BackendOf(const std::string& mindie_config, const std::string& mount_point) {
+  if (mindie_config.empty()) return "";
+  const auto config = ReadMindieServerConfig(mindie_config);
+  if (!config.ok()) return "";  // the plan says what is wrong with it
+  const auto model = config->Choose(mount_point);
+  return model.ok() ? (*model)->backend : "";
+}
+
+// A message ends with what to do where there is one thing to do.
+Finding WrongPlan(const Status& status) {
+  const std::string message(status.message());
+  const std::size_t advice = message.rfind("; ");
+  if (advice == std::string::npos) {
+    return Wrong("plan", message, "give a complete checkpoint as SOURCE, and sizes that divide it");
+  }
+  return Wrong("plan", message.substr(0, advice), message.substr(advice + 2));
+}
+
 // What the source says, with a plan where sizes are given.
 Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   CommonOptions common = arguments.common;
@@ -47,19 +78,23 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   if (!common.mindie_config.empty() && Hangs(task.mount_point)) common.directory = nullptr;
   if (!SaysSizes(common)) {
     const auto checkpoint = Checkpoint::Open(common.source);
-    if (!checkpoint.ok()) return Wrong("plan", std::string(checkpoint.status().message()), "correct what it names");
+    if (!checkpoint.ok()) return WrongPlan(checkpoint.status());
     Describe(**checkpoint, task);
     return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
                   "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
   }
   const auto view = BuildView(common);
-  if (!view.ok()) return Wrong("plan", std::string(view.status().message()), "correct what it names");
+  if (!view.ok()) return WrongPlan(view.status());
   Describe(*view->checkpoint, task);
   const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->layout.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, false);
   if (!report.ok()) return Wrong("plan", std::string(report.status().message()), "give another --nnodes");
   task.node_bytes = 0;
-  for (const PlanNode& node : report->nodes) task.node_bytes = std::max(*task.node_bytes, node.bytes);
+  for (const PlanNode& node : report->nodes) {
+    task.node_bytes = std::max(*task.node_bytes, node.bytes);
+    task.node_inodes = std::max(task.node_inodes, InodesOf(*view->layout.tree, node));
+  }
+  task.view = DescribeMount(*view, {});
   return Ok("plan", view->layout.summary);
 }
 
@@ -74,6 +109,7 @@ int RunDoctor(const DoctorArguments& arguments) {
   }
   std::optional<Finding> plan;
   if (!task.source.empty()) plan = ExamineSource(arguments, task);
+  task.backend = BackendOf(arguments.common.mindie_config, task.mount_point);
   std::vector<Finding> findings = Examine(DoctorSystem(), task);
   if (plan) findings.push_back(std::move(*plan));
   return ReportFindings(findings, arguments.json);

@@ -3,6 +3,7 @@
 // Probes read the machine through DoctorSystem, so that a test can show them a broken one. They change nothing.
 #pragma once
 
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "cli/finding.h"
+#include "fuse/mount_description.h"
 #include "fuse/mount_table.h"
 #include "shardfs/base/result.h"
 
@@ -21,16 +23,23 @@ namespace shardfs {
 struct Room {
   std::uint64_t total = 0;  // bytes
   std::uint64_t free = 0;
+  std::uint64_t inodes = 0;  // 0: without a limit, which free_inodes then says nothing of
+  std::uint64_t free_inodes = 0;
 };
 
 // The room of the file system that a path lies on.
 Result<Room> RoomAt(const std::string& path);
 
+// Whether the system's user database (passwd(5), NSS) has an entry of that number.
+bool HasPasswdEntry(uid_t user);
+
 struct DoctorSystem {
   std::string root;          // before /dev, /etc, /proc, /sys and /usr; empty for the machine itself
   uid_t user = ::geteuid();  // who mounts
   uid_t administrator = 0;   // whom programs with the set-uid bit must belong to
+  dev_t fuse_device = makedev(10, 229);  // of Linux's devices.txt
   std::function<Result<Room>(const std::string&)> room = RoomAt;
+  std::function<bool(uid_t)> has_user = HasPasswdEntry;
 
   std::string At(const std::string& path) const { return root + path; }
 };
@@ -43,6 +52,9 @@ struct DoctorTask {
   std::uint64_t source_files = 0;  // 0: not known
   std::uint64_t source_bytes = 0;
   std::optional<std::uint64_t> node_bytes;  // of all files that the ranks of a node load, when the sizes are known
+  std::uint64_t node_inodes = 0;            // of these files and their directories
+  std::optional<MountDescription> view;     // that was asked for, when the sizes are known
+  std::string backend;                      // backendType of MindIE's configuration; empty: not said
 };
 
 // A mount of /proc/self/mountinfo with the options of its file system.
@@ -61,6 +73,8 @@ std::optional<MountWithOptions> MountOf(const DoctorSystem& system, const std::s
 Finding ProbeDevice(const DoctorSystem& system);
 Finding ProbePrivileges(const DoctorSystem& system);
 Finding ProbeFusermount(const DoctorSystem& system);
+Finding ProbeUser(const DoctorSystem& system, const DoctorTask& task);
+Finding ProbeMountMax(const DoctorSystem& system, const DoctorTask& task);
 Finding ProbeAllowOther(const DoctorSystem& system, const DoctorTask& task);
 Finding ProbeKernel(const DoctorSystem& system);
 Finding ProbeReadAhead(const DoctorSystem& system, const DoctorTask& task);
@@ -68,10 +82,18 @@ Finding ProbeLog(const DoctorSystem& system);
 
 // Memory and limits (doctor_memory.cc)
 Finding ProbeTmpfs(const DoctorSystem& system, const DoctorTask& task);
+Finding ProbeInodes(const DoctorSystem& system, const DoctorTask& task);
 Finding ProbeHugePages(const DoctorSystem& system, const DoctorTask& task);
 Finding ProbeMemory(const DoctorSystem& system, const DoctorTask& task);
 Finding ProbeSwap(const DoctorSystem& system);
 Finding ProbeOpenFiles(const DoctorSystem& system, const DoctorTask& task);
+
+// A view that is mounted at the mountpoint already: its health, and whether it is the one that was asked for
+// (doctor_view.cc)
+Finding ProbeView(const DoctorTask& task, const MountEntry& view);
+
+// MindIE's configuration, where it says a backend (doctor_view.cc)
+Finding ProbeBackend(const DoctorTask& task);
 
 // Places (doctor_places.cc)
 std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTask& task);

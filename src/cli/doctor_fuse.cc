@@ -1,6 +1,7 @@
 // Probes of doctor.h: whether this machine lets this user mount, and how fast reads can be.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -60,7 +61,14 @@ Finding ProbeDevice(const DoctorSystem& system) {
     return Wrong(subject, "is not there",
                  "modprobe fuse (on the host); in a container, start it with --device /dev/fuse");
   }
-  if (!S_ISCHR(attributes.st_mode)) return Wrong(subject, "is no device", "rm /dev/fuse && mknod /dev/fuse c 10 229");
+  const std::string make_it = "rm -f /dev/fuse && mknod -m 0666 /dev/fuse c 10 229, as root";
+  if (!S_ISCHR(attributes.st_mode)) return Wrong(subject, "is no device", make_it);
+  if (attributes.st_rdev != system.fuse_device) {
+    return Wrong(subject,
+                 fmt::format("is the device {}:{}, and that of FUSE is {}:{}", major(attributes.st_rdev),
+                             minor(attributes.st_rdev), major(system.fuse_device), minor(system.fuse_device)),
+                 make_it);
+  }
   const FileDescriptor device(::open(system.At(subject).c_str(), O_RDWR | O_CLOEXEC));
   if (device.valid()) return Ok(subject, "can be opened");
   const std::string reason = std::generic_category().message(errno);
@@ -105,6 +113,51 @@ Finding ProbeFusermount(const DoctorSystem& system) {
   return needed ? Wrong("fusermount3", "is not installed, so only root can mount", "apt-get install fuse3")
                 : Advice("fusermount3", "is not installed; root does not need it, other users do",
                          "apt-get install fuse3");
+}
+
+bool HasPasswdEntry(uid_t user) { return ::getpwuid(user) != nullptr; }
+
+Finding ProbeUser(const DoctorSystem& system, const DoctorTask& task) {
+  if (system.user != 0 && !system.has_user(system.user)) {
+    return Wrong(
+        "user",
+        fmt::format("uid {} has no entry in /etc/passwd, and fusermount3 mounts for none that has not", system.user),
+        fmt::format("echo shardfs:x:{0}:{0}::/:/usr/sbin/nologin >> /etc/passwd, as root", system.user));
+  }
+  if (!system.has_user(task.mindie_user)) {
+    return Advice("user", fmt::format("uid {}, which MindIE runs as, has no entry in /etc/passwd", task.mindie_user),
+                  "give --uid the uid of MindIE's process (`ps -o uid= -p PID`), if this is not it");
+  }
+  return Ok("user", fmt::format("uid {} mounts, and uid {} runs MindIE", system.user, task.mindie_user));
+}
+
+// fusermount3 counts every FUSE mount before it makes one more, also those of root, which is not counted itself.
+Finding ProbeMountMax(const DoctorSystem& system, const DoctorTask& task) {
+  const std::string subject = "mount_max";
+  if (system.user == 0) return Ok(subject, "does not bind root");
+  std::uint64_t most = 1000;
+  std::istringstream lines(TextOf(system, "/etc/fuse.conf"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::string value;
+    if (words >> name && name.starts_with("mount_max=")) {
+      value = name.substr(name.find('=') + 1);
+    } else if (name != "mount_max" || !(words >> value) || value != "=" || !(words >> value)) {
+      continue;
+    }
+    most = Number(value).value_or(most);
+  }
+  std::uint64_t mounted = 0;
+  bool there = false;
+  for (const MountEntry& mount : ParseMountTable(TextOf(system, "/proc/self/mountinfo"))) {
+    if (mount.type == "fuse" || mount.type.starts_with("fuse.")) ++mounted;
+    there = there || (mount.mount_point == task.mount_point && mount.type == kShardfsType);
+  }
+  const std::string counts =
+      fmt::format("{} FUSE file systems are mounted of the {} that /etc/fuse.conf allows to users", mounted, most);
+  if (mounted < most || there) return Ok(subject, counts);
+  return Wrong(subject, counts, fmt::format("echo mount_max = {} >> /etc/fuse.conf, as root", 2 * mounted + 1000));
 }
 
 Finding ProbeAllowOther(const DoctorSystem& system, const DoctorTask& task) {

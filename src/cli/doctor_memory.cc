@@ -44,6 +44,28 @@ Finding DoesNotFit(const Target& target, std::string subject, std::string messag
   return finding;
 }
 
+constexpr std::string_view kLessMemory = "share the ranks among more nodes (--nnodes), or mount instead of materialize";
+
+// What may still be filled of this machine's memory, or of a control group's.
+std::optional<MemoryLimit> LeastMemory(const DoctorSystem& system) {
+  const auto limits = ReadMemoryLimits({system.At("/proc"), system.At("/sys/fs/cgroup")});
+  const auto least = std::min_element(limits.begin(), limits.end(), [](const MemoryLimit& a, const MemoryLimit& b) {
+    return a.available < b.available;
+  });
+  return least == limits.end() ? std::nullopt : std::optional(*least);
+}
+
+// Bytes of memory that the machine has; 0 when it does not say.
+std::uint64_t MemoryOf(const DoctorSystem& system) {
+  const auto text = ReadTextFile(system.At("/proc/meminfo"));
+  std::istringstream words(text.ok() ? *text : "");
+  for (std::string word; words >> word;) {
+    std::uint64_t kib = 0;
+    if (word == "MemTotal:" && words >> kib) return kib << 10;
+  }
+  return 0;
+}
+
 std::uint64_t RoundUpToGib(std::uint64_t bytes) { return (bytes + (1ull << 30) - 1) >> 30; }
 
 }  // namespace
@@ -51,7 +73,8 @@ std::uint64_t RoundUpToGib(std::uint64_t bytes) { return (bytes + (1ull << 30) -
 Result<Room> RoomAt(const std::string& path) {
   struct statvfs attributes {};
   if (::statvfs(path.c_str(), &attributes) != 0) return Status::FromErrno(errno, path);
-  return Room{attributes.f_blocks * attributes.f_frsize, attributes.f_bavail * attributes.f_frsize};
+  return Room{attributes.f_blocks * attributes.f_frsize, attributes.f_bavail * attributes.f_frsize, attributes.f_files,
+              attributes.f_favail};
 }
 
 Finding ProbeTmpfs(const DoctorSystem& system, const DoctorTask& task) {
@@ -69,9 +92,29 @@ Finding ProbeTmpfs(const DoctorSystem& system, const DoctorTask& task) {
     return Ok(subject, fmt::format("{}; a node's files take {}", sizes, FormatBytes(*task.node_bytes)));
   }
   const std::uint64_t used = room->total - std::min(room->total, room->free);
-  return DoesNotFit(
-      target, subject, fmt::format("{}, and a node's files take {}", sizes, FormatBytes(*task.node_bytes)),
-      fmt::format("mount -o remount,size={}G {}", RoundUpToGib(*task.node_bytes + used) + 1, target.path));
+  const std::uint64_t wanted_gib = RoundUpToGib(*task.node_bytes + used) + 1;
+  const auto least = LeastMemory(system);
+  const std::uint64_t memory = MemoryOf(system);
+  const bool fits = (!least || *task.node_bytes <= least->available) && (memory == 0 || wanted_gib <= memory >> 30);
+  const std::string message = fmt::format("{}, and a node's files take {}", sizes, FormatBytes(*task.node_bytes));
+  if (fits) {
+    return DoesNotFit(target, subject, message, fmt::format("mount -o remount,size={}G {}", wanted_gib, target.path));
+  }
+  return DoesNotFit(target, subject, message + ", more than there is memory for", std::string(kLessMemory));
+}
+
+Finding ProbeInodes(const DoctorSystem& system, const DoctorTask& task) {
+  const Target target = TargetOf(system, task);
+  const std::string subject = "inodes";
+  if (!target.mount) return Ok(subject, "no tmpfs to have them");
+  const auto room = system.room(target.path);
+  if (!room.ok()) return Advice(subject, std::string(room.status().message()), "mount it again");
+  if (room->inodes == 0) return Ok(subject, target.path + " has no limit of them");
+  const std::string free = fmt::format("{} of {} are free in {}", room->free_inodes, room->inodes, target.path);
+  if (task.node_inodes <= room->free_inodes) return Ok(subject, free);
+  return DoesNotFit(target, subject,
+                    fmt::format("{}, and a node's files and directories need {}", free, task.node_inodes),
+                    fmt::format("mount -o remount,nr_inodes={} {}", room->inodes + task.node_inodes, target.path));
 }
 
 Finding ProbeHugePages(const DoctorSystem& system, const DoctorTask& task) {
@@ -99,11 +142,8 @@ Finding ProbeHugePages(const DoctorSystem& system, const DoctorTask& task) {
 }
 
 Finding ProbeMemory(const DoctorSystem& system, const DoctorTask& task) {
-  const auto limits = ReadMemoryLimits({system.At("/proc"), system.At("/sys/fs/cgroup")});
-  const auto least = std::min_element(limits.begin(), limits.end(), [](const MemoryLimit& a, const MemoryLimit& b) {
-    return a.available < b.available;
-  });
-  if (least == limits.end()) {
+  const auto least = LeastMemory(system);
+  if (!least) {
     return Advice("memory", "neither /proc/meminfo nor a control group can be read", "mount -t proc proc /proc");
   }
   const std::string available = fmt::format("{} available ({})", FormatBytes(least->available), least->name);
@@ -114,7 +154,7 @@ Finding ProbeMemory(const DoctorSystem& system, const DoctorTask& task) {
   return DoesNotFit(TargetOf(system, task), "memory",
                     fmt::format("{}, and a node's files take {}: they fit into no tmpfs here", available,
                                 FormatBytes(*task.node_bytes)),
-                    "raise the limit, share the ranks among more nodes (--nnodes), or mount instead of materialize");
+                    "raise the limit, " + std::string(kLessMemory));
 }
 
 Finding ProbeSwap(const DoctorSystem& system) {

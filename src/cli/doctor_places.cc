@@ -14,11 +14,9 @@
 #include "cli/doctor.h"
 #include "cli/mount_point.h"
 #include "cli/text_file.h"
-#include "cli/view_status.h"
-#include "safetensors/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
-#include "shardfs/base/json.h"
 #include "shardfs/materialize/format_bytes.h"
+#include "shardfs/materialize/manifest.h"
 
 namespace shardfs {
 namespace {
@@ -77,21 +75,29 @@ std::string CacheShare(const DoctorTask& task) {
   return fmt::format(", {:.0f} % in the page cache", std::min(share, 100.0));
 }
 
-// As `shardfs status` says it.
-Finding ProbeView(const std::string& subject, const MountEntry& view) {
-  const std::string& path = view.mount_point;
-  const std::string shows = fmt::format("{} shows {}", path, QuoteName(view.source));
-  ViewStatus status = AskView(path);
-  if (status.answer == ViewStatus::Answer::kUnreadable && status.error_number == ENOENT) return Ok(subject, shows);
-  if (status.answer != ViewStatus::Answer::kGiven) {
-    if (status.remedy.empty()) status.remedy = "shardfs umount " + path;
-    return Wrong(subject, std::move(status.problem), std::move(status.remedy));
+// What `materialize` would make of it as DEST, where a mount could not be made: nothing where it would refuse it, too.
+std::optional<Finding> ProbeDestination(const std::optional<MountWithOptions>& mount, const std::string& path) {
+  const std::string subject = "mountpoint";
+  const bool in_tmpfs = mount && mount->entry.type == "tmpfs";
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    if (!fs::is_directory(fs::path(path).parent_path(), error)) return std::nullopt;
+    if (in_tmpfs) return Ok(subject, path + " is not there; `shardfs materialize` creates it in the tmpfs");
+    return Advice(subject, path + " is not there; `shardfs materialize` creates it, `shardfs mount` does not",
+                  "mkdir " + path + ", to mount on it");
   }
-  const auto json = ParseJson(status.json, path + "/.shardfs/status.json");
-  const JsonValue* health = json.ok() ? json->Find("health") : nullptr;
-  if (health == nullptr || health->text() == "healthy") return Ok(subject, shows);
-  return Wrong(subject, fmt::format("{}, and its health is {}", shows, QuoteName(health->text())),
-               fmt::format("see what `shardfs status {}` says", path));
+  if (status.type() != fs::file_type::directory) return std::nullopt;
+  for (const char* name : {kCompleteName, kManifestName, kJournalName}) {
+    if (fs::exists(fs::path(path) / name, error)) {
+      return Ok(subject, path + " holds what `shardfs materialize` has written");
+    }
+  }
+  const bool is_mount = in_tmpfs && mount->entry.mount_point == path;
+  if (!is_mount) return std::nullopt;
+  if (fs::is_empty(path, error))
+    return Ok(subject, path + " is an empty tmpfs; `shardfs materialize` can write into it");
+  return Wrong(subject, path + " is a tmpfs that holds other files", "give a directory in it: " + path + "/weights");
 }
 
 }  // namespace
@@ -124,11 +130,13 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
   const std::string& path = task.mount_point;
   const auto mount = MountOf(system, path);
   if (mount && mount->entry.type == kShardfsType && mount->entry.mount_point == path) {
-    findings.push_back(ProbeView(subject, mount->entry));
+    findings.push_back(ProbeView(task, mount->entry));
   } else {
     const auto usable = CheckMountPoint(path, task.source.empty() ? "/proc/self/no-source" : task.source);
     if (usable.ok()) {
       findings.push_back(Ok(subject, path + " is an empty directory"));
+    } else if (auto destination = ProbeDestination(mount, path)) {
+      findings.push_back(std::move(*destination));
     } else {
       const std::string message(usable.status().message());
       const std::size_t advice = message.rfind("; ");
@@ -169,16 +177,20 @@ std::vector<Finding> Examine(const DoctorSystem& system, const DoctorTask& task)
   std::vector<Finding> findings = {ProbeDevice(system),
                                    ProbePrivileges(system),
                                    ProbeFusermount(system),
+                                   ProbeUser(system, task),
+                                   ProbeMountMax(system, task),
                                    ProbeAllowOther(system, task),
                                    ProbeKernel(system),
                                    ProbeReadAhead(system, task),
                                    ProbeLog(system),
                                    ProbeTmpfs(system, task),
+                                   ProbeInodes(system, task),
                                    ProbeHugePages(system, task),
                                    ProbeMemory(system, task),
                                    ProbeSwap(system),
                                    ProbeOpenFiles(system, task)};
   if (task.source_files > 0) findings.push_back(ProbeSourcePlace(system, task));
+  if (!task.backend.empty()) findings.push_back(ProbeBackend(task));
   if (!task.mount_point.empty()) {
     for (Finding& finding : ProbeMountPoint(system, task)) findings.push_back(std::move(finding));
   }

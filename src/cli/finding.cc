@@ -41,6 +41,19 @@ std::string FormatFindings(const std::vector<Finding>& findings) {
   return text;
 }
 
+std::string Verdict(const std::vector<Finding>& findings) {
+  const auto count = [&findings](Finding::Level level) {
+    return std::count_if(findings.begin(), findings.end(),
+                         [level](const Finding& finding) { return finding.level == level; });
+  };
+  const auto wrong = count(Finding::Level::kWrong);
+  const auto advised = count(Finding::Level::kAdvice);
+  const std::string begin = wrong == 0   ? "nothing is wrong"
+                            : wrong == 1 ? "1 thing is wrong"
+                                         : fmt::format("{} things are wrong", wrong);
+  return advised == 0 ? begin : fmt::format("{}, and {} {} advised", begin, advised, advised == 1 ? "is" : "are");
+}
+
 nlohmann::ordered_json FindingsToJson(const std::vector<Finding>& findings) {
   auto json = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
@@ -55,10 +68,11 @@ nlohmann::ordered_json FindingsToJson(const std::vector<Finding>& findings) {
 int ReportFindings(const std::vector<Finding>& findings, bool as_json) {
   const bool wrong = AnyWrong(findings);
   if (as_json) {
-    const nlohmann::ordered_json json = {{"ok", !wrong}, {"findings", FindingsToJson(findings)}};
+    const nlohmann::ordered_json json = {
+        {"ok", !wrong}, {"verdict", Verdict(findings)}, {"findings", FindingsToJson(findings)}};
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else {
-    std::cout << FormatFindings(findings);
+    std::cout << FormatFindings(findings) << Verdict(findings) << "\n";
   }
   return FinishOutput("result", wrong ? 1 : 0);
 }

@@ -34,9 +34,11 @@ bool AnyWrong(const std::vector<Finding>& findings);
 // "ok      fusermount3: ..." and "WRONG   fusermount3: ...; do: ...", each with a newline. Line breaks and control
 // characters of names are escaped.
 std::string FormatFindings(const std::vector<Finding>& findings);
+// "2 things are wrong, and 1 is advised", "nothing is wrong": the last line.
+std::string Verdict(const std::vector<Finding>& findings);
 nlohmann::ordered_json FindingsToJson(const std::vector<Finding>& findings);
 
-// Prints the findings to stdout; the exit code, 1 when anything is wrong.
+// Prints the findings and the verdict to stdout; the exit code, 1 when anything is wrong.
 int ReportFindings(const std::vector<Finding>& findings, bool as_json);
 
 }  // namespace shardfs

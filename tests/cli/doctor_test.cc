@@ -9,14 +9,19 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/mindie_files.h"
 #include "cli/run_shardfs.h"
+#include "fuse/fuse_available.h"
+#include "fuse/temporary_mount.h"
 #include "materialize/temporary_directory.h"
 
 namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr uid_t kOperator = 1000;
 
@@ -43,13 +48,20 @@ class DoctorTest : public ::testing::Test {
     Put("/proc/self/mountinfo", Mounts("within_size"));
     fs::create_directory(mount_point_);
     system_.root = machine_;
+    struct stat device {};
+    ::stat("/dev/null", &device);
+    system_.fuse_device = device.st_rdev;
+    system_.has_user = [this](uid_t user) { return user != stranger_; };
     system_.administrator = ::geteuid();
-    system_.room = [this](const std::string&) -> Result<Room> { return Room{800'000'000'000, free_}; };
+    system_.room = [this](const std::string&) -> Result<Room> {
+      return Room{800'000'000'000, free_, 1'000'000, free_inodes_};
+    };
     task_.mount_point = mount_point_;
     task_.source = GoldenCase() + "/source";
     task_.source_files = 164;
     task_.source_bytes = 700'000'000'000;
     task_.node_bytes = 360'000'000'000;
+    task_.node_inodes = 100;
   }
 
   void Put(const std::string& path, const std::string& content) { WriteFile(machine_ + path, content); }
@@ -93,6 +105,8 @@ class DoctorTest : public ::testing::Test {
   const std::string machine_ = root_ / "machine";
   const std::string mount_point_ = root_ / "view";
   std::uint64_t free_ = 790'000'000'000;
+  std::uint64_t free_inodes_ = 900'000;
+  uid_t stranger_ = 4711;  // without an entry in /etc/passwd
   DoctorSystem system_;
   DoctorTask task_;
 };
@@ -113,7 +127,39 @@ TEST_F(DoctorTest, NoDevice) {
 TEST_F(DoctorTest, AFileInPlaceOfTheDevice) {
   Remove("/dev/fuse");
   Put("/dev/fuse", "");
-  ExpectFound(0, "/dev/fuse", kWrong, "mknod /dev/fuse c 10 229");
+  ExpectFound(0, "/dev/fuse", kWrong, "mknod -m 0666 /dev/fuse c 10 229");
+}
+
+TEST_F(DoctorTest, AnotherDeviceOfThatName) {
+  Remove("/dev/fuse");
+  fs::create_symlink("/dev/zero", machine_ + "/dev/fuse");
+  ExpectFound(0, "/dev/fuse", kWrong, "mknod -m 0666 /dev/fuse c 10 229");
+  EXPECT_THAT(FormatFindings(ExamineAs(0)), HasSubstr("/dev/fuse: is the device 1:5, and that of FUSE is 1:3"));
+  EXPECT_EQ(DoctorSystem().fuse_device, makedev(10, 229));
+}
+
+TEST_F(DoctorTest, UsersWithoutAPasswdEntry) {
+  stranger_ = kOperator;
+  task_.mindie_user = kOperator;
+  ExpectFound(kOperator, "user", kWrong, "echo shardfs:x:1000:1000::/:/usr/sbin/nologin >> /etc/passwd");
+  ExpectFound(0, "user", kAdvice, "--uid");
+  EXPECT_TRUE(HasPasswdEntry(0));
+  EXPECT_FALSE(HasPasswdEntry(4'000'000'123));
+}
+
+TEST_F(DoctorTest, AsManyMountsAsUsersMayMake) {
+  std::string mounts = Mounts("within_size");
+  for (const char* type : {"fuse.sshfs", "fuse", "fuseblk", "fusectl"}) {
+    mounts += std::string("40 20 0:90 / /mnt/") + type + " rw - " + type + " x rw\n";
+  }
+  Put("/proc/self/mountinfo", mounts);
+  for (const char* line : {"mount_max = 2\n", "mount_max=2\n"}) {
+    Put("/etc/fuse.conf", std::string("user_allow_other\n#mount_max = 1\n") + line);
+    ExpectFound(kOperator, "mount_max", kWrong, "echo mount_max = ");
+    EXPECT_FALSE(AnyWrong(ExamineAs(0))) << "root is not bound";
+  }
+  Put("/etc/fuse.conf", "user_allow_other\nmount_max = 3\n");
+  EXPECT_FALSE(AnyWrong(ExamineAs(kOperator)));
 }
 
 TEST_F(DoctorTest, RootWithoutTheCapability) {
@@ -183,6 +229,24 @@ TEST_F(DoctorTest, TmpfsTooSmall) {
   EXPECT_THAT(FormatFindings(findings), HasSubstr("WRONG   tmpfs /dev/shm")) << "asked to materialize there";
 }
 
+TEST_F(DoctorTest, NoTmpfsIsMadeLargerThanTheMemory) {
+  free_ = 100'000'000'000;
+  task_.node_bytes = 990'000'000'000;  // with what is in it already: more than MemTotal
+  ExpectFound(0, "tmpfs /dev/shm", kAdvice, "--nnodes");
+  Put("/proc/meminfo", "MemTotal: 1073741824 kB\nMemAvailable: 104857600 kB\n");
+  task_.node_bytes = 360'000'000'000;
+  EXPECT_THAT(FormatFindings(ExamineAs(0)), Not(HasSubstr("remount,size="))) << "less is available";
+}
+
+TEST_F(DoctorTest, TooFewInodes) {
+  free_inodes_ = 99;
+  ExpectFound(0, "inodes", kAdvice, "mount -o remount,nr_inodes=1000100 /dev/shm");
+  task_.mount_point = "/dev/shm/r1";
+  EXPECT_THAT(FormatFindings(ExamineAs(0)), HasSubstr("WRONG   inodes: 99 of 1000000 are free in /dev/shm"));
+  system_.room = [](const std::string&) -> Result<Room> { return Room{800'000'000'000, 700'000'000'000}; };
+  EXPECT_THAT(FormatFindings(ExamineAs(0)), HasSubstr("ok      inodes: /dev/shm has no limit"));
+}
+
 TEST_F(DoctorTest, NoTmpfs) {
   Put("/proc/self/mountinfo", "20 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n");
   EXPECT_THAT(FormatFindings(ExamineAs(0)), HasSubstr("mount -t tmpfs"));
@@ -224,10 +288,31 @@ TEST_F(DoctorTest, TooFewOpenFiles) {
 
 TEST_F(DoctorTest, MountPointThatIsNotThereOrNotEmpty) {
   fs::remove(mount_point_);
-  ExpectFound(0, "mountpoint", kWrong, "mkdir -p " + mount_point_);
+  ExpectFound(0, "mountpoint", kAdvice, "mkdir " + mount_point_);  // materialize creates it
+  task_.mount_point = mount_point_ + "/below";
+  ExpectFound(0, "mountpoint", kWrong, "mkdir -p " + mount_point_ + "/below");
+  task_.mount_point = mount_point_;
   fs::create_directory(mount_point_);
   WriteFile(mount_point_ + "/note", "");
   ExpectFound(0, "mountpoint", kWrong, "give an empty directory");
+  WriteFile(mount_point_ + "/.shardfs-journal", "");
+  EXPECT_FALSE(AnyWrong(ExamineAs(0))) << "materialize goes on there";
+}
+
+TEST_F(DoctorTest, ATmpfsIsAPlaceForMaterialize) {
+  Put("/proc/self/mountinfo", Mounts("within_size") + "30 20 0:33 / " + mount_point_ +
+                                  " rw - tmpfs shardfs rw,size=800000000k,huge=within_size\n");
+  // What the mount table of the machine itself says of it is CheckMountPoint's: here it is an empty directory.
+  EXPECT_FALSE(AnyWrong(ExamineAs(0))) << FormatFindings(ExamineAs(0));
+  task_.mount_point = mount_point_ + "/weights";
+  EXPECT_THAT(FormatFindings(ExamineAs(0)), HasSubstr("ok      mountpoint: " + task_.mount_point + " is not there; "));
+}
+
+TEST_F(DoctorTest, AnotherBackend) {
+  task_.backend = "atb";
+  EXPECT_FALSE(AnyWrong(ExamineAs(0)));
+  task_.backend = "torch";
+  ExpectFound(0, "backend", kWrong, "\"backendType\": \"atb\"");
 }
 
 TEST_F(DoctorTest, MountPointOfANameThatMindieRefuses) {
@@ -238,7 +323,7 @@ TEST_F(DoctorTest, MountPointOfANameThatMindieRefuses) {
 
 TEST_F(DoctorTest, MountPointThatMindieCannotReach) {
   ::chmod(std::string(root_ / "").c_str(), 0700);
-  task_.mindie_user = ::geteuid() + 4711;
+  task_.mindie_user = ::geteuid() + 4000;
   ExpectFound(0, "mountpoint", kWrong, "chmod o+x ");
 }
 
@@ -251,6 +336,10 @@ TEST_F(DoctorTest, LinesAndJson) {
   const std::vector<Finding> findings = {Ok("a", "fine"), Wrong("b", "bad\nnews", "type this")};
   EXPECT_EQ(FormatFindings(findings), "ok      a: fine\nWRONG   b: bad\\x0anews; do: type this\n");
   EXPECT_EQ(FindingsToJson(findings)[1]["level"], "wrong");
+  EXPECT_EQ(Verdict({}), "nothing is wrong");
+  EXPECT_EQ(Verdict(findings), "1 thing is wrong");
+  EXPECT_EQ(Verdict({findings[1], findings[1], Advice("c", "slow", "type that")}),
+            "2 things are wrong, and 1 is advised");
   EXPECT_EQ(OptionValue("rw,size=1k,huge=advise", "huge"), "advise");
   EXPECT_EQ(OptionValue("rw,hugest=1", "huge"), std::nullopt);
 }
@@ -275,6 +364,58 @@ TEST(DoctorCommandTest, LooksAtThisMachine) {
   }
   const ProgramResult alone = RunShardfs({"doctor"});
   EXPECT_THAT(alone.out, HasSubstr("/dev/fuse: "));
+}
+
+// A mount that is there is compared with what is asked for.
+TEST(DoctorCommandTest, FindsAMountOfOtherSizes) {
+  SHARDFS_REQUIRE_FUSE();
+  const MountableDirectory directory;
+  const std::string point = directory.MakeDirectory("mount");
+  ASSERT_EQ(RunShardfs(GoldenArguments("mount", {point})).exit_code, 0);
+  const ProgramResult same = RunShardfs(GoldenArguments("doctor", {point}));
+  EXPECT_THAT(same.out, HasSubstr("ok      mountpoint: " + point + " shows "));
+  const std::string source = GoldenCase() + "/source";
+  const ProgramResult other =
+      RunShardfs({"doctor", source, point, "--dp", "4", "--tp", "1", "--moe-tp", "2", "--moe-ep", "2", "--no-mtp"});
+  EXPECT_EQ(other.exit_code, 1);
+  for (const char* text : {"dp '2' where '4' is asked for", "tp '2' where '1' is asked for",
+                           "mtp 'true' where 'false' is asked for", "do: shardfs umount "}) {
+    EXPECT_THAT(other.out, HasSubstr(text));
+  }
+  EXPECT_THAT(RunShardfs({"doctor", source, point}).out, HasSubstr("ok      mountpoint: ")) << "no sizes are asked for";
+  const ProgramResult fidelity = RunShardfs(GoldenArguments("doctor", {point, "-O", "fidelity=loader"}));
+  EXPECT_THAT(fidelity.out, HasSubstr("O.fidelity the default where 'loader' is asked for"));
+  EXPECT_EQ(RunShardfs({"umount", point}).exit_code, 0);
+}
+
+// As shardfs-tmpfs has just made it.
+TEST(DoctorCommandTest, TakesAnEmptyTmpfsAndWhatMaterializeCreates) {
+  const SmallFilesystem tmpfs("size=64m");
+  if (!tmpfs.mounted()) GTEST_SKIP() << "needs the privilege to mount";
+  const auto of_mount_point = [](const std::string& place) {
+    const ProgramResult result = RunShardfs(GoldenArguments("doctor", {place}));
+    const std::size_t at = result.out.find(" mountpoint: ");
+    return at == std::string::npos ? result.out : result.out.substr(at - 7, result.out.find('\n', at) - at + 7);
+  };
+  EXPECT_THAT(of_mount_point(tmpfs.path()), HasSubstr("ok      mountpoint: " + tmpfs.path() + " is an empty tmpfs"));
+  const std::string weights = tmpfs.path() + "/weights";
+  EXPECT_THAT(of_mount_point(weights), HasSubstr("ok      mountpoint: " + weights + " is not there"));
+  ASSERT_EQ(RunShardfs(GoldenArguments("materialize", {weights})).exit_code, 0);
+  EXPECT_THAT(of_mount_point(weights),
+              HasSubstr("ok      mountpoint: " + weights + " holds what `shardfs materialize`"));
+  EXPECT_THAT(of_mount_point(tmpfs.path()), HasSubstr("do: give a directory in it"));
+}
+
+TEST(DoctorCommandTest, FindsAnotherBackendAndEndsWithAVerdict) {
+  const TemporaryDirectory root;
+  const std::string weights = root / "r1";
+  const nlohmann::json model = {{"backendType", "torch"}, {"dp", 2}, {"tp", 2}, {"moe_tp", 2}, {"moe_ep", 2}};
+  WriteFile(root / "config.json", MindieServerJson(weights, model).dump());
+  const ProgramResult result =
+      RunShardfs({"doctor", GoldenCase() + "/source", weights, "--mindie-config", root / "config.json"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("WRONG   backend: backendType is 'torch'"));
+  EXPECT_THAT(result.out, ContainsRegex("\n[0-9]+ things? (is|are) wrong[^\n]*\n$"));
 }
 
 TEST(DoctorCommandTest, SaysWhatIsWrongWithTheSource) {
