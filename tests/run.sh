@@ -98,7 +98,7 @@ clean_up() {
     failed=1
   done < <(mounts_left)
   # A file system that was unmounted as it should be may still be about to exit.
-  for _ in {1..50}; do
+  for _ in {1..600}; do
     [[ -n $(processes_left) ]] || break
     sleep 0.1
   done

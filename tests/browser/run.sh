@@ -38,9 +38,9 @@ mkdir -p "$work/screenshots"
 cp "$here/package.json" "$here/package-lock.json" "$here/page_test.mjs" "$work"
 cd "$work"
 if [[ ! -e node_modules/axe-core/axe.min.js || ! -e node_modules/playwright-core/package.json ]]; then
-  timeout 120 npm ci --no-audit --no-fund --fetch-retries=0 >npm.log 2>&1 || skip "npm cannot fetch the packages: $(tail -n 1 npm.log)"
+  timeout 600 npm ci --no-audit --no-fund --fetch-retries=0 >npm.log 2>&1 || skip "npm cannot fetch the packages: $(tail -n 1 npm.log)"
 fi
 
 golden=$here/../golden/mindie/bf16_dp2tp8_mtp4ep4
 "$shardfs" plan "$golden/source" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp --nnodes 2 --html "$work/plan.html" >/dev/null
-timeout 100 node page_test.mjs "$chromium" "$work/plan.html" "$work/screenshots"
+timeout 1000 node page_test.mjs "$chromium" "$work/plan.html" "$work/screenshots"

@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <chrono>
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "cli/run_shardfs.h"
@@ -16,6 +15,7 @@
 #include "fuse/fuse_available.h"
 #include "materialize/temporary_directory.h"
 #include "tools/checkpoint_writer.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
@@ -80,18 +80,20 @@ TEST_F(MaterializeSlowSourceTest, CtrlCLeavesWhatTheSameCommandGoesOnWith) {
   const std::string out = root_ / "out";
   std::vector<std::string> command = {"materialize", slow.path(), out, "--tp", "2", "--moe-tp", "2"};
   for (const char* option : {"--threads", "1", "--progress", "json", "--io-depth", "0"}) command.emplace_back(option);
-  ShardfsProcess process(command);
-  while (process.Running() && !fs::exists(out + "/config.json")) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // for a second line of progress
+  const std::string progress = root_ / "progress";
+  ShardfsProcess process(command, progress);
+  ASSERT_TRUE(WaitUntil([&] {
+    const std::string text = ReadFile(progress);
+    const bool two_lines = std::count(text.begin(), text.end(), '\n') >= 2;
+    return (two_lines && fs::exists(out + "/config.json")) || !process.Running();
+  }));
   process.Signal(SIGINT);
   const ProgramResult interrupted = process.Wait();
   EXPECT_EQ(interrupted.exit_code, 1);
   EXPECT_THAT(interrupted.err, HasSubstr("files are complete and kept: run the same command again to go on"));
   EXPECT_FALSE(fs::exists(out + "/.shardfs-complete"));
 
-  std::vector<Json> lines = ParseLines(interrupted.out);
+  std::vector<Json> lines = ParseLines(ReadFile(progress));
   ASSERT_GE(lines.size(), 3u);
   const Json end = lines.back();
   lines.pop_back();

@@ -21,6 +21,8 @@
 #include "cli/run_shardfs.h"
 #include "materialize/temporary_directory.h"
 #include "tools/checkpoint_writer.h"
+#include "tools/processes.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
@@ -221,7 +223,7 @@ TEST_F(MaterializeSurvivesTest, ASignalKeepsWhatIsComplete) {
     // The handler has run when it is stopped again. What it asks for is looked at every 100 ms, which then are over.
     process.Signal(SIGTERM);
     process.Signal(SIGCONT);
-    std::this_thread::sleep_for(milliseconds(5));
+    ASSERT_TRUE(WaitUntil([&] { return !HasPendingSignal(process.pid(), SIGTERM); }));
     process.Signal(SIGSTOP);
     std::this_thread::sleep_for(milliseconds(150));
     process.Signal(SIGCONT);
@@ -264,7 +266,7 @@ class MemoryGroup {
 
   // Ends whatever is left in the group, and waits for it.
   void KillAll() const {
-    for (int i = 0; i < 500; ++i) {
+    (void)WaitUntil([this] {
       std::ifstream file(path_ + "/cgroup.procs");
       pid_t pid = 0;
       bool any = false;
@@ -272,9 +274,8 @@ class MemoryGroup {
         any = true;
         ::kill(pid, SIGKILL);
       }
-      if (!any) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+      return !any;
+    });
   }
 
  private:
@@ -284,9 +285,7 @@ class MemoryGroup {
     return file.good();
   }
   void Remove() {
-    for (int i = 0; !path_.empty() && ::rmdir(path_.c_str()) != 0 && i < 100; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
+    if (!path_.empty()) (void)WaitUntil([this] { return ::rmdir(path_.c_str()) == 0; });
     path_.clear();
   }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "shardfs/base/file_descriptor.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 
@@ -41,7 +42,7 @@ class NotifySocket {
   // The first datagram that has `line` as one of its lines.
   std::string ReceiveWith(const std::string& line) const {
     for (;;) {
-      std::string datagram = Receive(std::chrono::seconds(10));
+      std::string datagram = Receive(kHang);
       if (datagram.empty() || ("\n" + datagram + "\n").find("\n" + line + "\n") != std::string::npos) return datagram;
     }
   }

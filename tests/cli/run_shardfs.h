@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -55,6 +56,7 @@ class ShardfsProcess {
     if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
   }
 
+  pid_t pid() const { return pid_; }
   void Signal(int number) const { ::kill(pid_, number); }
 
   bool Running() const {
@@ -82,6 +84,12 @@ class ShardfsProcess {
   std::filesystem::path directory_;
   pid_t pid_ = -1;
 };
+
+// What a run says on stderr, without the lines of progress that one of more than five seconds prints there: how long a
+// run takes is the machine's matter.
+inline std::string WithoutProgress(const std::string& err) {
+  return std::regex_replace(err, std::regex("shardfs: +[0-9]+ %, [^\n]*\n"), "");
+}
 
 inline ProgramResult RunShardfs(std::vector<std::string> arguments) {
   return ShardfsProcess(std::move(arguments)).Wait();

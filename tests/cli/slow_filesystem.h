@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include "fuse/temporary_mount.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 
@@ -35,7 +35,7 @@ class SlowFilesystem {
               nullptr);
       ::_exit(127);
     }
-    for (int i = 0; i < 1000 && !mounted(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    (void)WaitUntil([this] { return mounted(); });
   }
   ~SlowFilesystem() {
     ::umount2(point_.c_str(), MNT_DETACH);

@@ -5,15 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
 #include "fuse/mount_table.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
@@ -65,7 +64,7 @@ TEST_F(UmountCommandTest, TakesADeadMountAway) {
   SHARDFS_REQUIRE_FUSE();
   {
     ShardfsProcess process(GoldenArguments("mount", {point_, "-f"}));
-    for (int i = 0; i < 500 && !IsMounted(point_); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(WaitUntil([&] { return IsMounted(point_) || !process.Running(); }));
     process.Signal(SIGKILL);
     process.Wait();
   }

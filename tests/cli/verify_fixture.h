@@ -60,7 +60,7 @@ class VerifyFixture : public ::testing::Test {
     const ProgramResult result = Verify(more);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
     EXPECT_NE(result.out.find(": equal"), std::string::npos) << result.out;
-    EXPECT_EQ(result.err, "");
+    EXPECT_EQ(WithoutProgress(result.err), "");
   }
 
   // The differences, which must be found.
@@ -68,7 +68,7 @@ class VerifyFixture : public ::testing::Test {
     more.push_back("--json");
     const ProgramResult result = Verify(more);
     EXPECT_EQ(result.exit_code, 4) << result.err;
-    EXPECT_EQ(result.err, "");
+    EXPECT_EQ(WithoutProgress(result.err), "");
     const json report = json::parse(result.out, nullptr, false);
     if (report.is_discarded()) {
       ADD_FAILURE() << result.out;

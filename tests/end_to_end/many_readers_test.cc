@@ -3,13 +3,12 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <chrono>
 #include <random>
-#include <thread>
 
 #include "end_to_end/mounted_program.h"
 #include "fuse/fuse_available.h"
-#include "tools/read_text.h"
+#include "tools/processes.h"
+#include "tools/wait_until.h"
 
 namespace shardfs::testing {
 namespace {
@@ -27,20 +26,6 @@ int ReadEverything(const fs::path& mount, const fs::path& expected, unsigned see
     if (bytes != ReadFile(expected / file)) return 1;
   }
   return 0;
-}
-
-// Processes of the program that have `path` on their command line.
-std::vector<std::string> ProcessesNaming(const std::string& path) {
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::error_code gone;
-    const fs::path command_line = entry.path() / "cmdline";
-    if (!fs::exists(command_line, gone) || entry.path().filename() == "self") continue;
-    const std::string text = ReadTextOf(command_line);
-    if (text.find("shardfs") != std::string::npos && text.find(path) != std::string::npos)
-      found.push_back(entry.path().filename());
-  }
-  return found;
 }
 
 TEST(ManyReaders, SixteenProcessesGetTheRightBytesAndUnmountLeavesNothing) {
@@ -67,11 +52,7 @@ TEST(ManyReaders, SixteenProcessesGetTheRightBytesAndUnmountLeavesNothing) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(fs::is_empty(mount.path()));
   EXPECT_EQ(ReadFile("/proc/self/mountinfo").find(mount.path()), std::string::npos);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-  while (!ProcessesNaming(mount.path()).empty() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(ProcessesNaming(mount.path()).empty());
+  EXPECT_TRUE(WaitUntil([&] { return ProcessesNaming(mount.path()).empty(); }));
 }
 
 }  // namespace

@@ -11,13 +11,14 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "end_to_end/mounted_program.h"
 #include "fuse/fuse_available.h"
 #include "shardfs/base/file_descriptor.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/deepseek_shape.h"
-#include "tools/read_text.h"
+#include "tools/processes.h"
 
 namespace shardfs::testing {
 namespace {
@@ -27,16 +28,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kRead = 80 << 20;
 // Read-ahead runs up to two windows of 4 MiB past what is read, a tenth of it.
 constexpr double kReadAhead = 1.12;
-
-// The daemon that has `path` on its command line.
-fs::path DaemonOf(const std::string& path) {
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::error_code gone;
-    if (fs::read_symlink(entry.path() / "exe", gone).filename() != "shardfs") continue;
-    if (ReadTextOf(entry.path() / "cmdline").find(path) != std::string::npos) return entry.path();
-  }
-  return {};
-}
 
 // read(2)-like calls, write(2)-like calls, and what the read-like ones gave, of a process so far (proc(5)).
 struct IoCounts {
@@ -85,8 +76,9 @@ class ReadCounts : public ::testing::Test {
     mount_ = std::make_unique<MountedProgram>(
         source, std::vector<std::string>{"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4"});
     ASSERT_EQ(mount_->result().exit_code, 0) << mount_->result().err;
-    daemon_ = DaemonOf(mount_->path());
-    ASSERT_FALSE(daemon_.empty());
+    const std::vector<pid_t> daemons = ProcessesNaming(mount_->path());
+    ASSERT_EQ(daemons.size(), 1u);
+    daemon_ = "/proc/" + std::to_string(daemons.front());
     requests_ = RequestsPerMib(mount_->path());
   }
 

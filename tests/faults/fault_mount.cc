@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
-#include <thread>
 
 #include "fuse/fuse_available.h"
 #include "fuse/mount_table.h"
@@ -18,7 +17,6 @@
 namespace shardfs {
 
 namespace fs = std::filesystem;
-using std::chrono::steady_clock;
 
 Child::Child(const std::function<int()>& body) : pid_(::fork()) {
   if (pid_ == 0) ::_exit(body());
@@ -42,33 +40,9 @@ bool Child::EndsWithin(std::chrono::milliseconds time) {
   return WaitUntil([this] { return status_ != -1 || ::waitpid(pid_, &status_, WNOHANG) == pid_; }, time);
 }
 
-bool WaitUntil(const std::function<bool()>& condition, std::chrono::milliseconds time) {
-  const auto deadline = steady_clock::now() + time;
-  while (!condition()) {
-    if (steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
 bool IsMounted(const std::string& path) {
   const auto entry = FindMount(path);
   return entry.ok() && entry->has_value();
-}
-
-std::vector<pid_t> ProcessesNaming(const std::string& text) {
-  std::vector<pid_t> found;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string command_line = ReadTextOf(entry.path() / "cmdline");
-    const std::string program = command_line.substr(0, command_line.find('\0'));
-    if (program.ends_with("shardfs") && command_line.find(text) != std::string::npos) {
-      found.push_back(std::stoi(name));
-    }
-  }
-  std::sort(found.begin(), found.end());
-  return found;
 }
 
 void StopAndWait(pid_t pid) {
@@ -117,7 +91,7 @@ ProgramResult RunScript(const std::string& script, const std::vector<std::string
     result.out.append(buffer, static_cast<std::size_t>(count));
   }
   ::close(ends[0]);
-  if (child.EndsWithin(std::chrono::minutes(1)) && WIFEXITED(child.Status())) {
+  if (child.EndsWithin(kHang) && WIFEXITED(child.Status())) {
     result.exit_code = WEXITSTATUS(child.Status());
   }
   return result;
@@ -174,6 +148,12 @@ std::vector<std::string> MountFaults::MountArguments(std::vector<std::string> mo
 void MountFaults::Mount(const std::vector<std::string>& more) const {
   const ProgramResult result = RunShardfs(MountArguments(more));
   ASSERT_EQ(result.exit_code, 0) << result.err;
+}
+
+void MountFaults::Unmount() const {
+  const ProgramResult result = RunShardfs({"umount", point_});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); })) << "the daemon of " << point_ << " lives on";
 }
 
 std::map<std::string, std::string> MountFaults::ExpectedFiles() const {

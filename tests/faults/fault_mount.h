@@ -16,12 +16,14 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/temporary_mount.h"
+#include "tools/processes.h"
 #include "tools/read_text.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 
-// The longest that anything may take to end once it should.
-inline constexpr std::chrono::seconds kPromptly{5};
+// The longest that anything may take to end once it should: what takes longer hangs.
+inline constexpr std::chrono::seconds kPromptly = kHang;
 
 // A process that runs `body` and exits with what it returns. Killed and waited for by the destructor.
 class Child {
@@ -45,11 +47,7 @@ class Child {
   int status_ = -1;
 };
 
-bool WaitUntil(const std::function<bool()>& condition, std::chrono::milliseconds time = std::chrono::seconds(10));
 bool IsMounted(const std::string& path);
-
-// Processes of shardfs that have `text` on their command line, oldest first.
-std::vector<pid_t> ProcessesNaming(const std::string& text);
 
 // Stops a process and waits until each of its threads stands still, which takes its time after the signal.
 void StopAndWait(pid_t pid);
@@ -83,6 +81,8 @@ class MountFaults : public ::testing::Test {
   // The command line of `shardfs mount SOURCE POINT`, with the sizes, `--log-file` and `more`.
   std::vector<std::string> MountArguments(std::vector<std::string> more = {}) const;
   void Mount(const std::vector<std::string>& more = {}) const;
+  // Unmounts, and waits until the daemon is gone: umount(8) does not, and the next mount would be taken for it.
+  void Unmount() const;
   std::string Log() const { return ReadTextOf(log_); }
 
   // The files of the view, by their paths, as the view in this process gives them. Before any harm is done.

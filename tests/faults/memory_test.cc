@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include <atomic>
-#include <sstream>
 #include <thread>
 
 #include "faults/fault_mount.h"
@@ -16,13 +15,7 @@ namespace {
 class MemoryFaults : public MountFaults {
  protected:
   // What RLIMIT_DATA counts, in bytes: private writable memory, also what is only reserved.
-  static rlim_t DataOf(pid_t pid) {
-    const std::string status = ReadTextOf("/proc/" + std::to_string(pid) + "/status");
-    std::istringstream kib(status.substr(status.find("VmData:") + 7));
-    rlim_t data = 0;
-    kib >> data;
-    return data * 1024;
-  }
+  static rlim_t DataOf(pid_t pid) { return std::stoull(StatusField(pid, "VmData:")) * 1024; }
 
   static void LimitData(pid_t pid, rlim_t bytes) {
     const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
@@ -66,7 +59,7 @@ TEST_F(MemoryFaults, F6_ADaemonWithoutMemoryLivesOn) {
     EXPECT_TRUE(GaugesReturnToZero(point_));
     EXPECT_LE(Occurrences(Log(), "serving thread"), 20u) << "not one for each request";
     ASSERT_EQ(Daemons(), std::vector<pid_t>{daemon}) << Log();
-    EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+    Unmount();
     if (HasFailure()) return;
   }
   EXPECT_GT(failed, 0) << "the limit must be felt";

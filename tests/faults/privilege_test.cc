@@ -178,7 +178,7 @@ wait
 [ $(grep -c " $point " /proc/self/mountinfo) = 1 ] || exit 1
 daemon=$(pgrep -u 1001 -f "shardfs mount $source")
 kill $daemon
-for _ in {1..50}; do kill -0 $daemon 2>/dev/null || break; sleep 0.1; done
+for _ in {1..1000}; do kill -0 $daemon 2>/dev/null || break; sleep 0.1; done
 fails grep -q " $point " /proc/self/mountinfo
 echo all done
 )";

@@ -67,11 +67,7 @@ int ReadUntilStopped(const std::vector<SoakFile>& files, unsigned seed, Totals& 
 }
 
 // KiB of a line of /proc/PID/status, "VmRSS:" or "RssAnon:".
-double StatusKib(pid_t pid, const std::string& name) {
-  const std::string status = ReadTextOf("/proc/" + std::to_string(pid) + "/status");
-  const std::size_t at = status.find(name);
-  return at == std::string::npos ? 0 : std::stod(status.substr(at + name.size()));
-}
+double StatusKib(pid_t pid, const std::string& name) { return std::stod(StatusField(pid, name)); }
 
 class Soak : public ::testing::Test {
  protected:
@@ -166,7 +162,7 @@ TEST_F(Soak, F15_SixtyFourReadersForLongChangeNothing) {
       kReaders, time.count(), all / 1e6, one / 1e6, anonymous / 1024, resident / 1024, growth * 100,
       resident_growth * 100);
   EXPECT_TRUE(GaugesReturnToZero(point_));
-  EXPECT_EQ(count(), descriptors_before);
+  EXPECT_LE(count(), descriptors_before);  // the pipe over which the daemon said that it is ready may have been counted
   if (long_run) {  // a few seconds on a busy machine prove nothing about either
     EXPECT_GE(all, 0.8 * one);
     EXPECT_LT(growth, 0.01);

@@ -46,6 +46,24 @@ class SourceFaults : public MountFaults {
     EXPECT_TRUE(WaitUntil([&] { return Log().find(summary) != std::string::npos; })) << Log();
   }
 
+  // Reads everything until the log has that many warnings: reads look at the source, once a second. And on, for two
+  // more looks, which must not warn again.
+  void ReadUntilWarnedAndOnce(const std::map<std::string, std::string>& expected, std::size_t warnings) const {
+    const auto read_everything = [&] {
+      for (const auto& [path, bytes] : expected) {
+        EXPECT_TRUE(ReadPastTheCache(point_ + "/" + path).bytes == bytes) << path;
+      }
+    };
+    EXPECT_TRUE(WaitUntil([&] {
+      read_everything();
+      return Occurrences(Log(), "warning") >= warnings;
+    }));
+    for (int look = 0; look < 2; ++look) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+      read_everything();
+    }
+  }
+
   std::size_t LinesAbout(const std::string& path, const std::string& source_file) const {
     std::istringstream lines(Log());
     std::size_t count = 0;
@@ -71,7 +89,12 @@ TEST_F(SourceFaults, F2_SourceOverwrittenInPlaceIsSeenAtTheNextRead) {
   const auto expected = ExpectedFiles();
   const auto harmed = FilesFedBy(kHarmed);
   Mount();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // more than the clock tick that mtime may be counted in
+  // mtime may be counted in ticks of the clock: the next one must have come.
+  const fs::path probe = directory_.path() / "probe";
+  ASSERT_TRUE(WaitUntil([&] {
+    std::ofstream(probe) << "x";
+    return fs::last_write_time(probe) > fs::last_write_time(fs::path(source_) / kHarmed);
+  }));
   const FileDescriptor file(::open((source_ + "/" + kHarmed).c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_EQ(::pwrite(file.get(), "x", 1, 300'000), 1);
   ExpectErrorsOfExactly(harmed, expected);
@@ -99,13 +122,7 @@ TEST_F(SourceFaults, F3_ReplacedAndDeletedNamesKeepTheirBytesAndAreWarnedOfOnce)
   std::ofstream(source_ + "/new") << "another model";
   fs::rename(source_ + "/new", source_ + "/model-00001-of-00002.safetensors");
   fs::remove(source_ + "/tokenizer.json");
-  // Long enough for two more looks at the source.
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
-  do {
-    for (const auto& [path, bytes] : expected) {
-      EXPECT_TRUE(ReadPastTheCache(point_ + "/" + path).bytes == bytes) << path;
-    }
-  } while (std::chrono::steady_clock::now() < end);
+  ReadUntilWarnedAndOnce(expected, 2);
   const std::string log = Log();
   EXPECT_EQ(Occurrences(log, "'model-00001-of-00002.safetensors' has been replaced"), 1u) << log;
   EXPECT_EQ(Occurrences(log, "'tokenizer.json' has been deleted"), 1u) << log;
@@ -119,22 +136,19 @@ TEST_F(SourceFaults, F3_ADirectoryInTheSourcesPlaceIsWarnedOfOnce) {
   fs::rename(source_, source_ + ".old");
   fs::copy(source_ + ".old", source_);
   std::ofstream(source_ + "/tokenizer.json") << "another model";
-  for (int look = 0; look < 2; ++look) {
-    for (const auto& [path, bytes] : expected) {
-      EXPECT_TRUE(ReadPastTheCache(point_ + "/" + path).bytes == bytes) << path;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
-  }
+  ReadUntilWarnedAndOnce(expected, 1);
   EXPECT_EQ(Occurrences(Log(), "source directory '" + source_ + "' has been replaced"), 1u) << Log();
   EXPECT_EQ(Occurrences(Log(), "warning"), 1u) << Log();
 }
 
 // Reads one file again and again until it fails; false when it gave wrong bytes or failed with another error than EIO.
-bool ReadsRightUntilItFails(const fs::path& file, const std::string& expected, const std::atomic<bool>& stop) {
+bool ReadsRightUntilItFails(const fs::path& file, const std::string& expected, const std::atomic<bool>& stop,
+                            std::atomic<int>& reads) {
   while (!stop) {
     const ReadOutcome outcome = ReadPastTheCache(file);
     if (outcome.error != 0) return outcome.error == EIO;
     if (outcome.bytes != expected) return false;
+    ++reads;
   }
   return true;
 }
@@ -150,18 +164,22 @@ TEST_F(SourceFaults, F1_NoTruncationUnderAReadEndsTheDaemon) {
     ASSERT_TRUE(WaitUntil([&] { return IsMounted(point_) || !daemon.Running(); }));
     std::atomic<bool> stop{false};
     std::atomic<int> wrong{0};
+    std::atomic<int> reads{0};
+    std::atomic<int> ended{0};
     std::vector<std::thread> readers;
     for (const char* file : {"model-attn-tp-000", "model-attn-tp-001", "model-moe-tp-000-ep-000",
                              "model-moe-tp-001-ep-001", "model-dense-tp-000", "model-norm"}) {
       readers.emplace_back([&, path = std::string(file) + "/model.safetensors"] {
-        if (!ReadsRightUntilItFails(point_ + "/" + path, expected.at(path), stop)) ++wrong;
+        if (!ReadsRightUntilItFails(point_ + "/" + path, expected.at(path), stop, reads)) ++wrong;
+        ++ended;
       });
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10 + round));
+    EXPECT_TRUE(WaitUntil([&] { return reads > 0; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));  // at another place of a read in each round
     for (const auto& entry : fs::directory_iterator(source_)) {
       if (entry.path().extension() == ".safetensors") fs::resize_file(entry.path(), round % 2 == 0 ? 0 : 150'000);
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(WaitUntil([&] { return ended == static_cast<int>(readers.size()); })) << "a changed source is read on";
     stop = true;
     for (std::thread& reader : readers) reader.join();
     EXPECT_EQ(wrong, 0) << "round " << round;

@@ -159,7 +159,7 @@ TEST_F(StartFaults, F23_ProcessesAndThreadsThatCannotBeStartedFailTheCommand) {
             "point=$1 user=$2; shift 2\n"
             // LeakSanitizer starts a process itself, and makes a failure of it where it cannot.
             "export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0\n"
-            "timeout 20 setpriv --reuid $user --regid $user --clear-groups prlimit --nproc=" +
+            "timeout 100 setpriv --reuid $user --regid $user --clear-groups prlimit --nproc=" +
                 std::to_string(limit) +
                 " \"$@\" || exit\n"
                 "setpriv --reuid $user --regid $user --clear-groups cat $point/config.json > /dev/null || exit 98\n"

@@ -13,7 +13,6 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <thread>
 
 #include "fuse/fuse_available.h"
 #include "fuse/prometheus_parser.h"
@@ -21,6 +20,7 @@
 #include "fuse/status_snapshots.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
@@ -53,10 +53,10 @@ class StatusDirectoryTest : public testing::Test {
   // measured.
   Json StatusWith(std::int64_t open_files) const {
     Json status = Status();
-    for (int i = 0; i < 500 && (status["open_files"] != open_files || status["reads"]["in_progress"] != 0); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    (void)WaitUntil([&] {
       status = Status();
-    }
+      return status["open_files"] == open_files && status["reads"]["in_progress"] == 0;
+    });
     return status;
   }
 
@@ -93,13 +93,15 @@ TEST_F(StatusDirectoryTest, ListsItsOwnFiles) {
 
 TEST_F(StatusDirectoryTest, HasTheOwnerOfTheViewAndMayNotBeWritten) {
   struct stat attributes {};
+  const time_t before = ::time(nullptr);
   ASSERT_EQ(::stat(mount_->PathOf(".shardfs").c_str(), &attributes), 0);
   EXPECT_EQ(attributes.st_mode, mode_t{S_IFDIR | 0550});
   ASSERT_EQ(::stat(mount_->PathOf(".shardfs/metrics").c_str(), &attributes), 0);
   EXPECT_EQ(attributes.st_mode, mode_t{S_IFREG | 0440});
   EXPECT_EQ(attributes.st_uid, ::geteuid());
   EXPECT_EQ(attributes.st_size, 0);
-  EXPECT_NEAR(static_cast<double>(attributes.st_mtim.tv_sec), static_cast<double>(::time(nullptr)), 60);
+  EXPECT_GE(attributes.st_mtim.tv_sec, before - 1);  // time() counts in ticks of the clock
+  EXPECT_LE(attributes.st_mtim.tv_sec, ::time(nullptr) + 1);
   EXPECT_FALSE(Open(".shardfs/metrics", O_WRONLY).valid());
   EXPECT_EQ(errno, EROFS);
   EXPECT_FALSE(Open(".shardfs/new", O_WRONLY | O_CREAT).valid());
@@ -165,11 +167,10 @@ TEST_F(StatusDirectoryTest, WhoNeverClosesIsBounded) {
   EXPECT_EQ(errno, ENFILE);
   files.clear();
   FileDescriptor again;
-  for (int i = 0; i < 500 && !again.valid(); ++i) {
+  EXPECT_TRUE(WaitUntil([&] {
     again = Open(".shardfs/metrics");
-    if (!again.valid()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(again.valid());
+    return again.valid();
+  }));
 }
 
 TEST(StatusDirectoryViewTest, AViewsOwnEntryOfThatNameIsKept) {

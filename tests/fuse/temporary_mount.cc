@@ -2,12 +2,12 @@
 
 #include <sys/stat.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <future>
 
 #include "fuse/mount_table.h"
 #include "fuse/unmount.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 
@@ -39,7 +39,7 @@ MountedTree::MountedTree(std::shared_ptr<const VirtualTree> tree, FuseOptions op
 }
 
 MountedTree::~MountedTree() {
-  if (session_ != nullptr) session_->Stop(std::chrono::seconds(5));
+  if (session_ != nullptr) session_->Stop(kHang);
   (void)Join();
 }
 
@@ -49,8 +49,8 @@ Status MountedTree::Start(std::shared_ptr<const VirtualTree> tree, FuseOptions o
   SHARDFS_ASSIGN_OR_RETURN(session_, FuseSession::Create(std::move(tree), options));
   SHARDFS_RETURN_IF_ERROR(session_->Mount(path_));
   server_ = std::thread([this] { run_status_ = session_->Run(); });
-  if (ready->get_future().wait_for(std::chrono::seconds(10)) != std::future_status::ready) {
-    return Status::IoError("the kernel did not open the connection within 10 seconds");
+  if (ready->get_future().wait_for(kHang) != std::future_status::ready) {
+    return Status::IoError("the kernel has not opened the connection");
   }
   return Status::Ok();
 }

@@ -52,12 +52,8 @@ point=$scratch/views/r1
 start() {
   "$root/mount-scripts/container-mount" "$golden/source" "$point" "${golden_sizes[@]}" 2>>"$scratch/log" &
   server=$!
-  for _ in {1..100}; do
-    # To open it, not to look: of a dead mount the kernel still knows the names.
-    if head -c 1 "$point/config.json" >/dev/null 2>&1; then return; fi
-    sleep 0.1
-  done
-  fail "nothing is mounted: $(<"$scratch/log")"
+  # To open it, not to look: of a dead mount the kernel still knows the names.
+  wait_for head -c 1 "$point/config.json" || fail "nothing is mounted: $(<"$scratch/log")"
 }
 expect_refused 2 'and got 1 arguments' "$root/mount-scripts/container-mount" "$golden/source"
 start

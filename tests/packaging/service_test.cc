@@ -5,24 +5,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #include "cli/notify_socket.h"
 #include "fuse/fuse_available.h"
 #include "fuse/mount_table.h"
 #include "fuse/temporary_mount.h"
 #include "packaging/unit_file.h"
+#include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
@@ -35,14 +33,10 @@ bool IsMounted(const std::string& path) {
   return entry.ok() && entry->has_value();
 }
 
-// The exit code, or 128 and the signal; -1 when it does not end within ten seconds.
+// The exit code, or 128 and the signal; -1 when it hangs.
 int WaitFor(pid_t pid) {
-  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
   int status = 0;
-  while (::waitpid(pid, &status, WNOHANG) == 0) {
-    if (steady_clock::now() > deadline) return -1;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  if (!WaitUntil([&] { return ::waitpid(pid, &status, WNOHANG) != 0; })) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -30,12 +30,10 @@ if [[ ${1:-} == --inside ]]; then
   export XDG_RUNTIME_DIR=/run/shardfs-test SYSTEMD_UNIT_PATH=$scratch/units:/usr/lib/systemd/user
   /usr/lib/systemd/systemd --user --unit=basic.target --log-target=console >"$scratch/systemd.log" 2>&1 &
   manager=$!
-  for _ in {1..50}; do
-    [[ ! -S $XDG_RUNTIME_DIR/systemd/private ]] || break
-    kill -0 "$manager" 2>/dev/null || cannot "systemd does not run here: $(tail -n 3 "$scratch/systemd.log")"
-    sleep 0.1
-  done
-  control() { timeout 30 systemctl --user "$@"; }
+  is_up_or_gone() { [[ -S $XDG_RUNTIME_DIR/systemd/private ]] || ! kill -0 "$manager"; }
+  wait_for is_up_or_gone || fail "systemd hangs: $(tail -n 3 "$scratch/systemd.log")"
+  kill -0 "$manager" 2>/dev/null || cannot "systemd does not run here: $(tail -n 3 "$scratch/systemd.log")"
+  control() { timeout 300 systemctl --user "$@"; }
   state() { control show --property "$1" --value shardfs@r1; }
 
   # start returns once the view is there.
@@ -49,10 +47,8 @@ if [[ ${1:-} == --inside ]]; then
 
   # Killed, it comes back, and so does the view.
   kill -KILL "$server"
-  for _ in {1..100}; do
-    if [[ $(state MainPID) != "$server" && $(state ActiveState) == active ]]; then break; fi
-    sleep 0.1
-  done
+  is_back() { [[ $(state MainPID) != "$server" && $(state ActiveState) == active ]]; }
+  wait_for is_back || fail "killed, it does not come back: $(state ActiveState)"
   [[ $(state NRestarts) == 1 ]] || fail "it was started again $(state NRestarts) times"
   expect_golden "$scratch/mount"
 
