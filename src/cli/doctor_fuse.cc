@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <sstream>
 #include <system_error>
 
@@ -135,20 +136,14 @@ Finding ProbeUser(const DoctorSystem& system, const DoctorTask& task) {
 Finding ProbeMountMax(const DoctorSystem& system, const DoctorTask& task) {
   const std::string subject = "mount_max";
   if (system.user == 0) return Ok(subject, "does not bind root");
-  std::uint64_t most = 1000;
+  int most = 1000;
   std::istringstream lines(TextOf(system, "/etc/fuse.conf"));
   for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string name;
-    std::string value;
-    if (words >> name && name.starts_with("mount_max=")) {
-      value = name.substr(name.find('=') + 1);
-    } else if (name != "mount_max" || !(words >> value) || value != "=" || !(words >> value)) {
-      continue;
-    }
-    most = Number(value).value_or(most);
+    int value = 0;
+    if (std::sscanf(line.c_str(), "mount_max = %i", &value) == 1) most = value;  // as fusermount3 reads it
   }
-  std::uint64_t mounted = 0;
+  if (most == -1) return Ok(subject, "is -1 in /etc/fuse.conf: no limit");
+  int mounted = 0;
   bool there = false;
   for (const MountEntry& mount : ParseMountTable(TextOf(system, "/proc/self/mountinfo"))) {
     if (mount.type == "fuse" || mount.type.starts_with("fuse.")) ++mounted;

@@ -35,6 +35,8 @@ command -v npm >/dev/null || skip "there is no npm"
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "there is no chromium"
 
 mkdir -p "$work/screenshots"
+exec {lock}>"$work/.lock" # one run at a time in a directory that is kept
+flock "$lock"
 cp "$here/package.json" "$here/package-lock.json" "$here/page_test.mjs" "$work"
 cd "$work"
 if [[ ! -e node_modules/axe-core/axe.min.js || ! -e node_modules/playwright-core/package.json ]]; then

@@ -153,13 +153,15 @@ TEST_F(DoctorTest, AsManyMountsAsUsersMayMake) {
     mounts += std::string("40 20 0:90 / /mnt/") + type + " rw - " + type + " x rw\n";
   }
   Put("/proc/self/mountinfo", mounts);
-  for (const char* line : {"mount_max = 2\n", "mount_max=2\n"}) {
+  for (const char* line : {"mount_max = 2\n", "mount_max=2\n", "mount_max =1"}) {
     Put("/etc/fuse.conf", std::string("user_allow_other\n#mount_max = 1\n") + line);
     ExpectFound(kOperator, "mount_max", kWrong, "echo mount_max = ");
     EXPECT_FALSE(AnyWrong(ExamineAs(0))) << "root is not bound";
   }
-  Put("/etc/fuse.conf", "user_allow_other\nmount_max = 3\n");
-  EXPECT_FALSE(AnyWrong(ExamineAs(kOperator)));
+  for (const char* line : {"mount_max = 3\n", "mount_max = -1\n", ""}) {
+    Put("/etc/fuse.conf", std::string("user_allow_other\n") + line);
+    EXPECT_FALSE(AnyWrong(ExamineAs(kOperator))) << line;
+  }
 }
 
 TEST_F(DoctorTest, RootWithoutTheCapability) {
