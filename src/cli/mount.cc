@@ -1,4 +1,5 @@
 // shardfs mount: shows a checkpoint's view on a directory.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,11 +11,14 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/describe_mount.h"
 #include "cli/file_mode.h"
+#include "cli/inherited_descriptors.h"
+#include "cli/log_rotation.h"
 #include "cli/logging.h"
 #include "cli/mount_point.h"
 #include "cli/options.h"
@@ -95,20 +99,36 @@ Status CheckAnswers(const std::string& mount_point, dev_t device_before) {
   return Status::Ok();
 }
 
+// A daemon's log file may be rotated, and so may that of a service which is kept in the foreground. Otherwise SIGHUP
+// says that the terminal of a mount in the foreground has gone away.
+OnHangup MeaningOfHangup(const MountArguments& arguments) {
+  if (!arguments.foreground) return OnHangup::kReopenLog;
+  const FileDescriptor terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  return terminal.valid() || arguments.log_file.empty() ? OnHangup::kStop : OnHangup::kReopenLog;
+}
+
 // Serves in this process, or, as another user, in a child of it. `on_ready` is called in this process, which a service
 // manager listens to and a terminal waits for.
-int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, const ReadyNotifier& on_ready) {
-  if (!request.run_as) return Serve(arguments.common, request, on_ready);
-  const auto serve = [&](const ReadyNotifier& ready) {
-    return Serve(arguments.common, request, [&] {
+int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, ReadyNotifier on_ready) {
+  const OnHangup on_hangup = MeaningOfHangup(arguments);
+  const auto serve = [&](LogRotation& rotation, const ReadyNotifier& ready) {
+    return Serve(arguments.common, request, on_hangup == OnHangup::kStop ? nullptr : &rotation, ready);
+  };
+  if (!request.run_as) {
+    LogRotation rotation;
+    return serve(rotation, on_ready);
+  }
+  const auto serve_supervised = [&](const std::function<void()>& ready, LogRotation& rotation) {
+    return serve(rotation, [&] {
       if (!arguments.foreground) LeaveTerminal();
       ready();
     });
   };
-  return Supervise(request.mount_point, serve, on_ready);
+  return Supervise(request.mount_point, on_hangup, serve_supervised, std::move(on_ready));
 }
 
 int RunMount(const MountArguments& arguments) {
+  CloseInheritedDescriptors();
   // Without root, fusermount3 has to gain some.
   if (::geteuid() == 0) {
     if (const Status status = ForbidNewPrivileges(); !status.ok()) return ExitCodeOf(status);
@@ -128,8 +148,8 @@ int RunMount(const MountArguments& arguments) {
   const std::string& mount_point = request->mount_point;
   struct stat before {};
   if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));
-  return RunAsDaemon([&](const ReadyNotifier& ready) { return ServeAsAsked(arguments, *request, ready); },
-                     [&] { return CheckAnswers(mount_point, before.st_dev); });
+  return RunAsDaemon([&](ReadyNotifier ready) { return ServeAsAsked(arguments, *request, std::move(ready)); },
+                     [mount_point, device = before.st_dev] { return CheckAnswers(mount_point, device); }, ::_exit);
 }
 
 }  // namespace
