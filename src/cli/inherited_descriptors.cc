@@ -1,6 +1,7 @@
 #include "cli/inherited_descriptors.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -70,6 +71,10 @@ void CloseEach(int first) {
 
 void CloseInheritedDescriptors(const std::string& listing) {
   const int first = kFirst + PassedOnPurpose();
+  constexpr int kMostSockets = 1024;  // that any unit has
+  for (int number = kFirst; number < std::min(first, kFirst + kMostSockets); ++number) {
+    ::fcntl(number, F_SETFD, FD_CLOEXEC);
+  }
   if (CloseByRange(first) || CloseListed(first, listing)) return;
   CloseEach(first);
 }

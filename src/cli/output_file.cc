@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "cli/mount_point.h"
+#include "base/path_within.h"
 
 namespace shardfs {
 namespace {
