@@ -2,6 +2,8 @@
 // renamed.
 #pragma once
 
+#include <utility>
+
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {

@@ -23,6 +23,14 @@ namespace {
 
 constexpr int kRefused = 2;
 
+// "--dp: 1 required N missing" and "--dp: At Most 1 required but received 2", in other words.
+Status WrongCount(const std::string& message) {
+  const std::string name = message.substr(0, message.find(':'));
+  if (message.ends_with(" missing")) return Status::InvalidArgument(name + " needs a value right behind it");
+  if (message.find("At Most 1 ") == std::string::npos) return Status::InvalidArgument(message);
+  return Status::InvalidArgument(name + " is given more than once; give it once, with the value that you mean");
+}
+
 // Help and version end here with 0; all else that CLI11 has against a command line is a refusal.
 int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
@@ -40,8 +48,11 @@ int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
         fmt::format("shardfs {} takes no further argument, and is given '{}'; an option's value stands right behind it",
                     command.get_name(), unknown[0])));
   }
-  PrintError(
-      fmt::format("{} (see shardfs {}--help)", error.what(), commands.empty() ? "" : commands[0]->get_name() + " "));
+  const std::string message = error.what();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+    return shardfs::ExitCodeOf(WrongCount(message));
+  }
+  PrintError(fmt::format("{} (see shardfs {}--help)", message, commands.empty() ? "" : commands[0]->get_name() + " "));
   return kRefused;
 }
 

@@ -33,14 +33,18 @@ Result<std::string> ResolveDirectory(const std::string& directory) {
         directory));
   }
   if (errno == ENOENT) return Status::InvalidArgument("the source is empty; give the directory of the checkpoint");
-  if (errno == ENOTDIR) return Status::InvalidArgument(fmt::format("source '{}' is not a directory", directory));
+  if (errno == ENOTDIR)
+    return Status::InvalidArgument(
+        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", directory));
   return Status::FromErrno(errno, fmt::format("cannot open source '{}'", directory));
 }
 
 Result<FileDescriptor> OpenDirectory(const std::string& path) {
   FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid()) return fd;
-  if (errno == ENOTDIR) return Status::InvalidArgument(fmt::format("source '{}' is not a directory", path));
+  if (errno == ENOTDIR)
+    return Status::InvalidArgument(
+        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", path));
   return Status::FromErrno(errno, fmt::format("cannot open source '{}'", path));
 }
 

@@ -169,6 +169,8 @@ TEST(CommandLineTest, AnEmptyValueIsNoMissingOption) {
   ExpectRefused({"plan", "/data", "--moe_tp=", "8"}, "--moe_tp: its value is empty");
   ExpectRefused({"materialize", "/data", "/out", "--ranks", ""}, "--ranks: its value is empty");
   ExpectRefused({"materialize", "/data", "/out", "--node-rank", ""}, "--node-rank: its value is empty");
+  ExpectRefused({"plan", "/data", "--dp"}, "--dp needs a value right behind it");
+  ExpectRefused({"plan", "/data", "--dp", "--tp", "2"}, "--dp needs a value right behind it");
   ExpectRefused({"umount", ""}, "MOUNTPOINT: is empty");
   ExpectRefused({"plan", "", "--tp", "8"}, "SOURCE: is empty");
 }
@@ -190,7 +192,7 @@ TEST(CommandLineTest, FlagsTakeNoValueAndDoNotContradictEachOther) {
   ExpectRefused({"plan", source, "--tp", "2", "--json="}, "--json takes no value");
   ExpectRefused({"plan", source, "--tp", "2", "--mtp", "--no-mtp"}, "--mtp: contradicts --no-mtp");
   ExpectRefused({"plan", source, "--tp", "2", "--no-mtp", "--mtp"}, "--mtp: contradicts --no-mtp");
-  ExpectRefused({"plan", source, "--dp", "2", "--dp", "4"}, "--dp");
+  ExpectRefused({"plan", source, "--dp", "2", "--dp", "4"}, "--dp is given more than once");
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ mount -a -t shardfs # finds it mounted
 umount -a -t fuse.shardfs
 expect_not_mounted "$scratch/second"
 
-# By the type that the kernel shows, as who copies a line of /proc/mounts writes it.
+# By the type that the kernel shows: a line of /proc/mounts may be copied into /etc/fstab.
 mount -t fuse.shardfs -o "$sizes" "$golden/source" "$scratch/mount"
 expect_golden "$scratch/mount"
 expect_refused 1 'remount: a mounted view cannot be changed; unmount it' mount -o remount,dp=4 "$scratch/mount"
