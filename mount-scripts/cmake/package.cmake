@@ -16,10 +16,12 @@ set(generated ${PROJECT_BINARY_DIR}/install)
 
 # mount(8) finds the mount helper by its name in /sbin.
 file(MAKE_DIRECTORY ${generated})
-file(CREATE_LINK ../bin/shardfs ${generated}/mount.shardfs SYMBOLIC)
+foreach(helper mount.shardfs mount.fuse.shardfs)  # the second for the type that /proc/mounts shows
+  file(CREATE_LINK ../bin/shardfs ${generated}/${helper} SYMBOLIC)
+endforeach()
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME shardfs)
 install(TARGETS shardfs)
-install(FILES ${generated}/mount.shardfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(FILES ${generated}/mount.shardfs ${generated}/mount.fuse.shardfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(PROGRAMS ${scripts}/shardfs-tmpfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(PROGRAMS ${scripts}/shardfs-materialize-node DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS ${scripts}/container-mount DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs)
@@ -34,6 +36,21 @@ install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INS
 install(FILES ${scripts}/mindie/README.md ${scripts}/mindie/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindie)
 install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+
+# The configuration of what is installed to /usr is in /etc, as logrotate wants it.
+file(COPY_FILE ${scripts}/logrotate.conf ${generated}/shardfs ONLY_IF_DIFFERENT)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${scripts}/logrotate.conf)
+install(CODE "set(logrotate \"${generated}/shardfs\")" COMPONENT shardfs)
+install(CODE [[
+  cmake_path(GET CMAKE_INSTALL_PREFIX FILENAME last)
+  set(configuration "${CMAKE_INSTALL_PREFIX}/etc")
+  if(last STREQUAL usr)
+    cmake_path(GET CMAKE_INSTALL_PREFIX PARENT_PATH root)
+    cmake_path(APPEND root etc OUTPUT_VARIABLE configuration)
+  endif()
+  file(INSTALL "${logrotate}" DESTINATION "${configuration}/logrotate.d")
+]] COMPONENT shardfs)
+file(WRITE ${generated}/conffiles "/etc/logrotate.d/shardfs\n")
 
 # Man pages: the options that several subcommands share are written once, in layout-options.man. They are compressed, as
 # Debian wants them, without a time in the file, so that the same source gives the same package.
@@ -115,7 +132,7 @@ set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "parallel cuts of a model checkpoint as fil
  A read-only FUSE file system that shows any tensor and expert parallel cut of
  a safetensors checkpoint as ordinary files, and a program that writes the same
  files, for serving DeepSeek models with MindIE.")
-set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm")
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm;${generated}/conffiles")
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)

@@ -77,7 +77,7 @@ Command AddCheckMindieCommand(CLI::App& program) {
                   "Rank table; says how many servers there are (default: RANK_TABLE_FILE)")
       ->type_name("FILE");
   app->add_option("--uid", arguments->user, "User that MindIE runs as (default: the user who runs this)")
-      ->type_name("UID");
+      ->type_name("USER");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
   return {app, [arguments] { return RunCheckMindie(*arguments); }};
 }

@@ -1,9 +1,15 @@
 #include "cli/command_line.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <string_view>
+
+#include "base/nearest_name.h"
+#include "cli/user_names.h"
+#include "shardfs/layout/layout.h"
 
 namespace shardfs {
 namespace {
@@ -25,16 +31,29 @@ std::string TakeDecimal(std::string& text) {
   return "";
 }
 
-// By the name that its value has in the help; behind it come the rules that the option has itself.
-bool IsNumber(const CLI::Option& option) {
+// A name becomes the number that it stands for.
+template <typename Id>
+std::string TakeId(std::string& text, const Result<Id>& id) {
+  if (!id.ok()) return std::string(id.status().message());
+  text = std::to_string(*id);
+  return "";
+}
+
+// The name that its value has in the help; behind it come the rules that the option has itself.
+std::string ValueName(const CLI::Option& option) {
   const std::string type = option.get_type_name();
-  const std::string name = type.substr(0, type.find(':'));
-  return name == "N" || name == "M" || name == "UID" || name == "GID";
+  return type.substr(0, type.find(':'));
 }
 
 // First of all rules, as others would say less of an empty value. CLI11 puts the option's name before what is returned.
 void AddRules(CLI::Option& option) {
-  if (IsNumber(option)) option.transform(CLI::Validator(TakeDecimal, ""));
+  const std::string value = ValueName(option);
+  if (value == "N" || value == "M") option.transform(CLI::Validator(TakeDecimal, ""));
+  if (value == "USER") {
+    option.transform(CLI::Validator([](std::string& text) { return TakeId(text, ParseUser(text)); }, ""));
+  } else if (value == "GROUP") {
+    option.transform(CLI::Validator([](std::string& text) { return TakeId(text, ParseGroup(text)); }, ""));
+  }
   const bool positional = option.get_positional();
   option.transform(CLI::Validator(
       [positional](std::string& text) -> std::string {
@@ -52,6 +71,46 @@ const CLI::App* FindCommand(const CLI::App& program, const std::vector<std::stri
 
 bool IsFlag(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
 
+std::vector<std::string> OptionNames(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// Whether the layouts have an option of this name, and as what.
+std::string LayoutOptionNamed(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  for (const std::string_view layout : LayoutNames()) {
+    const std::vector<std::string_view> names = FindLayout(layout)->option_names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) return name;
+  }
+  return "";
+}
+
+// "mount", "mount and materialize": the subcommands that have the option.
+std::string CommandsWith(const CLI::App& program, const std::string& option) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_option_no_throw(option) != nullptr) names.push_back(command->get_name());
+  }
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
+// What to type instead of an option that `command` does not have, as the end of a message.
+std::string Instead(const CLI::App& program, const CLI::App& command, const std::string& option) {
+  if (const std::string meant = DidYouMean(option, OptionNames(command)); !meant.empty()) return meant;
+  const std::size_t dashes = std::min(option.find_first_not_of('-'), option.size());
+  const std::string layout_option = LayoutOptionNamed(option.substr(dashes));
+  if (!layout_option.empty() && command.get_option_no_throw("-O") != nullptr) {
+    return fmt::format("; it is an option of the layout: write -O {}=VALUE", layout_option);
+  }
+  const std::string others = CommandsWith(program, option);
+  if (!others.empty()) return fmt::format("; {} has it", others);
+  return fmt::format("; `shardfs {} --help` lists those that it has", command.get_name());
+}
+
 }  // namespace
 
 void AddValueRules(CLI::App& program) {
@@ -62,16 +121,36 @@ void AddValueRules(CLI::App& program) {
   }
 }
 
+Status UnknownOption(const CLI::App& program, const CLI::App& command, const std::string& option) {
+  return Status::InvalidArgument(
+      fmt::format("shardfs {} has no option {}{}", command.get_name(), option, Instead(program, command, option)));
+}
+
+Status UnknownWord(const CLI::App& program, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  std::string end = DidYouMean(word, names);
+  if (end.empty() && word.find('/') != std::string::npos) {
+    end = "; to show a checkpoint, write `shardfs mount SOURCE MOUNTPOINT`";
+  } else if (end.empty()) {
+    end = fmt::format("; there is {}", fmt::join(names, ", "));
+  }
+  return Status::InvalidArgument(fmt::format("there is no subcommand '{}'{}", word, end));
+}
+
 Status CheckWords(const CLI::App& program, const std::vector<std::string>& words) {
   const CLI::App* const command = FindCommand(program, words);
   if (command == nullptr) return Status::Ok();  // parsing says so
   for (const std::string& word : words) {
     if (word == "--") break;
     const std::size_t equals = word.find('=');
-    if (!word.starts_with("--") || equals == std::string::npos) continue;
+    if (!word.starts_with("--")) continue;
     const std::string name = word.substr(0, equals);
     const CLI::Option* const option = command->get_option_no_throw(name);
-    if (option == nullptr) continue;
+    if (option == nullptr) return UnknownOption(program, *command, name);
+    if (equals == std::string::npos) continue;
     const std::string value = word.substr(equals + 1);
     if (IsFlag(*option)) {
       return Status::InvalidArgument(name + " takes no value, and is given '" + value + "'; write " + name + " alone");

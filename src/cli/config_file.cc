@@ -2,10 +2,14 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <type_traits>
+#include <vector>
 
+#include "base/nearest_name.h"
 #include "cli/settings.h"
 #include "cli/text_file.h"
 #include "shardfs/base/json.h"
+#include "shardfs/layout/layout.h"
 
 namespace shardfs {
 namespace {
@@ -34,12 +38,26 @@ class ConfigReader {
     if (name == "rank-table") return Take(key, Text(value), "a string, the path of a file", settings_.rank_table);
     if (name == "max-shard-size") return ReadShardSize(key, value);
     if (name == "options" || name == "O") return ReadLayoutOptions(key, value);
-    return Wrong(key, "is no setting; the settings have the names of the command line's layout options");
+    return Wrong(key, "is no setting" + Instead(key));
   }
 
   LayoutSettings settings() && { return std::move(settings_); }
 
  private:
+  // What to write in the place of a key that there is not.
+  static std::string Instead(const std::string& key) {
+    std::vector<std::string> names = {"layout", "mtp", "rank-table", "max-shard-size", "options"};
+    for (const SizeSetting& size : SizeSettings()) names.emplace_back(size.name);
+    for (std::string& name : names) std::replace(name.begin(), name.end(), '-', '_');
+    if (std::string meant = DidYouMean(key, names); !meant.empty()) return meant;
+    for (const std::string_view layout : LayoutNames()) {
+      for (const std::string_view name : FindLayout(layout)->option_names()) {
+        if (name == key) return "; it is an option of the layout: write \"options\": {\"" + key + "\": VALUE}";
+      }
+    }
+    return "; the settings have the names of the command line's layout options";
+  }
+
   static std::optional<std::string> Text(const JsonValue& value) {
     const auto text = value.AsString();
     return text ? std::optional<std::string>(*text) : std::nullopt;
@@ -52,6 +70,9 @@ class ConfigReader {
   template <typename T>
   Status Take(const std::string& key, std::optional<T> value, const char* wanted, std::optional<T>& place) const {
     if (!value) return Wrong(key, std::string("must be ") + wanted);
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (value->empty()) return Wrong(key, "is empty; give a value, or leave it out");
+    }
     place = std::move(value);
     return Status::Ok();
   }
@@ -71,6 +92,7 @@ class ConfigReader {
       if (option.is_object() || option.is_array() || option.is_null()) {
         return Wrong(key, "has \"" + name + "\", which must be a string, a number, true or false");
       }
+      if (text.empty()) return Wrong(key, "has \"" + name + "\", which is empty; give a value, or leave it out");
       if (!settings_.layout_options.emplace(name, text).second) return Wrong(key, "has \"" + name + "\" twice");
     }
     return Status::Ok();

@@ -127,7 +127,7 @@ Command AddDoctorCommand(CLI::App& program) {
   app->add_option("--nnodes", arguments->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");
   app->add_option("--uid", arguments->mindie_user, "User that MindIE runs as (default: the user who runs this)")
-      ->type_name("UID");
+      ->type_name("USER");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
   return {app, [arguments] { return RunDoctor(*arguments); }};
 }

@@ -36,6 +36,12 @@ std::string Obstacle(const std::string& path, uid_t user) {
   return "";
 }
 
+// By its text alone, since a mount that is looked at may hang.
+bool HasPrefix(const std::string& path, const std::string& mount_point) {
+  if (!path.starts_with(mount_point)) return false;
+  return path.size() == mount_point.size() || mount_point == "/" || path[mount_point.size()] == '/';
+}
+
 bool IsNetwork(const std::string& type) {
   constexpr std::array<std::string_view, 12> kTypes = {"nfs",    "nfs4", "cifs", "smb3", "ceph",      "lustre",
                                                        "beegfs", "gpfs", "9p",   "afs",  "glusterfs", "virtiofs"};
@@ -116,7 +122,7 @@ std::optional<MountWithOptions> MountOf(const DoctorSystem& system, const std::s
   std::istringstream lines(text.ok() ? *text : "");
   for (std::string line; std::getline(lines, line);) {
     auto entries = ParseMountTable(line);
-    if (entries.empty() || !IsWithin(path, entries.front().mount_point)) continue;
+    if (entries.empty() || !HasPrefix(path, entries.front().mount_point)) continue;
     // Of mounts on one place the last is on top.
     if (found && entries.front().mount_point.size() < found->entry.mount_point.size()) continue;
     found = {std::move(entries.front()), line.substr(line.rfind(' ') + 1)};

@@ -1,7 +1,6 @@
 #include "cli/logging.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
@@ -12,7 +11,9 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
+#include "cli/log_file.h"
 #include "cli/output.h"
 
 namespace shardfs {
@@ -28,12 +29,20 @@ class EscapedMessage : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<EscapedMessage>(); }
 };
 
+// Set before any thread is started.
+struct {
+  std::shared_ptr<LogFileSink> sink;  // null while the log is no file
+  std::string path;
+} log_file;
+
 void SetLogger(spdlog::sink_ptr sink, const char* pattern, const char* line_end = "\n") {
   auto logger = std::make_shared<spdlog::logger>("shardfs", std::move(sink));
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::local, line_end);
   formatter->add_flag<EscapedMessage>('*').set_pattern(pattern);
   logger->set_formatter(std::move(formatter));
   logger->flush_on(spdlog::level::info);
+  // What cannot be logged has no other place; spdlog would print it on standard error, in its own words.
+  logger->set_error_handler([](const std::string&) {});
   spdlog::set_default_logger(std::move(logger));
 }
 
@@ -46,18 +55,36 @@ void LogToSyslog() {
 }
 
 Status LogToFile(const std::string& path) {
-  // spdlog would make missing directories, and so hide that the path is mistyped.
-  const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
-  std::error_code error_code;
-  if (!std::filesystem::is_directory(parent, error_code)) {
-    return Status::InvalidArgument("cannot write the log file " + path + ": there is no directory " + parent.string());
-  }
-  try {
-    SetLogger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path), "%Y-%m-%dT%H:%M:%S.%e%z [%P] %l: %*");
-  } catch (const spdlog::spdlog_ex& error) {
-    return Status::InvalidArgument("cannot write the log file " + path + ": " + error.what());
-  }
+  std::error_code error;
+  std::string absolute = std::filesystem::absolute(path, error).string();  // a daemon changes its directory
+  if (error) return Status::InvalidArgument("cannot find the log file " + path + ": " + error.message());
+  SHARDFS_ASSIGN_OR_RETURN(FileDescriptor file, OpenLogFile(path));
+  log_file = {std::make_shared<LogFileSink>(std::move(file)), std::move(absolute)};
+  SetLogger(log_file.sink, "%Y-%m-%dT%H:%M:%S.%e%z [%P] %l: %*");
   return Status::Ok();
+}
+
+Result<FileDescriptor> OpenLogAgain() {
+  if (log_file.sink == nullptr) return Status::InvalidArgument("the log is not a file, so there is none to open again");
+  return OpenLogFile(log_file.path);
+}
+
+void ContinueLogIn(FileDescriptor file) {
+  if (log_file.sink != nullptr) log_file.sink->Use(std::move(file));
+}
+
+void ReopenLog() {
+  if (log_file.sink == nullptr) {
+    spdlog::info("SIGHUP: the log is not a file, so there is none to open again");
+    return;
+  }
+  Result<FileDescriptor> file = OpenLogAgain();
+  if (!file.ok()) {
+    spdlog::warn("SIGHUP: {}", file.status().message());
+    return;
+  }
+  ContinueLogIn(*std::move(file));
+  spdlog::info("SIGHUP: the log goes on in {}", log_file.path);
 }
 
 }  // namespace shardfs

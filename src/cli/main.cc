@@ -23,15 +23,36 @@ namespace {
 
 constexpr int kRefused = 2;
 
+// "--dp: 1 required N missing" and "--dp: At Most 1 required but received 2", in other words.
+Status WrongCount(const std::string& message) {
+  const std::string name = message.substr(0, message.find(':'));
+  if (message.ends_with(" missing")) return Status::InvalidArgument(name + " needs a value right behind it");
+  if (message.find("At Most 1 ") == std::string::npos) return Status::InvalidArgument(message);
+  return Status::InvalidArgument(name + " is given more than once; give it once, with the value that you mean");
+}
+
 // Help and version end here with 0; all else that CLI11 has against a command line is a refusal.
 int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     return FinishOutput("help", program.exit(error));
   }
-  std::string message = error.what();
-  const std::vector<std::string> unknown = program.remaining();
-  if (program.get_subcommands().empty() && !unknown.empty()) message = "there is no subcommand '" + unknown[0] + "'";
-  PrintError(message + " (see shardfs --help)");
+  const std::vector<std::string> unknown = program.remaining(true);
+  const std::vector<CLI::App*> commands = program.get_subcommands();
+  if (commands.empty() && !unknown.empty()) return shardfs::ExitCodeOf(UnknownWord(program, unknown[0]));
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !commands.empty() && !unknown.empty()) {
+    const CLI::App& command = *commands[0];
+    if (unknown[0].size() > 1 && unknown[0][0] == '-') {
+      return shardfs::ExitCodeOf(UnknownOption(program, command, unknown[0]));
+    }
+    return shardfs::ExitCodeOf(Status::InvalidArgument(
+        fmt::format("shardfs {} takes no further argument, and is given '{}'; an option's value stands right behind it",
+                    command.get_name(), unknown[0])));
+  }
+  const std::string message = error.what();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+    return shardfs::ExitCodeOf(WrongCount(message));
+  }
+  PrintError(fmt::format("{} (see shardfs {}--help)", message, commands.empty() ? "" : commands[0]->get_name() + " "));
   return kRefused;
 }
 
@@ -42,17 +63,16 @@ int RunParsed(const std::vector<Command>& commands) {
   return kRefused;  // not reached: a subcommand is required
 }
 
-// The program under the name of mount.shardfs.
-int RunAsMountHelper(CLI::App& program, const std::vector<Command>& commands, int argc, char** argv) {
-  const Result<MountHelperCall> call =
-      ParseMountHelperCall(std::vector<std::string>(argv + 1, argv + argc), *program.get_subcommand("mount"));
+// The program under the name of mount.shardfs, or called with such words.
+int RunAsMountHelper(CLI::App& program, const std::vector<Command>& commands, const std::vector<std::string>& words) {
+  const Result<MountHelperCall> call = ParseMountHelperCall(words, *program.get_subcommand("mount"));
   if (!call.ok()) return MountHelperExitCode(ExitCodeOf(call.status()));
   if (call->help) {
     std::cout << "Usage: mount.shardfs SOURCE MOUNTPOINT [-sfnv] [-o OPTION[,OPTION...]]\n\nSee mount.shardfs(8).\n";
     return MountHelperExitCode(FinishOutput("help", 0));
   }
-  if (const Status words = CheckWords(program, call->arguments); !words.ok()) {
-    return MountHelperExitCode(ExitCodeOf(words));
+  if (const Status checked = CheckWords(program, call->arguments); !checked.ok()) {
+    return MountHelperExitCode(ExitCodeOf(checked));
   }
   if (call->verbose) std::cout << fmt::format("shardfs {}\n", fmt::join(call->arguments, " ")) << std::flush;
   try {
@@ -75,9 +95,11 @@ int Main(int argc, char** argv) {
       AddMountCommand(program),  AddUmountCommand(program), AddMaterializeCommand(program), AddPlanCommand(program),
       AddVerifyCommand(program), AddStatusCommand(program), AddCheckMindieCommand(program), AddDoctorCommand(program)};
   AddValueRules(program);
-  if (argc > 0 && IsMountHelper(argv[0])) return RunAsMountHelper(program, commands, argc, argv);
-  const Status words = CheckWords(program, std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
-  if (!words.ok()) return ExitCodeOf(words);
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {
+    return RunAsMountHelper(program, commands, words);
+  }
+  if (const Status checked = CheckWords(program, words); !checked.ok()) return ExitCodeOf(checked);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -153,8 +153,8 @@ Command AddMaterializeCommand(CLI::App& program) {
   arguments->common.directory = &arguments->destination;
   app->add_option("DEST", arguments->destination, "Directory to make, an empty one, or one to go on with")->required();
   AddRankOptions(*app, "Write only what", arguments->ranks);
-  app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("UID");
-  app->add_option("--gid", arguments->options.gid, "Group (default: that of the user)")->type_name("GID");
+  app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("USER");
+  app->add_option("--gid", arguments->options.gid, "Group (default: that of the user)")->type_name("GROUP");
   app->add_option("--file-mode", arguments->file_mode, "Mode of files (default: 0640)")->type_name("MODE");
   app->add_option("--dir-mode", arguments->directory_mode, "Mode of directories (default: 0750)")->type_name("MODE");
   app->add_option("--threads", arguments->options.threads, "Files written at a time (default: one per CPU)")

@@ -1,25 +1,33 @@
 // shardfs mount: shows a checkpoint's view on a directory.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "base/path_within.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/describe_mount.h"
 #include "cli/file_mode.h"
+#include "cli/inherited_descriptors.h"
+#include "cli/log_rotation.h"
 #include "cli/logging.h"
 #include "cli/mount_point.h"
+#include "cli/mount_privilege.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
+#include "cli/selinux.h"
 #include "cli/serve.h"
 #include "cli/service_notify.h"
 #include "cli/supervisor.h"
@@ -38,7 +46,8 @@ struct MountArguments {
   std::string directory_mode = "0550";
   unsigned threads = 0;  // 0: DefaultThreads
   std::string log_file;
-  std::string run_as;  // as typed; empty: whoever mounts
+  std::string run_as;                                       // as typed; empty: whoever mounts
+  std::array<std::string, kSelinuxOptions.size()> selinux;  // labels; empty: none
 };
 
 // Ranks fault pages at once, and each waits for its own: threads are there to wait, so many more than cores.
@@ -59,7 +68,16 @@ Status SetUpLog(const MountArguments& arguments, const std::string& mount_point)
   return LogToFile(arguments.log_file);
 }
 
+SelinuxLabels LabelsAskedFor(const MountArguments& arguments) {
+  SelinuxLabels labels;
+  for (std::size_t i = 0; i < kSelinuxOptions.size(); ++i) {
+    if (!arguments.selinux[i].empty()) labels.emplace_back(kSelinuxOptions[i], arguments.selinux[i]);
+  }
+  return labels;
+}
+
 Result<MountRequest> Prepare(const MountArguments& arguments) {
+  SHARDFS_RETURN_IF_ERROR(CheckMayMount());
   MountRequest request;
   SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.file_mode, ParseMode(arguments.file_mode, "--file-mode"));
   SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.directory_mode,
@@ -71,6 +89,7 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
     if (::geteuid() != 0) return Status::InvalidArgument("--run-as gives up root, and this is not root; leave it out");
     SHARDFS_ASSIGN_OR_RETURN(request.run_as, ParseAccount(arguments.run_as));
   }
+  SHARDFS_ASSIGN_OR_RETURN(request.options.kernel_options, SelinuxMountOptions(LabelsAskedFor(arguments)));
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
   SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.common.source));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
@@ -95,20 +114,36 @@ Status CheckAnswers(const std::string& mount_point, dev_t device_before) {
   return Status::Ok();
 }
 
+// A daemon's log file may be rotated, and so may that of a service which is kept in the foreground. Otherwise SIGHUP
+// says that the terminal of a mount in the foreground has gone away.
+OnHangup MeaningOfHangup(const MountArguments& arguments) {
+  if (!arguments.foreground) return OnHangup::kReopenLog;
+  const FileDescriptor terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  return terminal.valid() || arguments.log_file.empty() ? OnHangup::kStop : OnHangup::kReopenLog;
+}
+
 // Serves in this process, or, as another user, in a child of it. `on_ready` is called in this process, which a service
 // manager listens to and a terminal waits for.
-int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, const ReadyNotifier& on_ready) {
-  if (!request.run_as) return Serve(arguments.common, request, on_ready);
-  const auto serve = [&](const ReadyNotifier& ready) {
-    return Serve(arguments.common, request, [&] {
+int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, ReadyNotifier on_ready) {
+  const OnHangup on_hangup = MeaningOfHangup(arguments);
+  const auto serve = [&](LogRotation& rotation, const ReadyNotifier& ready) {
+    return Serve(arguments.common, request, on_hangup == OnHangup::kStop ? nullptr : &rotation, ready);
+  };
+  if (!request.run_as) {
+    LogRotation rotation;
+    return serve(rotation, on_ready);
+  }
+  const auto serve_supervised = [&](const std::function<void()>& ready, LogRotation& rotation) {
+    return serve(rotation, [&] {
       if (!arguments.foreground) LeaveTerminal();
       ready();
     });
   };
-  return Supervise(request.mount_point, serve, on_ready);
+  return Supervise(request.mount_point, on_hangup, serve_supervised, std::move(on_ready));
 }
 
 int RunMount(const MountArguments& arguments) {
+  CloseInheritedDescriptors();
   // Without root, fusermount3 has to gain some.
   if (::geteuid() == 0) {
     if (const Status status = ForbidNewPrivileges(); !status.ok()) return ExitCodeOf(status);
@@ -128,8 +163,8 @@ int RunMount(const MountArguments& arguments) {
   const std::string& mount_point = request->mount_point;
   struct stat before {};
   if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));
-  return RunAsDaemon([&](const ReadyNotifier& ready) { return ServeAsAsked(arguments, *request, ready); },
-                     [&] { return CheckAnswers(mount_point, before.st_dev); });
+  return RunAsDaemon([&](ReadyNotifier ready) { return ServeAsAsked(arguments, *request, std::move(ready)); },
+                     [mount_point, device = before.st_dev] { return CheckAnswers(mount_point, device); }, ::_exit);
 }
 
 }  // namespace
@@ -142,8 +177,8 @@ Command AddMountCommand(CLI::App& program) {
   command->add_option("MOUNTPOINT", arguments->mount_point, "Empty directory to mount on")->required();
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
   command->add_flag("--allow-other", arguments->allow_other, "Let other users in, as the modes allow");
-  command->add_option("--uid", arguments->uid, "Owner of all files (default: the user who mounts)")->type_name("UID");
-  command->add_option("--gid", arguments->gid, "Group of all files (default: that of the user)")->type_name("GID");
+  command->add_option("--uid", arguments->uid, "Owner of all files (default: the user who mounts)")->type_name("USER");
+  command->add_option("--gid", arguments->gid, "Group of all files (default: that of the user)")->type_name("GROUP");
   command->add_option("--file-mode", arguments->file_mode, "Mode of files (default: 0440)")->type_name("MODE");
   command->add_option("--dir-mode", arguments->directory_mode, "Mode of directories (default: 0550)")
       ->type_name("MODE");
@@ -154,6 +189,14 @@ Command AddMountCommand(CLI::App& program) {
   command
       ->add_option("--run-as", arguments->run_as, "As root: serve as this user once it is mounted, without privileges")
       ->type_name("USER[:GROUP]");
+  const std::array<const char*, kSelinuxOptions.size()> labelled = {
+      "Label of the mount and of all files in it", "Label of the mount alone", "Label of files that have none",
+      "Label of the top directory"};
+  for (std::size_t i = 0; i < kSelinuxOptions.size(); ++i) {
+    command->add_option(fmt::format("--{}", kSelinuxOptions[i]), arguments->selinux[i], labelled[i])
+        ->group("SELinux")
+        ->type_name("LABEL");
+  }
   return {command, [arguments] { return RunMount(*arguments); }};
 }
 

@@ -1,22 +1,22 @@
 #include "cli/mount_helper.h"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <utility>
 
+#include "base/nearest_name.h"
 #include "shardfs/layout/layout.h"
 
 namespace shardfs {
 namespace {
 
 constexpr std::string_view kHelperName = "mount.shardfs";
+// Of the type that the kernel shows in /proc/mounts.
+constexpr std::string_view kHelperOfShownType = "mount.fuse.shardfs";
 
 // What mount(8) itself acts upon and yet hands on, and what a view has or cannot have, whatever is asked: mount(8) says
 // "rw" where nobody said anything, and a mount is always ro,nosuid,nodev,noexec,noatime.
@@ -77,16 +77,19 @@ const CLI::Option* FindOption(const CLI::App& mount, std::string name) {
   return mount.get_option_no_throw("--" + name);
 }
 
-Result<std::string> NumberOf(const MountOption& option) {
-  const std::string& value = *option.value;
-  if (std::all_of(value.begin(), value.end(), [](unsigned char c) { return std::isdigit(c) != 0; })) return value;
-  if (option.name == "uid") {
-    if (const passwd* user = ::getpwnam(value.c_str())) return std::to_string(user->pw_uid);
-  } else if (const group* found = ::getgrnam(value.c_str())) {
-    return std::to_string(found->gr_gid);
+// The mount options that there are, as they are written in -o.
+std::vector<std::string> MountOptionNames(const CLI::App& mount) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : mount.get_options()) {
+    for (std::string name : option->get_lnames()) {
+      std::replace(name.begin(), name.end(), '-', '_');
+      if (FindOption(mount, name) != nullptr) names.push_back(std::move(name));
+    }
   }
-  return Status::InvalidArgument(fmt::format("the mount option {} names no {} of this machine; give its number",
-                                             option.text, option.name == "uid" ? "user" : "group"));
+  for (const std::string_view layout : LayoutNames()) {
+    for (const std::string_view name : FindLayout(layout)->option_names()) names.emplace_back(name);
+  }
+  return names;
 }
 
 // Turns the options of -o into arguments of `shardfs mount`. Of one that comes twice the later counts, as those of a
@@ -98,18 +101,22 @@ class OptionTranslator {
   Status Add(const MountOption& option) {
     if (IsIgnored(option.name)) return Status::Ok();
     if (option.name == "remount") {
-      return Status::InvalidArgument("a view cannot be remounted; unmount it and mount it again");
+      return Status::InvalidArgument(
+          "remount: a mounted view cannot be changed; unmount it with `umount MOUNTPOINT`, then mount it with the new "
+          "options");
     }
     if (IsLayoutOption(option.name)) {
-      if (!option.value) return NeedsValue(option);
+      if (!option.value || option.value->empty()) return NeedsValue(option);
       Put(option.name, {"-O", option.text});
       return Status::Ok();
     }
     const CLI::Option* known = FindOption(mount_, option.name);
     if (known == nullptr) {
       if (sloppy_) return Status::Ok();
-      return Status::InvalidArgument("there is no mount option '" + option.text +
-                                     "'; mount.shardfs(8) and `shardfs mount --help` list those that there are");
+      const std::string meant = DidYouMean(option.name, MountOptionNames(mount_));
+      return Status::InvalidArgument(fmt::format(
+          "there is no mount option '{}'{}", option.text,
+          meant.empty() ? "; mount.shardfs(8) and `shardfs mount --help` list those that there are" : meant));
     }
     if (known->get_items_expected_min() > 0 && (!option.value || option.value->empty())) return NeedsValue(option);
     if (known->get_items_expected_max() == 0 && option.value) {
@@ -119,12 +126,7 @@ class OptionTranslator {
     }
     std::string argument = "--" + option.name;
     std::replace(argument.begin(), argument.end(), '_', '-');
-    if (option.name == "uid" || option.name == "gid") {
-      SHARDFS_ASSIGN_OR_RETURN(const std::string number, NumberOf(option));
-      argument += "=" + number;
-    } else if (option.value) {
-      argument += "=" + *option.value;
-    }
+    if (option.value) argument += "=" + *option.value;
     Put(known->get_name(), {std::move(argument)});  // --mtp and --no-mtp are one option
     return Status::Ok();
   }
@@ -153,7 +155,15 @@ class OptionTranslator {
 }  // namespace
 
 bool IsMountHelper(std::string_view program_name) {
-  return program_name.substr(program_name.rfind('/') + 1) == kHelperName;
+  const std::string_view name = program_name.substr(program_name.rfind('/') + 1);
+  return name == kHelperName || name == kHelperOfShownType;
+}
+
+bool IsHelperCall(const std::vector<std::string>& words, const CLI::App& program) {
+  if (words.size() < 3 || words[0].starts_with('-') || words[1].starts_with('-')) return false;
+  const auto commands =
+      program.get_subcommands([&](const CLI::App* command) { return command->get_name() == words[0]; });
+  return commands.empty() && std::find(words.begin() + 2, words.end(), "-o") != words.end();
 }
 
 Result<MountHelperCall> ParseMountHelperCall(const std::vector<std::string>& arguments, const CLI::App& mount) {

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/path_within.h"
 #include "fuse/dead_mount.h"
 #include "fuse/mount_table.h"
 
@@ -75,11 +76,6 @@ Status CheckEmpty(const std::string& path) {
 }
 
 }  // namespace
-
-bool IsWithin(const std::string& path, const std::string& directory) {
-  if (!path.starts_with(directory)) return false;
-  return path.size() == directory.size() || directory == "/" || path[directory.size()] == '/';
-}
 
 Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source) {
   const Result<std::string> canonical = CanonicalMountPath(mount_point);

@@ -25,7 +25,4 @@ Result<FileDescriptor> LockMountPoint(const std::string& path);
 // use the view as well, so these are warnings.
 std::vector<std::string> MindieWarnings(const std::string& path, mode_t file_mode, mode_t directory_mode);
 
-// Whether `path` is `directory` or lies in it; both canonical.
-bool IsWithin(const std::string& path, const std::string& directory);
-
 }  // namespace shardfs

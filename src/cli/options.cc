@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "cli/directory_kind.h"
 #include "cli/mindie_config.h"
 #include "cli/output.h"
 #include "shardfs/parallel/rank_table.h"
@@ -37,6 +38,10 @@ Result<LayoutSettings> CommandLineSettings(const CommonOptions& options) {
   LayoutSettings settings = options.settings;
   for (const std::string& assignment : options.assignments) {
     SHARDFS_RETURN_IF_ERROR(AddAssignment(assignment, settings.layout_options));
+  }
+  for (const auto& [name, value] : settings.layout_options) {
+    if (!value.empty()) continue;
+    return Status::InvalidArgument("-O " + name + ": its value is empty; give one, or leave the option out");
   }
   if (!options.max_shard_size.empty()) {
     const Result<std::uint64_t> bytes = ParseByteSize(options.max_shard_size);
@@ -149,7 +154,9 @@ Result<View> BuildView(const CommonOptions& options) {
   }
   for (const std::string& warning : resolved.warnings) PrintWarning(warning);
   View view;
-  SHARDFS_ASSIGN_OR_RETURN(view.checkpoint, Checkpoint::Open(resolved.source));
+  auto checkpoint = Checkpoint::Open(resolved.source);
+  if (!checkpoint.ok()) return ExplainSource(resolved.source, checkpoint.status());
+  view.checkpoint = *std::move(checkpoint);
   SHARDFS_ASSIGN_OR_RETURN(view.layout, layout->Build(view.checkpoint, resolved.options));
   view.options = std::move(resolved);
   for (const std::string& warning : view.checkpoint->warnings()) PrintWarning(warning);

@@ -1,11 +1,13 @@
 #include "cli/output_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
-#include "cli/mount_point.h"
+#include "base/path_within.h"
 
 namespace shardfs {
 namespace {
@@ -46,6 +48,16 @@ Status CheckOutsideSource(std::string_view what, const std::string& path, const 
                                    ", which nothing may be written into; put it elsewhere");
   }
   return Status::Ok();
+}
+
+Result<FileDescriptor> HoldReader(std::string_view what, const std::string& path) {
+  struct stat attributes {};
+  if (::stat(path.c_str(), &attributes) != 0 || !S_ISFIFO(attributes.st_mode)) return FileDescriptor();
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (file.valid() || errno != ENXIO) return file;
+  return Status::InvalidArgument(
+      "cannot write " + std::string(what) + " " + path +
+      ": it is a FIFO that no process reads; start its reader first, or give a regular file");
 }
 
 }  // namespace shardfs

@@ -4,12 +4,18 @@
 #include <string>
 #include <string_view>
 
-#include "shardfs/base/status.h"
+#include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/result.h"
 
 namespace shardfs {
 
 // Refuses (kInvalidArgument) a `path` that leads, over links too, into the directory `source` or to a file that lies or
 // is linked there: writing it would destroy the checkpoint. `what` begins the message: "the log file".
 Status CheckOutsideSource(std::string_view what, const std::string& path, const std::string& source);
+
+// Refuses (kInvalidArgument) a `path` that is a FIFO which no process reads: opening it would wait for a reader for ever.
+// Of one that is read, gives a descriptor to be kept until the file is written, since its reader takes the end of the
+// first writer for the end of all; of anything else, none.
+Result<FileDescriptor> HoldReader(std::string_view what, const std::string& path);
 
 }  // namespace shardfs

@@ -71,6 +71,8 @@ int RunPlan(const PlanOptions& options) {
     const Status outside = CheckOutsideSource("the page", options.html, options.common.source);
     if (!outside.ok()) return ExitCodeOf(outside);
   }
+  const Result<FileDescriptor> reader = HoldReader("the page", options.html);
+  if (!reader.ok()) return ExitCodeOf(reader.status());
   const auto view = BuildView(options.common);
   if (!view.ok()) return ExitCodeOf(view.status());
   const std::uint32_t nodes = options.nodes.value_or(std::max(view->layout.nodes, 1u));

@@ -6,52 +6,34 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
-#include <optional>
-#include <string_view>
+#include <string>
+
+#include "cli/user_names.h"
 
 namespace shardfs {
-namespace {
-
-// Not the largest, which means "leave as it is" to the system calls.
-template <typename Id>
-std::optional<Id> ParseId(std::string_view text) {
-  Id id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc{} || end != text.data() + text.size() || id == static_cast<Id>(-1)) return std::nullopt;
-  return id;
-}
-
-}  // namespace
 
 Result<Account> ParseAccount(const std::string& text) {
   const std::size_t colon = text.find(':');
   const std::string user = text.substr(0, colon);
-  const std::optional<uid_t> number = ParseId<uid_t>(user);
-  const passwd* entry = number ? ::getpwuid(*number) : ::getpwnam(user.c_str());
-  if (!number && entry == nullptr) return Status::InvalidArgument("--run-as: there is no user '" + user + "'");
-
+  const Result<uid_t> uid = ParseUser(user);
+  if (!uid.ok()) return uid.status().WithContext("--run-as");
   Account account;
-  account.uid = number ? *number : entry->pw_uid;
+  account.uid = *uid;
   if (account.uid == 0) {
     return Status::InvalidArgument("--run-as: user '" + user + "' is root; name one with fewer privileges");
   }
-  if (colon == std::string::npos) {
-    if (entry == nullptr) {
-      return Status::InvalidArgument("--run-as: user " + user + " is not in the system's list, so its group is not " +
-                                     "known; write " + user + ":GROUP");
-    }
-    account.gid = entry->pw_gid;
+  if (colon != std::string::npos) {
+    const Result<gid_t> gid = ParseGroup(text.substr(colon + 1));
+    if (!gid.ok()) return gid.status().WithContext("--run-as");
+    account.gid = *gid;
     return account;
   }
-  const std::string group = text.substr(colon + 1);
-  if (const std::optional<gid_t> gid = ParseId<gid_t>(group)) {
-    account.gid = *gid;
-  } else if (const ::group* found = ::getgrnam(group.c_str())) {
-    account.gid = found->gr_gid;
-  } else {
-    return Status::InvalidArgument("--run-as: there is no group '" + group + "'");
+  const passwd* entry = ::getpwuid(account.uid);
+  if (entry == nullptr) {
+    return Status::InvalidArgument("--run-as: user " + user + " is not in the system's list, so its group is not " +
+                                   "known; write " + user + ":GROUP");
   }
+  account.gid = entry->pw_gid;
   return account;
 }
 

@@ -14,6 +14,7 @@
 #include "cli/describe_mount.h"
 #include "cli/mount_point.h"
 #include "cli/output.h"
+#include "cli/parent_death.h"
 #include "cli/service_notify.h"
 #include "cli/stop_signals.h"
 #include "shardfs/source/source_alarm.h"
@@ -75,9 +76,9 @@ void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, con
 
 }  // namespace
 
-int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier& on_ready) {
+int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready) {
   ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a mount
-  StopSignals signals;
+  StopSignals signals(rotation);
   const Result<View> view = BuildView(common);
   if (!view.ok()) return ExitCodeOf(view.status());
   SourceAlarm alarm(SourcesOf(*view), SourceAlarm::kInterval, [&view] { return view->checkpoint->CheckPath(); });
@@ -98,6 +99,7 @@ int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier
   Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
   if (!lock.ok()) return ExitCodeOf(lock.status());
   signals.Attach(**session, request.mount_point);
+  OutliveParent();  // from here on a process that starts this one hears of it by `on_ready`
   Status status = (*session)->Mount(request.mount_point);
   *lock = FileDescriptor();
   if (!status.ok()) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/daemon.h"
+#include "cli/log_rotation.h"
 #include "cli/options.h"
 #include "cli/privileges.h"
 #include "fuse/session.h"
@@ -18,7 +19,8 @@ struct MountRequest {
 };
 
 // Builds the view, mounts it and serves until it is unmounted or a signal ends it; the exit code, having printed or
-// logged why when it is not 0. `on_ready` is called once the mount answers.
-int Serve(const CommonOptions& common, MountRequest request, const ReadyNotifier& on_ready);
+// logged why when it is not 0. `on_ready` is called once the mount answers. SIGHUP is handed to `rotation`; where that is
+// null, it ends the mount. `rotation` must outlive the call.
+int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready);
 
 }  // namespace shardfs

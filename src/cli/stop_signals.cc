@@ -25,7 +25,7 @@ std::system_error LastError(const char* what) { return {errno, std::generic_cate
 
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(LogRotation* rotation) : rotation_(rotation) {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
@@ -60,10 +60,27 @@ bool StopSignals::Finished(int timeout_ms) const {
 }
 
 void StopSignals::Watch() {
-  pollfd events[] = {{signals_.get(), POLLIN, 0}, {finished_.get(), POLLIN, 0}};
-  while (::poll(events, 2, -1) < 0) continue;  // interrupted
-  if (events[0].revents == 0) return;
+  if (WaitForStop()) Stop();
+}
 
+// False when the destructor has begun.
+bool StopSignals::WaitForStop() {
+  for (;;) {
+    pollfd events[] = {{finished_.get(), POLLIN, 0},
+                       {signals_.get(), POLLIN, 0},
+                       {rotation_ != nullptr ? rotation_->descriptor() : -1, POLLIN, 0}};
+    if (::poll(events, 3, -1) < 0) continue;  // interrupted
+    if (events[2].revents != 0) rotation_->OnMessage();
+    signalfd_siginfo signal{};
+    if (events[1].revents != 0 && ::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+      if (rotation_ == nullptr || signal.ssi_signo != SIGHUP) return true;
+      rotation_->OnHangup();
+    }
+    if (events[0].revents != 0) return false;
+  }
+}
+
+void StopSignals::Stop() {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   const auto left = [deadline] {
     const auto until = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());

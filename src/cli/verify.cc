@@ -14,6 +14,7 @@
 
 #include "cli/cancel_signals.h"
 #include "cli/commands.h"
+#include "cli/directory_kind.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -160,6 +161,7 @@ Result<VerifyReport> CompareWithSource(VerifyArguments& arguments) {
 }
 
 Result<VerifyReport> Run(const CLI::App& app, VerifyArguments& arguments) {
+  SHARDFS_RETURN_IF_ERROR(CheckNoFullCheckpoint(DirectoryOf(arguments)));
   if (!arguments.directory.empty()) return CompareWithSource(arguments);
   SHARDFS_RETURN_IF_ERROR(CheckNoViewOptions(app));
   return CompareWithManifest(arguments);

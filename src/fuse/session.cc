@@ -43,6 +43,7 @@ std::string MountOptions(const FuseOptions& options) {
   text += EscapeOption(options.source_name.empty() ? "shardfs" : options.source_name);
   text += ",max_read=" + std::to_string(kMaxReadBytes);
   if (options.allow_other) text += ",allow_other";
+  for (const std::string& option : options.kernel_options) text += "," + EscapeOption(option);
   return text;
 }
 

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "fuse/attributes.h"
 #include "fuse/counters.h"
@@ -27,6 +28,7 @@ struct FuseOptions {
   MountDescription description;  // shown by `shardfs status`, in .shardfs and as extended attributes
   AttributeOptions attributes;
   bool allow_other = false;   // other users than the mounting one may look in
+  std::vector<std::string> kernel_options;  // further options for the kernel: context="system_u:object_r:nfs_t:s0:c1,c2"
   unsigned max_threads = 32;  // at least 1; serving threads, started as requests pile up
   // Called once, from a thread that serves nothing, when the kernel has opened the connection and all that needs the
   // privileges of the start is done: they may be dropped in it.

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/path_within.h"
 #include "shardfs/base/checked_math.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/manifest.h"
@@ -28,24 +29,6 @@ namespace {
 std::string RealPath(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
   return real ? std::string(real.get()) : std::string();
-}
-
-std::string ParentOf(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Whether the absolute path `inner` is `outer` or lies below it. Compares directories, not names, so that a second
-// mount of the same filesystem is recognised.
-bool IsWithin(std::string inner, const std::string& outer) {
-  struct stat wanted {};
-  if (::stat(outer.c_str(), &wanted) != 0) return false;
-  for (;;) {
-    struct stat info {};
-    if (::stat(inner.c_str(), &info) == 0 && info.st_dev == wanted.st_dev && info.st_ino == wanted.st_ino) return true;
-    if (inner == "/") return false;
-    inner = ParentOf(inner);
-  }
 }
 
 // What a run leaves that is killed before its journal has its name.

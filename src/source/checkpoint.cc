@@ -27,15 +27,24 @@ Result<std::string> ResolveDirectory(const std::string& directory) {
   };
   const std::unique_ptr<char, Free> path(::realpath(directory.c_str(), nullptr));
   if (path != nullptr) return std::string(path.get());
-  if (errno == ENOENT) return Status::InvalidArgument(fmt::format("source '{}' does not exist", directory));
-  if (errno == ENOTDIR) return Status::InvalidArgument(fmt::format("source '{}' is not a directory", directory));
+  if (errno == ENOENT && !directory.empty()) {
+    return Status::IoError(fmt::format(
+        "source '{}' does not exist; is its file system mounted? If it is, give the directory of the checkpoint",
+        directory));
+  }
+  if (errno == ENOENT) return Status::InvalidArgument("the source is empty; give the directory of the checkpoint");
+  if (errno == ENOTDIR)
+    return Status::InvalidArgument(
+        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", directory));
   return Status::FromErrno(errno, fmt::format("cannot open source '{}'", directory));
 }
 
 Result<FileDescriptor> OpenDirectory(const std::string& path) {
   FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid()) return fd;
-  if (errno == ENOTDIR) return Status::InvalidArgument(fmt::format("source '{}' is not a directory", path));
+  if (errno == ENOTDIR)
+    return Status::InvalidArgument(
+        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", path));
   return Status::FromErrno(errno, fmt::format("cannot open source '{}'", path));
 }
 
@@ -150,6 +159,9 @@ Result<std::shared_ptr<const Checkpoint>> Checkpoint::Open(const std::string& di
 
 Status Checkpoint::Load() {
   SHARDFS_ASSIGN_OR_RETURN(DirectoryListing listing, ListDirectory(directory_.get()));
+  if (listing.shards.empty() && listing.indices.empty() && listing.others.empty()) {
+    return Status::IoError("the directory is empty; is the file system mounted that the checkpoint is to be on?");
+  }
   SHARDFS_ASSIGN_OR_RETURN(const CheckpointIndex index, ReadIndex(directory_.get(), listing));
   if (listing.shards.empty()) return Status::Corruption("there is no *.safetensors file in the directory");
   SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(listing.shards.size()));

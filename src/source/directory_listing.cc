@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "safetensors/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -15,13 +17,21 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-DirectoryEntry Describe(int directory_fd, std::string name) {
+// A link that leads to no file is no regular file; a file system that fails says nothing of what the name stands for.
+bool LeadsNowhere(int error_number) {
+  return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP || error_number == EACCES ||
+         error_number == ENAMETOOLONG;
+}
+
+Result<DirectoryEntry> Describe(int directory_fd, std::string name) {
   DirectoryEntry entry{.name = std::move(name)};
   struct stat attributes = {};
-  if (::fstatat(directory_fd, entry.name.c_str(), &attributes, 0) == 0 && S_ISREG(attributes.st_mode)) {
-    entry.is_regular = true;
-    entry.size = static_cast<std::uint64_t>(attributes.st_size);
+  if (::fstatat(directory_fd, entry.name.c_str(), &attributes, 0) != 0) {
+    if (LeadsNowhere(errno)) return entry;
+    return Status::FromErrno(errno, "cannot look at " + QuoteName(entry.name));
   }
+  entry.is_regular = S_ISREG(attributes.st_mode);
+  if (entry.is_regular) entry.size = static_cast<std::uint64_t>(attributes.st_size);
   return entry;
 }
 
@@ -60,7 +70,8 @@ Result<DirectoryListing> ListDirectory(int directory_fd) {
     } else if (!name.starts_with('.') && name.ends_with(".safetensors.index.json")) {
       listing.indices.push_back(std::move(name));
     } else {
-      listing.others.push_back(Describe(directory_fd, std::move(name)));
+      SHARDFS_ASSIGN_OR_RETURN(DirectoryEntry entry, Describe(directory_fd, std::move(name)));
+      listing.others.push_back(std::move(entry));
     }
   }
   return listing;

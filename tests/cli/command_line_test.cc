@@ -1,9 +1,14 @@
 // The program itself: help, version, and words that it does not know.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/run_shardfs.h"
@@ -45,8 +50,88 @@ TEST(CommandLineTest, UnknownWordsAreRefusedInOneSentence) {
   ExpectRefused({"mount", "/data", "/mnt", "--frobnicate"}, "--frobnicate");
   ExpectRefused({"mount", "/data", "/mnt", "another"}, "another");
   ExpectRefused({"mount", "/data", "/mnt", "--threads", "0"}, "--threads");
-  ExpectRefused({"mount", "/data", "/mnt", "--uid", "root"}, "--uid");
   ExpectRefused({"umount"}, "MOUNTPOINT is required");
+}
+
+TEST(CommandLineTest, NamesWhatWasProbablyMeant) {
+  ExpectRefused({"plan", "/data", "--moetp", "4"}, "shardfs plan has no option --moetp; did you mean --moe-tp?");
+  ExpectRefused({"plan", "--moetp=4", "/data"}, "did you mean --moe-tp?");
+  ExpectRefused({"plan", "/data", "--ep", "4"}, "did you mean --moe-ep?");
+  ExpectRefused({"mount", "/data", "/mnt", "--logfile", "/x"}, "did you mean --log-file?");
+  ExpectRefused({"plan", "/data", "-tp", "4"}, "shardfs plan has no option -tp; did you mean --tp?");
+  ExpectRefused({"materialize", "/data", "/out", "--resart"}, "did you mean --restart?");
+  ExpectRefused({"plan", "/data", "--fidelity", "loader"}, "write -O fidelity=VALUE");
+  ExpectRefused({"plan", "/data", "--run-as", "joe"}, "shardfs plan has no option --run-as; mount has it");
+  ExpectRefused({"plan", "/data", "--frobnicate"}, "`shardfs plan --help` lists those that it has");
+  ExpectRefused({"materialise", "/data"}, "there is no subcommand 'materialise'; did you mean materialize?");
+  ExpectRefused({"/models/R1", "/mnt/r1"}, "to show a checkpoint, write `shardfs mount SOURCE MOUNTPOINT`");
+  ExpectRefused({"frobnicate"}, "there is mount, umount, materialize");
+  ExpectRefused(GoldenArguments("plan", {"-O", "fidelty=loader"}), "did you mean fidelity?");
+  ExpectRefused({"mount", "/data", "/mnt", "another"},
+                "shardfs mount takes no further argument, and is given 'another'");
+}
+
+TEST(CommandLineTest, UsersAndGroupsAreNamesOrNumbers) {
+  const TemporaryDirectory root;
+  for (const auto& [uid, gid] : {std::pair{"no-such-user", "0"}, std::pair{"4294967295", "0"}, std::pair{"-1", "0"}}) {
+    ExpectRefused(GoldenArguments("materialize", {root / "out", "--uid", uid, "--gid", gid}),
+                  "--uid: there is no user");
+    ExpectRefused({"mount", "/data", "/mnt", "--uid", uid}, "--uid: there is no user");
+    ExpectRefused({"check-mindie", "/config.json", "/data", "--uid", uid}, "--uid: there is no user");
+    ExpectRefused({"doctor", "--uid", uid}, "--uid: there is no user");
+  }
+  ExpectRefused({"mount", "/data", "/mnt", "--gid", "no-such-group"}, "--gid: there is no group 'no-such-group'");
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give a file to another user";
+  const ProgramResult result =
+      RunShardfs(GoldenArguments("materialize", {root / "out", "--uid", "nobody", "--gid", "daemon"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  struct stat attributes {};
+  ASSERT_EQ(::stat((root / "out/config.json").c_str(), &attributes), 0);
+  EXPECT_EQ(attributes.st_uid, 65534u);
+  EXPECT_EQ(attributes.st_gid, 1u);
+}
+
+TEST(CommandLineTest, AShardedDirectoryIsToldFromACheckpoint) {
+  const std::string sharded = GoldenCase() + "/expected";
+  const std::string source = GoldenCase() + "/source";
+  for (const char* command : {"plan", "materialize", "verify", "mount"}) {
+    const TemporaryDirectory root;
+    std::vector<std::string> arguments = {command, sharded};
+    if (command == std::string("verify")) arguments.push_back(sharded);
+    if (command == std::string("materialize")) arguments.push_back(root / "out");
+    if (command == std::string("mount")) arguments.push_back(root / ".");
+    arguments.insert(arguments.end(), {"--dp", "2", "--tp", "2", "--moe-tp", "2", "--moe-ep", "2"});
+    const ProgramResult result = RunShardfs(arguments);
+    EXPECT_EQ(result.exit_code, 3) << command;
+    EXPECT_THAT(result.err, HasSubstr("is sharded already (it has model_sharded_metadata.json)")) << command;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"verify", source}, GoldenArguments("verify", {source})}) {
+    ExpectRefused(arguments, "is a full checkpoint (it has 'model-00001-of-00002.safetensors'), and DIR is a sharded");
+  }
+}
+
+// As in a container that was started without it.
+TEST(CommandLineTest, MountingWithoutTheCapabilitySaysHowToGetIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give up a capability";
+  const TemporaryDirectory root;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr int kSysAdmin = 21;
+    if (::prctl(PR_CAPBSET_DROP, kSysAdmin, 0, 0, 0) != 0) ::_exit(77);
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    const ProgramResult result = RunShardfs(GoldenArguments("mount", {root / "."}));
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("mounting needs CAP_SYS_ADMIN"));
+    EXPECT_THAT(result.err, HasSubstr("--cap-add SYS_ADMIN"));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "the capability cannot be given up here";
+  EXPECT_EQ(status, 0);
 }
 
 // A result that nobody gets is a failure, also where the work is done.
@@ -77,12 +162,15 @@ TEST(CommandLineTest, AnEmptyValueIsNoMissingOption) {
                              "--threads", "--rank-table", "--log-file", "--layout", "-O"}) {
     ExpectRefused({"mount", "/data", "/mnt", option, ""}, std::string(option) + ": its value is empty");
   }
+  ExpectRefused(GoldenArguments("plan", {"-O", "fidelity="}), "-O fidelity: its value is empty");
   ExpectRefused({"plan", "/data", "--html", ""}, "--html: its value is empty");
   ExpectRefused({"plan", "/data", "--nnodes="}, "--nnodes: its value is empty");
   ExpectRefused({"plan", "/data", "--dp=", "--tp", "8"}, "--dp: its value is empty");
   ExpectRefused({"plan", "/data", "--moe_tp=", "8"}, "--moe_tp: its value is empty");
   ExpectRefused({"materialize", "/data", "/out", "--ranks", ""}, "--ranks: its value is empty");
   ExpectRefused({"materialize", "/data", "/out", "--node-rank", ""}, "--node-rank: its value is empty");
+  ExpectRefused({"plan", "/data", "--dp"}, "--dp needs a value right behind it");
+  ExpectRefused({"plan", "/data", "--dp", "--tp", "2"}, "--dp needs a value right behind it");
   ExpectRefused({"umount", ""}, "MOUNTPOINT: is empty");
   ExpectRefused({"plan", "", "--tp", "8"}, "SOURCE: is empty");
 }
@@ -104,7 +192,7 @@ TEST(CommandLineTest, FlagsTakeNoValueAndDoNotContradictEachOther) {
   ExpectRefused({"plan", source, "--tp", "2", "--json="}, "--json takes no value");
   ExpectRefused({"plan", source, "--tp", "2", "--mtp", "--no-mtp"}, "--mtp: contradicts --no-mtp");
   ExpectRefused({"plan", source, "--tp", "2", "--no-mtp", "--mtp"}, "--mtp: contradicts --no-mtp");
-  ExpectRefused({"plan", source, "--dp", "2", "--dp", "4"}, "--dp");
+  ExpectRefused({"plan", source, "--dp", "2", "--dp", "4"}, "--dp is given more than once");
 }
 
 }  // namespace

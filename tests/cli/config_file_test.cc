@@ -41,7 +41,13 @@ TEST(ParseConfigTest, MayBeEmptyAndSizesMayBeNumbers) {
 
 TEST(ParseConfigTest, RefusalsNameTheFileAndTheKey) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"({"moe_pt": 4})", "\"moe_pt\""},
+      {R"({"moe_pt": 4})", "\"moe_pt\" is no setting; did you mean moe_tp?"},
+      {R"({"worldsize": 4})", "did you mean world_size?"},
+      {R"({"fidelity": "loader"})", R"(write "options": {"fidelity": VALUE})"},
+      {R"({"frobnicate": 1})", "have the names of the command line's layout options"},
+      {R"({"layout": ""})", "\"layout\" is empty; give a value, or leave it out"},
+      {R"({"rank_table": ""})", "\"rank_table\" is empty"},
+      {R"({"options": {"fidelity": ""}})", "\"fidelity\", which is empty"},
       {R"({"source": "/data"})", "\"source\""},
       {R"({"tp": "8"})", "\"tp\""},
       {R"({"tp": 8.5})", "\"tp\""},

@@ -43,6 +43,7 @@ class MountHelperTest : public testing::Test {
 TEST_F(MountHelperTest, IsKnownByItsName) {
   EXPECT_TRUE(IsMountHelper("/sbin/mount.shardfs"));
   EXPECT_TRUE(IsMountHelper("mount.shardfs"));
+  EXPECT_TRUE(IsMountHelper("/sbin/mount.fuse.shardfs"));
   EXPECT_FALSE(IsMountHelper("/usr/bin/shardfs"));
   EXPECT_FALSE(IsMountHelper("/usr/bin/xmount.shardfs"));
 }
@@ -116,21 +117,40 @@ TEST_F(MountHelperTest, QuotesAndBackslashesKeepCommas) {
   EXPECT_THAT(Options(R"(log_file=/var/log/a\,b,,dp=2,)"), ElementsAre("--log-file=/var/log/a,b", "--dp=2"));
 }
 
-TEST_F(MountHelperTest, UsersAndGroupsMayBeNames) {
-  EXPECT_THAT(Options("uid=root,gid=root"), ElementsAre("--uid=0", "--gid=0"));
-  EXPECT_THAT(Options("uid=1001,gid=1002"), ElementsAre("--uid=1001", "--gid=1002"));
-  ExpectRefused("uid=no-such-user", "uid=no-such-user names no user");
-  ExpectRefused("gid=no-such-group", "gid=no-such-group names no group");
+// mount.fuse3 calls the program so for a file system of type fuse.shardfs.
+TEST_F(MountHelperTest, KnowsAHelpersCallByItsWords) {
+  EXPECT_TRUE(IsHelperCall({"/models/R1", "/mnt/r1", "-o", "dp=2"}, program_));
+  EXPECT_FALSE(IsHelperCall({"mount", "/models/R1", "-o", "dp=2"}, program_)) << "a subcommand";
+  EXPECT_FALSE(IsHelperCall({"/models/R1", "/mnt/r1"}, program_));
+  EXPECT_FALSE(IsHelperCall({"/models/R1", "-o", "dp=2"}, program_));
+  EXPECT_FALSE(IsHelperCall({"--help"}, program_));
+  EXPECT_FALSE(IsHelperCall({}, program_));
+}
+
+TEST_F(MountHelperTest, LabelsOfSelinuxKeepTheirCommas) {
+  EXPECT_THAT(Options(R"(context="system_u:object_r:nfs_t:s0:c1,c2",dp=2)"),
+              ElementsAre("--context=system_u:object_r:nfs_t:s0:c1,c2", "--dp=2"));
+  EXPECT_THAT(Options(R"(fscontext="a:b:c",defcontext="a:b:d",rootcontext="a:b:e")"),
+              ElementsAre("--fscontext=a:b:c", "--defcontext=a:b:d", "--rootcontext=a:b:e"));
+  ExpectRefused("context=", "context needs a value");
+}
+
+TEST_F(MountHelperTest, NamesWhatWasProbablyMeant) {
+  ExpectRefused("moetp=2", "there is no mount option 'moetp=2'; did you mean moe_tp?");
+  ExpectRefused("fidelty=loader", "did you mean fidelity?");
+  ExpectRefused("alow_other", "did you mean allow_other?");
+  ExpectRefused("logfile=/x", "did you mean log_file?");
 }
 
 TEST_F(MountHelperTest, RefusesWhatItDoesNotHave) {
   ExpectRefused("dp=2,frobnicate=3", "'frobnicate=3'");
   ExpectRefused("foreground", "'foreground'");
   ExpectRefused("help", "'help'");
-  ExpectRefused("remount,dp=2", "cannot be remounted");
+  ExpectRefused("remount,dp=2", "cannot be changed; unmount it");
   ExpectRefused("dp", "dp needs a value");
   ExpectRefused("dp=", "dp needs a value");
   ExpectRefused("fidelity", "fidelity needs a value");
+  ExpectRefused("fidelity=", "fidelity needs a value");
   ExpectRefused("mtp=garbage", "mtp takes no value, and is given 'garbage'");
   ExpectRefused("allow_other=", "allow_other takes no value");
 }

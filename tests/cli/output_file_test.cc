@@ -3,11 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include "cli/run_shardfs.h"
 #include "materialize/temporary_directory.h"
@@ -71,6 +73,27 @@ TEST_F(OutputFileTest, LinksToThemAreRefused) {
   fs::rename(source_ + "/config.json", root_ / "other/blob");
   fs::create_symlink("../other/blob", source_ + "/config.json");
   ExpectRefused(root_ / "other/blob");
+}
+
+TEST_F(OutputFileTest, AFifoWithoutAReaderIsNotWaitedFor) {
+  const std::string fifo = root_ / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (std::vector<std::string> arguments :
+       {GoldenArguments("plan", {"--html", fifo}), GoldenArguments("mount", {root_ / "view", "--log-file", fifo})}) {
+    const ProgramResult result = RunShardfs(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr(fifo + ": it is a FIFO that no process reads; start its reader first"));
+  }
+  // One that is read gets all of it.
+  std::string page;
+  std::thread reader([&] { page = ReadFile(fifo); });
+  int exit_code = 2;
+  for (int i = 0; i < 100 && exit_code == 2; ++i) {  // until the thread has come to open it
+    exit_code = RunShardfs(GoldenArguments("plan", {"--html", fifo})).exit_code;
+  }
+  EXPECT_EQ(exit_code, 0);
+  reader.join();
+  EXPECT_THAT(page, HasSubstr("</html>"));
 }
 
 TEST_F(OutputFileTest, OthersAreNot) {

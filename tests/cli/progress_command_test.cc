@@ -79,12 +79,15 @@ TEST_F(ProgressCommandTest, JsonOfVerify) {
 }
 
 TEST_F(ProgressCommandTest, JsonOfARefusal) {
+  WriteFile(root_ / "file", "");
   for (const std::string command : {"materialize", "verify"}) {
-    const ProgramResult result = RunShardfs({command, root_ / "nowhere", out_, "--progress", "json"});
-    const Json end = EndOf(result);
-    EXPECT_EQ(end.at("outcome"), "refused") << result.out;
-    EXPECT_THAT(end.at("message").get<std::string>(), HasSubstr("nowhere"));
-    EXPECT_THAT(result.err, HasSubstr(end.at("message").get<std::string>()));
+    for (const auto& [source, outcome] : {std::pair{"file", "refused"}, std::pair{"nowhere", "failed"}}) {
+      const ProgramResult result = RunShardfs({command, root_ / source, out_, "--progress", "json"});
+      const Json end = EndOf(result);
+      EXPECT_EQ(end.at("outcome"), outcome) << result.out;
+      EXPECT_THAT(end.at("message").get<std::string>(), HasSubstr(source));
+      EXPECT_THAT(result.err, HasSubstr(end.at("message").get<std::string>()));
+    }
   }
 }
 

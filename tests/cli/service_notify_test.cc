@@ -103,7 +103,7 @@ TEST_F(ServiceNotifyTest, ARefusedMountIsNeverReady) {
   SetSocket(path_);
   const std::string point = directory_.MakeDirectory("mount");
   const ProgramResult result = RunShardfs({"mount", point + "/none", point, "--foreground"});
-  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_EQ(result.exit_code, 1) << result.err;
   for (std::string datagram = manager.Receive(milliseconds(0)); !datagram.empty();
        datagram = manager.Receive(milliseconds(0))) {
     EXPECT_THAT(datagram, testing::Not(HasSubstr("READY")));

@@ -199,5 +199,26 @@ echo all done
   EXPECT_EQ(Occurrences(result.out, " - fuse.shardfs "), 1u);
 }
 
+// FUSE keeps root out of another user's mount as well.
+TEST_F(Privilege, RootIsToldWhoMaySeeTheStatusOfAnotherUsersMount) {
+  SHARDFS_REQUIRE_ROOT();
+  const std::string program = directory_.path() / "shardfs";
+  fs::copy(SHARDFS_EXECUTABLE, program);
+  ASSERT_EQ(RunScript("chmod 0755 \"$1\" \"$2\" && chmod -R go+rX \"$3\" && chown 1001:1001 \"$4\"",
+                      {directory_.path(), program, source_, point_})
+                .exit_code,
+            0);
+  const std::string as_user = "setpriv --reuid 1001 --regid 1001 --clear-groups ";
+  const ProgramResult result = RunScript(
+      WhereUsersMayMount("1001", as_user +
+                                     "\"$1\" mount \"$2\" \"$3\" --dp 2 --tp 2 --moe-tp 2 --moe-ep 2 --mtp || exit 1\n"
+                                     "\"$1\" status \"$3\"\n" +
+                                     as_user + "\"$1\" umount \"$3\""),
+      {program, source_, point_});
+  EXPECT_EQ(result.exit_code, 0) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("run `sudo -u \"#1001\" shardfs status " + point_ + "`"));
+  EXPECT_EQ(result.out.find("as root"), std::string::npos) << result.out;
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -122,6 +122,22 @@ TEST_F(FaultF4, AnErrorOfTheHeadersReadRefusesTheCheckpointByName) {
   EXPECT_THAT(std::string(checkpoint.status().message()), HasSubstr("'a.safetensors'"));
 }
 
+// A service manager tries again what a file system over the network does not answer yet, and takes damage for final.
+TEST_F(FaultF4, AFileSystemThatFailsIsNoDamageOfTheCheckpoint) {
+  directory_.WriteShard("a.safetensors", {"t"});
+  directory_.Write("config.json", "{}");
+  for (const int error : {EIO, ESTALE, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ECONNRESET, ENODEV}) {
+    for (const bool of_names : {true, false}) {
+      if (of_names) PlanFstatatError(error);
+      if (!of_names) PlanPreads([error](std::size_t) { return PreadOutcome{.error = error}; });
+      const auto checkpoint = Checkpoint::Open(directory_.path().string());
+      EXPECT_EQ(ToExitCode(checkpoint.status().code()), 1) << checkpoint.status();
+      SystemCallsAsUsual();
+    }
+  }
+  EXPECT_TRUE(Checkpoint::Open(directory_.path().string()).ok());
+}
+
 class FaultF5 : public SourceFaults {};
 
 TEST_F(FaultF5, ShortReadsGiveTheSameBytes) {

@@ -14,6 +14,7 @@ namespace {
 std::function<PreadOutcome(std::size_t)> pread_plan;
 std::atomic<std::size_t> pread_number{0};
 std::atomic<int> fstat_error{0};
+std::atomic<int> fstatat_error{0};
 std::optional<struct stat> fstat_result;
 std::function<void()> after_fstatat;
 
@@ -28,12 +29,15 @@ void PlanFstatError(int error) { fstat_error = error; }
 
 void PlanFstat(const struct stat& attributes) { fstat_result = attributes; }
 
+void PlanFstatatError(int error) { fstatat_error = error; }
+
 void PlanAfterFstatat(std::function<void()> action) { after_fstatat = std::move(action); }
 
 void SystemCallsAsUsual() {
   after_fstatat = nullptr;
   pread_plan = nullptr;
   fstat_error = 0;
+  fstatat_error = 0;
   fstat_result.reset();
 }
 
@@ -66,6 +70,10 @@ extern "C" int __wrap_fstat64(int fd, struct stat* attributes) {
 
 extern "C" int __wrap_fstatat64(int directory, const char* name, struct stat* attributes, int flags) {
   using namespace shardfs::testing;
+  if (fstatat_error != 0) {
+    errno = fstatat_error;
+    return -1;
+  }
   const int result = __real_fstatat64(directory, name, attributes, flags);
   if (after_fstatat != nullptr) std::exchange(after_fstatat, nullptr)();
   return result;

@@ -22,6 +22,7 @@ struct PreadOutcome {
 void PlanPreads(std::function<PreadOutcome(std::size_t number)> plan);
 void PlanFstatError(int error);                       // every fstat fails
 void PlanFstat(const struct stat& attributes);        // every fstat gives these
+void PlanFstatatError(int error);                     // every fstatat fails
 void PlanAfterFstatat(std::function<void()> action);  // once, when the next fstatat has its answer
 void SystemCallsAsUsual();
 

@@ -78,7 +78,10 @@ use_view() {
   run "diff -r --exclude='.shardfs-*' /mnt/r1 /tmp/r1 && echo no difference"
   rm -rf /tmp/r1
 
-  step "Unmount"
+  step "Unmount, and mount by the type that /proc/mounts shows"
+  run 'umount /mnt/r1'
+  run 'sed -i "$ s/ shardfs / fuse.shardfs /" /etc/fstab && mount /mnt/r1'
+  is_mounted || fail "nothing is mounted on /mnt/r1 by its type fuse.shardfs"
   run 'umount /mnt/r1'
   if is_mounted; then fail "/mnt/r1 is still mounted"; fi
   for ((tenth = 0; tenth < 1200; ++tenth)); do

@@ -12,6 +12,7 @@ mount --bind "$sbin" "$scratch/sbin"
 mount -t tmpfs none "$sbin"
 ln -s "$scratch"/sbin/* "$sbin"
 ln -sf "$SHARDFS_EXECUTABLE" "$sbin/mount.shardfs"
+ln -sf "$SHARDFS_EXECUTABLE" "$sbin/mount.fuse.shardfs"
 touch "$scratch/fstab"
 mount --bind "$scratch/fstab" /etc/fstab
 
@@ -42,14 +43,50 @@ mount -a -t shardfs # finds it mounted
 umount -a -t fuse.shardfs
 expect_not_mounted "$scratch/second"
 
+# By the type that the kernel shows: a line of /proc/mounts may be copied into /etc/fstab.
+mount -t fuse.shardfs -o "$sizes" "$golden/source" "$scratch/mount"
+expect_golden "$scratch/mount"
+expect_refused 1 'remount: a mounted view cannot be changed; unmount it' mount -o remount,dp=4 "$scratch/mount"
+umount "$scratch/mount"
+expect_not_mounted "$scratch/mount"
+echo "$golden/source $scratch/mount fuse.shardfs ro,$sizes,nofail 0 0" >>"$scratch/fstab"
+sed -i '1d' "$scratch/fstab" # the mountpoint is in the second line as well
+mount "$scratch/mount"
+expect_golden "$scratch/mount"
+umount "$scratch/mount"
+
+# mount.fuse3, which serves such a type where that helper is not installed, calls the program itself.
+if [[ -e $sbin/mount.fuse3 ]]; then
+  rm "$sbin/mount.fuse.shardfs"
+  mkdir "$scratch/bin"
+  ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/shardfs"
+  PATH=$scratch/bin:$PATH "$sbin/mount.fuse3" "$golden/source" "$scratch/mount" -t fuse.shardfs -o "rw,$sizes,nofail"
+  expect_golden "$scratch/mount"
+  umount "$scratch/mount"
+fi
+
+# Labels of SELinux, as mount(8) passes them: with quotes, and commas inside.
+if ! grep -q selinuxfs /proc/filesystems; then
+  for option in context fscontext defcontext rootcontext; do
+    said=$(mount -t shardfs -o "$sizes,$option=\"system_u:object_r:container_file_t:s0:c1,c2\"" "$golden/source" \
+      "$scratch/mount" 2>&1)
+    # mount(8) itself may take them away.
+    [[ -z $said || $said == *"SELinux is not enabled in this kernel"*"$option="*c1,c2* ]] || fail "$option: $said"
+    expect_golden "$scratch/mount"
+    umount "$scratch/mount"
+  done
+fi
+
 # Options of the command line come after those of fstab, and win.
 expect_refused 1 'world size' mount -o moe_ep=4 "$scratch/mount"
 
 # Refusals, with mount's own exit codes.
 expect_refused 1 "there is no mount option 'frobnicate=1'" \
   mount -t shardfs -o "$sizes,frobnicate=1" "$golden/source" "$scratch/mount"
+expect_refused 1 "there is no mount option 'moetp=2'; did you mean moe_tp?" \
+  mount -t shardfs -o "dp=2,moetp=2" "$golden/source" "$scratch/mount"
 expect_refused 1 'dp needs a value' mount -t shardfs -o dp "$golden/source" "$scratch/mount"
-expect_refused 1 'does not exist' mount -t shardfs -o "$sizes" "$golden/none" "$scratch/mount"
+expect_refused 32 'does not exist' mount -t shardfs -o "$sizes" "$golden/none" "$scratch/mount"
 mkdir "$scratch/damaged"
 echo '{}' >"$scratch/damaged/config.json"
 expect_refused 32 'shardfs: ' mount -t shardfs -o "$sizes" "$scratch/damaged" "$scratch/mount"

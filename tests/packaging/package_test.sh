@@ -21,7 +21,10 @@ for dependency in fuse3 mount libfuse3-3 libc6 libtbb12 libfmt9; do
 done
 for file in "$package" "$development"; do
   dpkg-deb -e "$file" "$scratch/control"
-  [[ ! -e $scratch/control/conffiles ]] || fail "$file has conffiles"
+  conffiles=$(cat "$scratch/control/conffiles" 2>/dev/null || true)
+  expected=''
+  if [[ $file == "$package" ]]; then expected=/etc/logrotate.d/shardfs; fi
+  [[ $conffiles == "$expected" ]] || fail "the configuration files of $file are '$conffiles', not '$expected'"
   rm -r "$scratch/control"
   # Everything is root's, and nobody else may write to it.
   if dpkg-deb -c "$file" | grep -v '^l' | grep -vE '^[d-]rw[x-]r-[x-]r-[x-] root/root '; then
@@ -33,7 +36,8 @@ done
 
 dpkg-deb -x "$package" "$scratch/unpacked"
 dpkg-deb -x "$development" "$scratch/dev"
-for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shardfs usr/sbin/shardfs-tmpfs \
+for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shardfs usr/sbin/mount.fuse.shardfs \
+  usr/sbin/shardfs-tmpfs etc/logrotate.d/shardfs \
   usr/libexec/shardfs/container-mount usr/lib/systemd/system/shardfs@.service \
   usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
   usr/share/fish/vendor_completions.d/shardfs.fish usr/share/zsh/vendor-completions/_shardfs \
@@ -51,6 +55,9 @@ if { : <>/dev/fuse; } 2>/dev/null; then
   expect_golden "$scratch/mount"
   "$scratch/unpacked/usr/bin/shardfs" umount "$scratch/mount"
 fi
+cmake --install "$SHARDFS_BUILD_DIR" --component shardfs --prefix "$scratch/elsewhere" >/dev/null
+[[ -e $scratch/elsewhere/etc/logrotate.d/shardfs && -e $scratch/elsewhere/sbin/mount.fuse.shardfs ]] ||
+  fail "cmake --install leaves out what the package has"
 
 # ---- the library, found by CMake and by pkg-config ----
 
@@ -118,6 +125,8 @@ unshare --mount --propagation private bash -euo pipefail -c '
   shardfs verify "$scratch/demo" "$scratch/fstab-mount" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp
 ' bash "$scratch" || fail "the line of fstab does not serve the checkpoint"
 dpkg -r shardfs >/dev/null
-[[ ! -e /usr/bin/shardfs && ! -e /usr/sbin/mount.shardfs ]] || fail "dpkg -r left something behind"
-dpkg -P shardfs >/dev/null # forgets its maintainer scripts as well
+[[ ! -e /usr/bin/shardfs && ! -e /usr/sbin/mount.shardfs && ! -e /usr/sbin/mount.fuse.shardfs ]] ||
+  fail "dpkg -r left something behind"
+dpkg -P shardfs >/dev/null # forgets its maintainer scripts and its configuration as well
+[[ ! -e /etc/logrotate.d/shardfs ]] || fail "dpkg -P left its configuration behind"
 trap clean_up EXIT

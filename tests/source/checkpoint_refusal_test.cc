@@ -32,13 +32,20 @@ class CheckpointRefusalTest : public ::testing::Test {
 TEST_F(CheckpointRefusalTest, SourceThatIsNoDirectory) {
   directory_.Write("file", "");
   const auto missing = Checkpoint::Open((directory_ / "missing").string());
-  EXPECT_EQ(missing.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(missing.status().code(), StatusCode::kIoError) << "it may come late";
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("does not exist"));
   const auto file = Checkpoint::Open((directory_ / "file").string());
   EXPECT_EQ(file.status().code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(file.status().message()), HasSubstr("not a directory"));
   EXPECT_EQ(Checkpoint::Open((directory_ / "file/x").string()).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Checkpoint::Open("").status().code(), StatusCode::kInvalidArgument);
+}
+
+// As the directory is on which a network file system is not mounted yet.
+TEST_F(CheckpointRefusalTest, AnEmptyDirectoryMayBeFilledYet) {
+  const auto empty = Checkpoint::Open(directory_.path().string());
+  EXPECT_EQ(empty.status().code(), StatusCode::kIoError);
+  EXPECT_THAT(std::string(empty.status().message()), HasSubstr("the directory is empty; is the file system mounted"));
 }
 
 TEST_F(CheckpointRefusalTest, NoShardAtAll) {

@@ -44,8 +44,9 @@ struct DirectoryEntry {
 
 class Checkpoint {
  public:
-  // kInvalidArgument when `directory` does not exist or is no directory; kCorruption for a damaged or incomplete
-  // checkpoint; kNotSupported for a dtype that is not known. Headers are read in parallel, by oneTBB's threads, which
+  // kIoError when `directory` does not exist or is empty, as the directory of a network file system that comes late
+  // does, or when its file system fails; kInvalidArgument when it is no directory; kCorruption for a damaged or
+  // incomplete checkpoint; kNotSupported for a dtype that is not known. Headers are read in parallel, by oneTBB's threads, which
   // live on: a process that forks does so before. Raises the soft limit on open files as far as it needs.
   static Result<std::shared_ptr<const Checkpoint>> Open(const std::string& directory);
 

@@ -4,6 +4,10 @@
 
 #include <charconv>
 #include <optional>
+#include <string>
+#include <vector>
+
+#include "base/nearest_name.h"
 
 namespace shardfs {
 namespace {
@@ -52,10 +56,11 @@ Result<MindieOptions> MindieOptions::Parse(const std::map<std::string, std::stri
       if (!on) return WrongValue(name, value, "true or false");
       (name == "enable_gating_dp" ? parsed.enable_gating_dp : parsed.enable_shared_expert_dp) = *on;
     } else {
+      const std::vector<std::string_view> names = Names();
       return Status::InvalidArgument(
           fmt::format("-O {}={}: the mindie layout has no option \"{}\"; it has fidelity, ep_level, enable_gating_dp, "
-                      "enable_shared_expert_dp and dense_mlp_local_tp",
-                      name, value, name));
+                      "enable_shared_expert_dp and dense_mlp_local_tp{}",
+                      name, value, name, DidYouMean(name, std::vector<std::string>(names.begin(), names.end()))));
     }
   }
   return parsed;

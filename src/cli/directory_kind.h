@@ -1,0 +1,19 @@
+// Telling a full checkpoint from a sharded directory by the names in it, for messages to users who gave one for the
+// other.
+#pragma once
+
+#include <string>
+
+#include "shardfs/base/status.h"
+
+namespace shardfs {
+
+// What to say of a SOURCE that could not be opened as a checkpoint: where it is a directory that was sharded already
+// (it has model_sharded_metadata.json and no weights beside that), a sentence that says so; `otherwise` elsewhere.
+Status ExplainSource(const std::string& source, Status otherwise);
+
+// kInvalidArgument where the DIR of `verify` is a full checkpoint (weights right in it, and no
+// model_sharded_metadata.json), which cannot be what a view shows.
+Status CheckNoFullCheckpoint(const std::string& directory);
+
+}  // namespace shardfs
