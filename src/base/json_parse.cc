@@ -4,6 +4,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "base/content_kind.h"
 #include "base/json_error.h"
 #include "base/json_survey.h"
 #include "shardfs/base/json.h"
@@ -15,7 +16,7 @@ namespace {
 // parse, and status() tells.
 class JsonBuilder {
  public:
-  explicit JsonBuilder(const JsonLimits& limits) : limits_(limits) {}
+  JsonBuilder(std::string_view json, const JsonLimits& limits) : json_(json), limits_(limits) {}
 
   const Status& status() const { return status_; }
   JsonValue TakeRoot() { return std::move(root_); }
@@ -38,8 +39,8 @@ class JsonBuilder {
   bool end_array() { return Close(JsonValue::Array(std::move(open_.back().items))); }
   bool end_object();
 
-  bool parse_error(std::size_t position, const std::string&, const std::exception& error) {
-    return Fail(Status::Corruption(DescribeJsonError(position, error)));
+  bool parse_error(std::size_t position, const std::string& last_token, const std::exception& error) {
+    return Fail(Status::Corruption(DescribeJsonError(json_, position, last_token, error)));
   }
 
  private:
@@ -83,6 +84,7 @@ class JsonBuilder {
     return true;
   }
 
+  const std::string_view json_;
   const JsonLimits limits_;
   std::size_t value_count_ = 0;
   Status status_;
@@ -98,7 +100,7 @@ bool JsonBuilder::end_object() {
   std::sort(keys.begin(), keys.end());
   const auto twice = std::adjacent_find(keys.begin(), keys.end());
   if (twice != keys.end()) {
-    return Fail(Status::Corruption(fmt::format("key '{}' stands twice in one object", twice->substr(0, 200))));
+    return Fail(Status::Corruption(DescribeDuplicateKey(json_, *twice)));
   }
   return Close(JsonValue::Object(std::move(members)));
 }
@@ -108,7 +110,7 @@ Result<JsonValue> Parse(std::string_view text, const JsonLimits& limits) {
     return Status::NotSupported(fmt::format("{} bytes are more than {}", text.size(), limits.max_bytes));
   }
   SHARDFS_RETURN_IF_ERROR(SurveyJson(text).status());
-  JsonBuilder builder(limits);
+  JsonBuilder builder(text, limits);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.status();
   return builder.TakeRoot();
 }
@@ -119,8 +121,10 @@ Result<JsonValue> ParseJson(std::string_view text, std::string_view what, const 
   const std::string context = fmt::format("'{}'", what);
   try {
     auto value = Parse(text, limits);
-    if (!value.ok()) return value.status().WithContext(context);
-    return value;
+    if (value.ok()) return value;
+    const ContentKind kind = RecogniseContent(text, text.size());
+    if (!IsForeign(kind, ContentKind::kJson)) return value.status().WithContext(context);
+    return Status::Corruption(fmt::format("{} {}", context, DescribeContentKind(kind)));
   } catch (const std::bad_alloc&) {
     return Status::ResourceExhausted(context + ": no memory for the document");
   } catch (const std::exception& error) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text_place.h"
+
 namespace shardfs {
 namespace {
 
@@ -13,9 +15,11 @@ bool EndsToken(char c) { return c == '"' || c == '{' || c == '}' || c == '[' || 
 
 Result<JsonSurvey> SurveyJson(std::string_view json) {
   if (const auto nul = json.find('\0'); nul != json.npos) {
-    return Status::Corruption(fmt::format("not valid JSON: a NUL at byte {}", nul + 1));
+    return Status::Corruption(fmt::format("not valid JSON: a NUL at {}", DescribePlace(json, nul)));
   }
-  if (json.starts_with("\xEF\xBB\xBF")) return Status::Corruption("not valid JSON: a byte order mark at byte 1");
+  if (json.starts_with("\xEF\xBB\xBF")) {
+    return Status::Corruption("not valid JSON: a byte order mark at its begin; save it as UTF-8 without one");
+  }
   JsonSurvey survey;
   std::size_t longest = 0;  // white space counts as part of the token beside it
   std::size_t token_begin = 0;

@@ -210,8 +210,8 @@ bool HeaderHandler::KeepEntry() {
   return status.ok() || Fail(status);
 }
 
-bool HeaderHandler::parse_error(std::size_t position, const std::string& /*last_token*/, const std::exception& error) {
-  return Fail(Status::Corruption("the header is " + DescribeJsonError(position, error)));
+bool HeaderHandler::parse_error(std::size_t position, const std::string& last_token, const std::exception& error) {
+  return Fail(Status::Corruption("the header is " + DescribeJsonError(json_, position, last_token, error)));
 }
 
 }  // namespace shardfs

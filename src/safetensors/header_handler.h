@@ -19,8 +19,10 @@ namespace shardfs {
 
 class HeaderHandler {
  public:
-  // `data_bytes`: the size of the data section, which the tensors have to share.
-  HeaderHandler(Header& header, std::uint64_t data_bytes) : header_(header), unclaimed_bytes_(data_bytes) {}
+  // `json`: the text that the events come from. `data_bytes`: the size of the data section, which the tensors have to
+  // share.
+  HeaderHandler(std::string_view json, Header& header, std::uint64_t data_bytes)
+      : json_(json), header_(header), unclaimed_bytes_(data_bytes) {}
 
   const Status& status() const { return status_; }
 
@@ -57,6 +59,7 @@ class HeaderHandler {
   bool KeepEntry();
   std::string Subject() const;  // "tensor 'x'"
 
+  const std::string_view json_;
   Header& header_;
   std::uint64_t unclaimed_bytes_;  // of the data, by the entries so far if none overlap
   bool overlap_sought_ = false;

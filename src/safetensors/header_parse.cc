@@ -39,7 +39,7 @@ Status ReadEntries(std::string_view json, std::uint64_t data_bytes, Header& head
   SHARDFS_ASSIGN_OR_RETURN(const JsonSurvey survey, SurveyJson(json));
   // Once and for all, so that growing never holds the entries twice; a header of nothing but '{' is no header.
   header.tensors.reserve(std::min({survey.objects, json.size() / kMinEntryBytes + 1, kMaxTensors}));
-  HeaderHandler handler(header, data_bytes);
+  HeaderHandler handler(json, header, data_bytes);
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &handler)) return handler.status();
   return Status::Ok();
 }

@@ -9,17 +9,25 @@
 #include <cstdlib>
 #include <new>
 #include <numeric>
+#include <optional>
 
-#include "base/parallel.h"
 #include "safetensors/quote_name.h"
 #include "source/checkpoint_index.h"
-#include "source/defect_list.h"
 #include "source/descriptor_limit.h"
 #include "source/directory_listing.h"
+#include "source/download_leftovers.h"
+#include "source/hub_cache.h"
+#include "source/index_check.h"
+#include "source/merge_tensors.h"
+#include "source/recognise_source.h"
+#include "source/shard_numbers.h"
 #include "source/shard_reader.h"
 
 namespace shardfs {
 namespace {
+
+// One is usual, two are a mistake that does no harm.
+constexpr std::size_t kMaxIndices = 8;
 
 Result<std::string> ResolveDirectory(const std::string& directory) {
   struct Free {
@@ -51,6 +59,10 @@ Result<FileDescriptor> OpenDirectory(const std::string& path) {
 Result<std::string> ReadWhole(int directory_fd, const std::string& name, std::uint64_t limit) {
   SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, FileSource::Open(directory_fd, name));
   if (file->size() > limit) {
+    const ContentKind kind = RecogniseSource(*file);
+    if (IsForeign(kind, ContentKind::kJson)) {
+      return Status::Corruption(fmt::format("{} {}", QuoteName(name), DescribeContentKind(kind)));
+    }
     return Status::NotSupported(fmt::format("{} has {} bytes, more than {}", QuoteName(name), file->size(), limit));
   }
   try {
@@ -62,93 +74,72 @@ Result<std::string> ReadWhole(int directory_fd, const std::string& name, std::ui
   }
 }
 
-// The index of the listing, or one of no entries.
-Result<CheckpointIndex> ReadIndex(int directory_fd, const DirectoryListing& listing) {
-  if (listing.indices.empty()) return CheckpointIndex{};
-  if (listing.indices.size() > 1) {
-    return Status::Corruption(fmt::format("there are two indices, {} and {}, where one is allowed; remove one",
-                                          QuoteName(listing.indices[0]), QuoteName(listing.indices[1])));
-  }
-  const std::string& name = listing.indices.front();
-  const auto json = ReadWhole(directory_fd, name, kMaxIndexBytes);
+// `left`: the bytes that indices may still have; all together are bounded as one is.
+Result<CheckpointIndex> ReadIndex(int directory_fd, const std::string& name, std::uint64_t& left) {
+  const auto json = ReadWhole(directory_fd, name, left);
   if (json.status().code() == StatusCode::kNotFound) {  // it was in the listing a moment ago
     return Status::Corruption(std::string(json.status().message()));
   }
   SHARDFS_RETURN_IF_ERROR(json.status());
-  SHARDFS_ASSIGN_OR_RETURN(CheckpointIndex index, ParseCheckpointIndex(*json, name));
-  DefectList missing;
-  for (const std::string& file : index.files) {
-    if (!std::binary_search(listing.shards.begin(), listing.shards.end(), file)) {
-      missing.Add(fmt::format("{} names {}, which is missing", QuoteName(name), QuoteName(file)));
-    }
-  }
-  SHARDFS_RETURN_IF_ERROR(missing.ToStatus());
-  return index;
+  left -= json->size();
+  auto index = ParseCheckpointIndex(*json, name);
+  if (index.ok() || index.status().code() != StatusCode::kCorruption) return index;
+  return Status::Corruption(fmt::format("{} (files that are complete need no index: one that is wrong may be removed)",
+                                        index.status().message()));
 }
 
-// The tensors of all shards, ascending by name, or those that stand in two of them.
-Result<std::vector<TensorInfo>> MergeTensors(std::vector<Shard>& shards) {
-  std::vector<TensorInfo> tensors;
-  tensors.reserve(
-      std::accumulate(shards.begin(), shards.end(), std::size_t{0},
-                      [](std::size_t sum, const Shard& shard) { return sum + shard.header.tensors.size(); }));
-  for (Shard& shard : shards) {
-    for (HeaderTensor& tensor : shard.header.tensors) {
-      tensors.push_back({std::move(tensor.name), tensor.dtype, std::move(tensor.shape), shard.file.get(),
-                         shard.header.data_offset + tensor.begin, tensor.end - tensor.begin});
-    }
-    shard.header.tensors = {};
+Result<std::vector<NamedIndex>> ReadIndices(int directory_fd, const std::vector<std::string>& names) {
+  if (names.size() > kMaxIndices) {
+    return Status::NotSupported(
+        fmt::format("there are {} indices (*.safetensors.index.json), more than {}; remove those "
+                    "that are about other files",
+                    names.size(), kMaxIndices));
   }
-  ParallelSort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    if (const int order = a.name.compare(b.name); order != 0) return order < 0;
-    return a.source->name() < b.source->name();
-  });
-  DefectList twice;
-  for (std::size_t i = 1; i < tensors.size(); ++i) {
-    if (tensors[i].name != tensors[i - 1].name) continue;
-    twice.Add(fmt::format("tensor {} stands in {} and in {}", QuoteName(tensors[i].name),
-                          QuoteName(tensors[i - 1].source->name()), QuoteName(tensors[i].source->name())));
+  std::uint64_t left = kMaxIndexBytes;
+  std::vector<NamedIndex> indices;
+  for (const std::string& name : names) {
+    SHARDFS_ASSIGN_OR_RETURN(CheckpointIndex index, ReadIndex(directory_fd, name, left));
+    indices.push_back({name, std::move(index)});
   }
-  SHARDFS_RETURN_IF_ERROR(twice.ToStatus());
-  return tensors;
+  return indices;
 }
 
-// Whether the headers bear out the index; how many tensors it does not map goes into `unmapped`, one of them by name.
-Status CheckIndex(const CheckpointIndex& index, std::span<const TensorInfo> tensors, std::size_t& unmapped,
-                  std::string& example) {
-  DefectList defects;
-  auto tensor = tensors.begin();
-  const auto pass_over = [&] {
-    if (unmapped++ == 0) example = tensor->name;
-    ++tensor;
-  };
-  for (const auto& entry : index.weight_map) {  // both ascend by name: one pass over both
-    while (tensor != tensors.end() && tensor->name < entry.tensor) pass_over();
-    const std::string& file = index.files[entry.file];
-    if (tensor == tensors.end() || tensor->name != entry.tensor) {
-      defects.Add(fmt::format("tensor {} is mapped to {} by the index, but is in no file's header",
-                              QuoteName(entry.tensor), QuoteName(file)));
-      continue;
-    }
-    if (tensor->source->name() != file) {
-      defects.Add(fmt::format("tensor {} is mapped to {} by the index, but is in the header of {}",
-                              QuoteName(entry.tensor), QuoteName(file), QuoteName(tensor->source->name())));
-    }
-    ++tensor;
+// Why a directory has no shard: what it has instead, as far as that is known.
+Status NoShards(const DirectoryListing& listing, std::span<const NamedIndex> indices) {
+  std::string message = "there is no *.safetensors file in the directory";
+  for (const NamedIndex& one : indices) {
+    if (one.index.files.empty()) continue;
+    message += fmt::format("; {} names {}, {} first: download them", QuoteName(one.name), one.index.files.size(),
+                           QuoteName(one.index.files.front()));
   }
-  while (tensor != tensors.end()) pass_over();
-  return defects.ToStatus();
+  for (const std::string_view ending : {".bin", ".pt", ".pth", ".ckpt", ".gguf", ".safetensors.gz"}) {
+    const auto found = std::find_if(listing.others.begin(), listing.others.end(),
+                                    [&](const DirectoryEntry& entry) { return entry.name.ends_with(ending); });
+    if (found == listing.others.end()) continue;
+    message += fmt::format("; weights as in {} are to be converted to safetensors first", QuoteName(found->name));
+    break;
+  }
+  return Status::Corruption(std::move(message));
+}
+
+// What the names say of files that are not there, or "".
+std::string DescribeWhatIsMissing(const DirectoryListing& listing, const std::vector<std::string>& leftovers) {
+  std::vector<std::string> sentences;
+  for (const MissingNumbers& set : FindMissingNumbers(listing.shards)) sentences.push_back(Describe(set));
+  if (!leftovers.empty()) {
+    sentences.push_back(fmt::format("a download has not come to its end ({}{} is left of it)", QuoteName(leftovers[0]),
+                                    leftovers.size() == 1 ? "" : " and more"));
+  }
+  return fmt::format("{}", fmt::join(sentences, "; "));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Checkpoint>> Checkpoint::Open(const std::string& directory) {
   try {
-    SHARDFS_ASSIGN_OR_RETURN(std::string path, ResolveDirectory(directory));
-    SHARDFS_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDirectory(path));
     const std::shared_ptr<Checkpoint> checkpoint(new Checkpoint);
-    checkpoint->path_ = std::move(path);
-    checkpoint->directory_ = std::move(fd);
+    SHARDFS_ASSIGN_OR_RETURN(checkpoint->path_, ResolveDirectory(directory));
+    SHARDFS_ASSIGN_OR_RETURN(checkpoint->directory_, OpenDirectory(checkpoint->path_));
     const Status status = checkpoint->Load();
     if (!status.ok()) return status.WithContext(fmt::format("source '{}'", checkpoint->path_));
     return std::shared_ptr<const Checkpoint>(checkpoint);
@@ -162,11 +153,26 @@ Status Checkpoint::Load() {
   if (listing.shards.empty() && listing.indices.empty() && listing.others.empty()) {
     return Status::IoError("the directory is empty; is the file system mounted that the checkpoint is to be on?");
   }
-  SHARDFS_ASSIGN_OR_RETURN(const CheckpointIndex index, ReadIndex(directory_.get(), listing));
-  if (listing.shards.empty()) return Status::Corruption("there is no *.safetensors file in the directory");
+  if (listing.shards.empty()) {
+    SHARDFS_ASSIGN_OR_RETURN(const std::optional<std::string> snapshot, FindSnapshot(path_));
+    if (snapshot) {
+      warnings_.push_back(fmt::format("{} is a Hugging Face cache; its only snapshot is taken, {}", QuoteName(path_),
+                                      QuoteName(*snapshot)));
+      path_ = *snapshot;
+      SHARDFS_ASSIGN_OR_RETURN(directory_, OpenDirectory(path_));
+      SHARDFS_ASSIGN_OR_RETURN(listing, ListDirectory(directory_.get()));
+    }
+  }
+  incomplete_ = DescribeWhatIsMissing(listing, FindDownloadLeftovers(directory_.get(), path_));
+  return ExplainRefusal(LoadFiles(listing));
+}
+
+Status Checkpoint::LoadFiles(DirectoryListing& listing) {
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<NamedIndex> indices, ReadIndices(directory_.get(), listing.indices));
+  if (listing.shards.empty()) return NoShards(listing, indices);
   SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(listing.shards.size()));
   SHARDFS_ASSIGN_OR_RETURN(std::vector<Shard> shards, ReadShards(directory_.get(), listing.shards));
-  SHARDFS_ASSIGN_OR_RETURN(tensors_, MergeTensors(shards));
+  SHARDFS_ASSIGN_OR_RETURN(tensors_, MergeTensors(shards, indices));
   other_entries_ = std::move(listing.others);
   for (Shard& shard : shards) {
     if (!shard.header.data_aligned) {
@@ -175,16 +181,16 @@ Status Checkpoint::Load() {
     }
     files_.push_back(std::move(shard.file));
   }
-  if (listing.indices.empty()) return Status::Ok();
-
-  std::size_t unmapped = 0;
-  std::string example;
-  SHARDFS_RETURN_IF_ERROR(CheckIndex(index, tensors_, unmapped, example));
-  if (unmapped != 0) {
-    warnings_.push_back(fmt::format("{} does not map {} tensors that the files hold, {} among them",
-                                    QuoteName(listing.indices.front()), unmapped, QuoteName(example)));
+  for (NamedIndex& one : indices) {
+    indices_.push_back(CheckIndex(std::move(one.name), std::move(one.index), tensors_, listing.shards));
   }
   return Status::Ok();
+}
+
+Status Checkpoint::ExplainRefusal(const Status& status) const {
+  const bool is_about_content = status.code() == StatusCode::kCorruption || status.code() == StatusCode::kNotSupported;
+  if (!is_about_content || incomplete_.empty()) return status;
+  return status.WithContext(fmt::format("the checkpoint is incomplete: {}; complete it first; as it is", incomplete_));
 }
 
 const TensorInfo* Checkpoint::Find(std::string_view name) const {

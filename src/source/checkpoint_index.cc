@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/content_kind.h"
 #include "base/json_error.h"
 #include "base/json_survey.h"
 #include "safetensors/quote_name.h"
@@ -28,7 +29,7 @@ const char* WhyNoShard(std::string_view name) {
 // The SAX events of an index, as nlohmann's interface names them.
 class IndexHandler {
  public:
-  explicit IndexHandler(CheckpointIndex& index) : index_(index) {}
+  IndexHandler(std::string_view json, CheckpointIndex& index) : json_(json), index_(index) {}
 
   const Status& status() const { return status_; }
   bool has_weight_map() const { return has_weight_map_; }
@@ -48,8 +49,8 @@ class IndexHandler {
     --depth_;
     return true;
   }
-  bool parse_error(std::size_t position, const std::string&, const std::exception& error) {
-    return Fail(Status::Corruption(DescribeJsonError(position, error)));
+  bool parse_error(std::size_t position, const std::string& last_token, const std::exception& error) {
+    return Fail(Status::Corruption(DescribeJsonError(json_, position, last_token, error)));
   }
 
  private:
@@ -60,6 +61,7 @@ class IndexHandler {
   bool Enter();
   bool Other(std::string_view what);  // a value that is neither a string nor an object
 
+  const std::string_view json_;
   CheckpointIndex& index_;
   Status status_;
   std::size_t depth_ = 0;
@@ -137,7 +139,7 @@ bool IndexHandler::start_array(std::size_t) { return Other("an array") && Enter(
 Result<CheckpointIndex> Parse(std::string_view json) {
   SHARDFS_RETURN_IF_ERROR(SurveyJson(json).status());
   CheckpointIndex index;
-  IndexHandler handler(index);
+  IndexHandler handler(json, index);
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &handler)) return handler.status();
   if (!handler.has_weight_map()) return Status::Corruption("the index has no weight_map");
   auto& map = index.weight_map;
@@ -162,8 +164,10 @@ Result<CheckpointIndex> ParseCheckpointIndex(std::string_view json, std::string_
       return Status::NotSupported(fmt::format("{}: {} bytes are more than {}", context, json.size(), kMaxIndexBytes));
     }
     auto index = Parse(json);
-    if (!index.ok()) return index.status().WithContext(context);
-    return index;
+    if (index.ok()) return index;
+    const ContentKind kind = RecogniseContent(json, json.size());
+    if (!IsForeign(kind, ContentKind::kJson)) return index.status().WithContext(context);
+    return Status::Corruption(fmt::format("{} {}", context, DescribeContentKind(kind)));
   } catch (const std::bad_alloc&) {
     return Status::ResourceExhausted(context + ": no memory for the index");
   } catch (const std::exception& error) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
+#include "shardfs/source/checked_index.h"
 
 namespace shardfs {
 
@@ -19,10 +20,7 @@ inline constexpr std::size_t kMaxIndexEntries = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxIndexFiles = std::size_t{1} << 16;
 
 struct CheckpointIndex {
-  struct Entry {
-    std::string tensor;
-    std::uint32_t file;  // in `files`
-  };
+  using Entry = CheckedIndex::Mapping;
   std::vector<std::string> files;  // shard names in the order of first mention
   std::vector<Entry> weight_map;   // ascending by tensor; no tensor twice
 };

@@ -35,7 +35,9 @@ Result<DirectoryEntry> Describe(int directory_fd, std::string name) {
   return entry;
 }
 
-Result<std::vector<std::string>> Names(int directory_fd) {
+}  // namespace
+
+Result<std::vector<std::string>> ListNames(int directory_fd) {
   // A descriptor of its own: reading moves the position, and closedir closes it.
   FileDescriptor fd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return Status::FromErrno(errno, "cannot open the directory");
@@ -55,14 +57,12 @@ Result<std::vector<std::string>> Names(int directory_fd) {
   return names;
 }
 
-}  // namespace
-
 bool IsShardName(std::string_view name) {
   return IsPlainName(name) && !name.starts_with('.') && name.ends_with(".safetensors");
 }
 
 Result<DirectoryListing> ListDirectory(int directory_fd) {
-  SHARDFS_ASSIGN_OR_RETURN(std::vector<std::string> names, Names(directory_fd));
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<std::string> names, ListNames(directory_fd));
   DirectoryListing listing;
   for (std::string& name : names) {
     if (IsShardName(name)) {

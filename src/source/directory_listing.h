@@ -16,6 +16,9 @@ struct DirectoryListing {
   std::vector<DirectoryEntry> others;
 };
 
+// The names of all entries but "." and "..", ascending.
+Result<std::vector<std::string>> ListNames(int directory_fd);
+
 Result<DirectoryListing> ListDirectory(int directory_fd);
 
 // Whether the name is that of a shard: plain, not hidden, ending in ".safetensors".

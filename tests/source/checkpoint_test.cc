@@ -83,16 +83,52 @@ TEST(CheckpointTest, FilesAndTensorsAreInTheOrderOfTheirNames) {
   EXPECT_TRUE(checkpoint->warnings().empty());
 }
 
-TEST(CheckpointTest, TensorsThatTheIndexDoesNotMapAreAWarning) {
+// The layout decides what a defect of an index means.
+TEST(CheckpointTest, AnIndexThatDisagreesIsKeptWithItsDefects) {
   const ScratchDirectory directory;
   directory.WriteShard("1.safetensors", {"a", "b", "c"});
-  directory.Write(kIndex, R"({"weight_map": {"b": "1.safetensors"}})");
+  directory.WriteShard("2.safetensors", {"d"});
+  directory.Write(kIndex, R"({"weight_map": {"b": "1.safetensors", "d": "1.safetensors", "x": "1.safetensors",
+                                             "y": "3.safetensors"}})");
+  directory.Write("other.safetensors.index.json", R"({"weight_map": {"a": "1.safetensors", "b": "1.safetensors",
+                                                      "c": "1.safetensors", "d": "2.safetensors"}})");
   const auto checkpoint = Open(directory.path());
   ASSERT_NE(checkpoint, nullptr);
-  EXPECT_EQ(checkpoint->tensors().size(), 3u);
-  ASSERT_EQ(checkpoint->warnings().size(), 1u);
-  EXPECT_THAT(checkpoint->warnings()[0], HasSubstr("2 tensors"));
-  EXPECT_THAT(checkpoint->warnings()[0], HasSubstr("'a'"));
+  EXPECT_EQ(checkpoint->tensors().size(), 4u);
+  EXPECT_TRUE(checkpoint->warnings().empty());
+  ASSERT_EQ(checkpoint->indices().size(), 2u);
+  EXPECT_TRUE(checkpoint->indices()[1].defects.empty());
+  const CheckedIndex& index = checkpoint->indices()[0];
+  EXPECT_EQ(index.name, kIndex);
+  EXPECT_THAT(index.files, ElementsAre("1.safetensors", "3.safetensors"));
+  EXPECT_TRUE(index.Names("3.safetensors"));
+  EXPECT_FALSE(index.Names("2.safetensors"));
+  EXPECT_EQ(*index.FileOfLost("x"), "1.safetensors");
+  EXPECT_EQ(*index.FileOfLost("y"), "3.safetensors");
+  EXPECT_EQ(index.FileOfLost("a"), nullptr);
+  EXPECT_EQ(
+      DescribeIndexDefects(index.defects),
+      "names 1 file that is missing ('3.safetensors'); it maps 2 tensors that no header has ('x' to "
+      "'1.safetensors' among them); it maps 1 tensor to files that do not hold them ('d' to '1.safetensors', but it "
+      "is in '2.safetensors'); it does not map 2 tensors that the files hold ('a' in '1.safetensors' among them)");
+}
+
+TEST(CheckpointTest, SaysWhatTheNamesSayIsMissing) {
+  const ScratchDirectory directory;
+  directory.WriteShard("model-00001-of-00002.safetensors", {"a"});
+  std::filesystem::create_directories(directory / ".cache/huggingface/download");
+  directory.Write(".cache/huggingface/download/x.incomplete", "");
+  const auto checkpoint = Open(directory.path());
+  ASSERT_NE(checkpoint, nullptr);
+  EXPECT_EQ(
+      checkpoint->incomplete(),
+      "1 of the 2 files 'model-*-of-00002.safetensors' is missing ('model-00002-of-00002.safetensors'); a download "
+      "has not come to its end ('.cache/huggingface/download/x.incomplete' is left of it)");
+  const Status refusal = checkpoint->ExplainRefusal(Status::Corruption("no tensor 'b'"));
+  EXPECT_EQ(refusal.code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(refusal.message()), HasSubstr("the checkpoint is incomplete: 1 of the 2"));
+  EXPECT_THAT(std::string(refusal.message()), HasSubstr("as it is: no tensor 'b'"));
+  EXPECT_EQ(checkpoint->ExplainRefusal(Status::InvalidArgument("tp")).message(), "tp");
 }
 
 TEST(CheckpointTest, UnalignedDataAreAWarning) {

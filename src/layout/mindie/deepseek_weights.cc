@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "layout/mindie/linear_resolver.h"
+#include "layout/mindie/source_files.h"
 #include "layout/mindie/source_inventory.h"
 #include "safetensors/quote_name.h"
 
@@ -28,6 +29,17 @@ class Resolver {
         linears_(&inventory_, description) {}
 
   Result<DeepseekWeights> Run() {
+    Result<DeepseekWeights> weights = FindAll();
+    if (weights.ok()) return weights;
+    const bool mtp_is_first = mtp_ && inventory_.missing().empty();
+    const std::string why =
+        ExplainMissing(checkpoint_, inventory_.missing(),
+                       mtp_is_first ? fmt::format("{}{}.", kLayerPrefix, config_.layers) : std::string());
+    return why.empty() ? weights.status() : weights.status().WithContext(why);
+  }
+
+ private:
+  Result<DeepseekWeights> FindAll() {
     DeepseekWeights weights;
     weights.has_fa3 = fa3_;
     weights.embed_tokens = Float("model.embed_tokens.weight", {config_.vocab_size, config_.hidden_size});
@@ -43,14 +55,13 @@ class Resolver {
     SHARDFS_RETURN_IF_ERROR(linears_.status());
     SHARDFS_RETURN_IF_ERROR(status_);
     SHARDFS_RETURN_IF_ERROR(inventory_.ToStatus());
-    SHARDFS_RETURN_IF_ERROR(AccountForTheRest());
+    SHARDFS_RETURN_IF_ERROR(AccountForTheRest(&weights.warnings));
     weights.ignored = inventory_.TakeIgnored();
     std::sort(weights.ignored.begin(), weights.ignored.end(),
               [](const IgnoredTensor& a, const IgnoredTensor& b) { return a.name < b.name; });
     return weights;
   }
 
- private:
   // A tensor that is a float in every kind of checkpoint.
   const TensorInfo* Float(const std::string& name, const Shape& shape) {
     const TensorInfo* found = checkpoint_.Find(name);
@@ -260,17 +271,29 @@ class Resolver {
     return {};
   }
 
-  Status AccountForTheRest() {
+  Status AccountForTheRest(std::vector<std::string>* warnings) {
+    ExtraFiles extra(checkpoint_, inventory_.NeededFiles());
     for (const TensorInfo* info : inventory_.Unaccounted()) {
       const std::string reason = ReasonToIgnore(info->name);
-      if (reason.empty()) {
+      if (!reason.empty()) {
+        inventory_.Ignore(info->name, reason);
+      } else if (!extra.Add(*info)) {
         inventory_.AddDefect(fmt::format("{} in {} is not a tensor of this model", QuoteName(info->name),
                                          QuoteName(info->source->name())));
-      } else {
-        inventory_.Ignore(info->name, reason);
       }
     }
+    AccountForExtraFiles(extra, warnings);
     return inventory_.ToStatus();
+  }
+
+  void AccountForExtraFiles(const ExtraFiles& extra, std::vector<std::string>* warnings) {
+    for (const auto& [file, tensors] : extra.files()) {
+      if (!extra.IsLeftOut(*file)) continue;
+      for (const TensorInfo* info : tensors) inventory_.Ignore(info->name, "no index names its file, " + file->name());
+    }
+    for (std::string& sentence : extra.Refusals()) inventory_.AddDefect(std::move(sentence));
+    for (std::string& sentence : extra.Warnings()) warnings->push_back(std::move(sentence));
+    for (std::string& sentence : IndexWarnings(checkpoint_, extra)) warnings->push_back(std::move(sentence));
   }
 
   void Fail(Status status) {

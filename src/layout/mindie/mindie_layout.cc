@@ -72,6 +72,17 @@ std::string Summary(const DeepseekConfig& config, const MindieMapping& mapping, 
 
 Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> checkpoint,
                                          const LayoutOptions& options) const {
+  Result<LayoutResult> result = BuildView(checkpoint, options);
+  if (!result.ok()) return checkpoint->ExplainRefusal(result.status());
+  if (!checkpoint->incomplete().empty()) {
+    result->warnings.push_back(fmt::format("{}; the files that are there hold every tensor of this view",
+                                           checkpoint->incomplete()));
+  }
+  return result;
+}
+
+Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> checkpoint,
+                                             const LayoutOptions& options) const {
   SHARDFS_ASSIGN_OR_RETURN(const MindieOptions mindie,
                            MindieOptions::Parse(options.layout_options, options.dp_partition_up));
   SHARDFS_ASSIGN_OR_RETURN(const MindieMapping mapping, MindieMapping::Create(options.parallel));
@@ -96,6 +107,7 @@ Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> check
       {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
       {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
   result.ignored = weights.ignored;
+  result.warnings = weights.warnings;
   result.read_files = {"config.json"};
   if (description) result.read_files.push_back(description->file_name());
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);

@@ -12,6 +12,10 @@ class MindieLayout final : public Layout {
   std::string_view name() const override { return "mindie"; }
   std::vector<std::string_view> option_names() const override;
   Result<LayoutResult> Build(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const override;
+
+ private:
+  // What Build gives, before a refusal is explained.
+  Result<LayoutResult> BuildView(std::shared_ptr<const Checkpoint> checkpoint, const LayoutOptions& options) const;
 };
 
 }  // namespace shardfs

@@ -10,6 +10,7 @@
 #include "layout/mindie/json_files.h"
 #include "layout/shard_packing.h"
 #include "safetensors/quote_name.h"
+#include "source/recognise_source.h"
 
 namespace shardfs {
 namespace {
@@ -160,8 +161,20 @@ class TreeBuilder {
                                                 QuoteName(entry.name), entry.size, kMaxCopiedFileBytes));
       }
       SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->OpenFile(entry.name));
+      SHARDFS_RETURN_IF_ERROR(CheckCopiedFile(*source, warnings));
       SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakePassthroughFile(std::move(source))));
     }
+    return Status::Ok();
+  }
+
+  // The file is shown as it is, whatever it holds; but a pointer or a web page in its place is nobody's tokenizer.
+  static Status CheckCopiedFile(const FileSource& source, std::vector<std::string>* warnings) {
+    const ContentKind kind = RecogniseSource(source);
+    const std::string sentence = fmt::format("{} {}", QuoteName(source.name()), DescribeContentKind(kind));
+    if (kind == ContentKind::kGitLfsPointer || kind == ContentKind::kHtml) return Status::Corruption(sentence);
+    const bool is_json = source.name().ends_with(".json");
+    const bool is_no_file = kind == ContentKind::kEmpty || kind == ContentKind::kZeros || kind == ContentKind::kXml;
+    if (is_no_file || (is_json && IsForeign(kind, ContentKind::kJson))) warnings->push_back(sentence);
     return Status::Ok();
   }
 

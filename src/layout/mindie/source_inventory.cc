@@ -31,6 +31,7 @@ const TensorInfo* SourceInventory::Require(const std::string& name, std::initial
   const TensorInfo* info = FindIfPresent(name);
   if (info == nullptr) {
     AddDefect(name + " is missing");
+    if (!TooManyDefects()) missing_.push_back(name);
     return nullptr;
   }
   if (std::find(shapes.begin(), shapes.end(), info->shape) == shapes.end()) {
@@ -58,6 +59,17 @@ Status SourceInventory::ToStatus() const {
     message += fmt::format("; and {}{} more", TooManyDefects() ? "at least " : "", defects_ - kMaxNamedDefects);
   }
   return Status::Corruption(std::move(message));
+}
+
+std::set<const ByteSource*> SourceInventory::NeededFiles() const {
+  std::set<std::string_view> ignored;
+  for (const IgnoredTensor& tensor : ignored_) ignored.insert(tensor.name);
+  std::set<const ByteSource*> needed;
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    const TensorInfo& tensor = checkpoint_.tensors()[i];
+    if (used_[i] && !needed.contains(tensor.source) && !ignored.contains(tensor.name)) needed.insert(tensor.source);
+  }
+  return needed;
 }
 
 std::vector<const TensorInfo*> SourceInventory::Unaccounted() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,12 @@ class SourceInventory {
   // kCorruption naming the first ten defects, or OK.
   Status ToStatus() const;
 
+  // Names that Require has not found, as many as are counted.
+  const std::vector<std::string>& missing() const { return missing_; }
+
+  // The files that hold a tensor that was used and not ignored.
+  std::set<const ByteSource*> NeededFiles() const;
+
   // Tensors that were neither used nor ignored so far.
   std::vector<const TensorInfo*> Unaccounted() const;
   std::vector<IgnoredTensor> TakeIgnored() { return std::move(ignored_); }
@@ -48,6 +55,7 @@ class SourceInventory {
   const Checkpoint& checkpoint_;
   std::vector<bool> used_;  // by index into the checkpoint's tensors
   std::vector<IgnoredTensor> ignored_;
+  std::vector<std::string> missing_;
   std::size_t defects_ = 0;
   std::vector<std::string> named_defects_;
 };
