@@ -64,4 +64,13 @@ Status WriteSmallFile(int directory, const std::string& name, const std::string&
   return Status::Ok();
 }
 
+int RenameToNew(int directory, const std::string& from, const std::string& to) {
+  const int result = ::renameat2(directory, from.c_str(), directory, to.c_str(), RENAME_NOREPLACE);
+  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+  // NFS, and kernels before 3.15.
+  if (::linkat(directory, from.c_str(), directory, to.c_str(), 0) == 0) return ::unlinkat(directory, from.c_str(), 0);
+  if (errno == EEXIST) return -1;
+  return ::renameat(directory, from.c_str(), directory, to.c_str());
+}
+
 }  // namespace shardfs

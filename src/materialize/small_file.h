@@ -22,4 +22,8 @@ Status WriteText(int fd, std::string_view text, const std::string& full);
 Status WriteSmallFile(int directory, const std::string& name, const std::string& full, std::string_view text,
                       mode_t mode);
 
+// rename(2) of a file within `directory` that does not replace another, where the file system can promise that (with
+// renameat2, or with a hard link): 0, or -1 with errno, EEXIST where there is one.
+int RenameToNew(int directory, const std::string& from, const std::string& to);
+
 }  // namespace shardfs

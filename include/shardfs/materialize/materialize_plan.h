@@ -1,7 +1,9 @@
 // MaterializePlan: which files and directories of a view are to be written where, and the assurance that they can be.
 //
 // Creating a plan is the preflight: everything that can be known to fail is refused here, before anything has been
-// written. Nothing on the destination's filesystem is touched.
+// written. Nothing on the destination's filesystem is touched, but a destination that is there is locked before it is
+// looked at, until the plan is gone: what the plan says of it stays true, because no other run writes to it. One that
+// is not there yet is made and locked when the plan is run.
 //
 // A destination in which a run of the same identity did not come to its end is gone on with: files that it completed
 // are kept. One that is complete is left as it is; where files of it are gone or have another size since, they are
@@ -32,6 +34,8 @@ struct PlannedFile {
 };
 
 struct JournalContents;  // src/materialize/journal.h
+class DestinationLock;   // src/materialize/destination_lock.h
+struct Destination;      // src/materialize/destination_check.h
 
 struct MaterializePlanOptions {
   RunIdentity identity;  // what the view was made with; the plan adds the ranks and the files
@@ -44,12 +48,12 @@ class MaterializePlan {
   // Plans the files and directories that any of `ranks` loads, or all of the view without `ranks`. The root is always
   // part of it. `source` is the directory that the view was made from.
   //
-  // kInvalidArgument when `destination` is inside `source` or contains it, exists and is neither empty nor left by a
-  // run of the same identity, has an entry that the run to be thrown away did not make, or has a parent that does not
-  // exist or may not be written to. The same for a view with names that materialize needs for itself, or that are not
-  // UTF-8. kCorruption when a journal or manifest in it is damaged. kResourceExhausted, naming both numbers, when its
-  // filesystem has less room (bytes or inodes) than is needed, or, where that filesystem lives in memory, when the
-  // machine or a control group of this process has less memory.
+  // kInvalidArgument when another run writes to `destination`, or when it is inside `source` or contains it, exists and
+  // is neither empty nor left by a run of the same identity, has an entry that the run to be thrown away did not make,
+  // or has a parent that does not exist or may not be written to. The same for a view with names that materialize needs
+  // for itself, or that are not UTF-8. kCorruption when a journal or manifest in it is damaged. kResourceExhausted,
+  // naming both numbers, when its filesystem has less room (bytes or inodes) than is needed, or, where that filesystem
+  // lives in memory, when the machine or a control group of this process has less memory.
   static Result<MaterializePlan> Create(std::shared_ptr<const VirtualTree> tree, const std::optional<RankSet>& ranks,
                                         const std::string& source, const std::string& destination,
                                         const MaterializePlanOptions& options = {});
@@ -67,15 +71,19 @@ class MaterializePlan {
   // What an unfinished run left, or a complete one that lost files or is replaced, or null. With restart() all of it
   // goes.
   const JournalContents* unfinished() const { return unfinished_.get(); }
-  bool reopens() const { return reopens_; }  // it was complete
+  bool reopens() const { return reopens_; }                               // it was complete
+  const std::shared_ptr<DestinationLock>& lock() const { return lock_; }  // of a destination that is there, else null
   bool restart() const { return restart_; }
 
  private:
   MaterializePlan() = default;
 
-  Status FindComplete();                           // compares the destination with its manifest
-  Status FindUnfinished();                         // reads its journal
-  void KeepDone(const JournalContents& contents);  // those of its files that are there with their sizes
+  Status AddFiles(const std::optional<RankSet>& ranks);  // of the tree: what is to be written
+  Status LookInto(Destination& found);                   // what is there already
+  Status CheckRoomFor(const Destination& found) const;   // for what is not
+  Status FindComplete();                                 // compares the destination with its manifest
+  Status FindUnfinished();                               // reads its journal
+  void KeepDone(const JournalContents& contents);        // those of its files that are there with their sizes
 
   std::shared_ptr<const VirtualTree> tree_;
   std::string destination_;
@@ -87,7 +95,8 @@ class MaterializePlan {
   bool is_complete_ = false;
   bool reopens_ = false;
   bool restart_ = false;
-  bool replace_ = false;
+  MaterializePlanOptions options_;
+  std::shared_ptr<DestinationLock> lock_;
   std::vector<std::optional<FileDigest>> kept_;
   std::shared_ptr<const JournalContents> unfinished_;
 };
