@@ -100,10 +100,12 @@ Status MaterializePlan::FindComplete() {
   KeepDone(contents);
   is_complete_ =
       !difference && std::all_of(kept_.begin(), kept_.end(), [](const auto& digest) { return digest.has_value(); });
-  if (is_complete_) return Status::Ok();
-  SHARDFS_RETURN_IF_ERROR(CheckMayBeFilled(destination_));
+  mends_ = !difference && options_.replace;
+  if (is_complete_ && !mends_) return Status::Ok();
+  if (!is_complete_) SHARDFS_RETURN_IF_ERROR(CheckMayBeFilled(destination_));
   reopens_ = true;
   unfinished_ = std::make_shared<const JournalContents>(std::move(contents));
+  if (is_complete_) return Status::Ok();
   restart_ = restart_ || difference.has_value();
   if (restart_) kept_.assign(files_.size(), std::nullopt);
   return Status::Ok();
@@ -132,6 +134,7 @@ Status MaterializePlan::FindUnfinished() {
         destination_, *difference));
   }
   KeepDone(*unfinished_);
+  mends_ = options_.replace;
   return Status::Ok();
 }
 
@@ -163,7 +166,7 @@ Status MaterializePlan::AddFiles(const std::optional<RankSet>& ranks) {
 Status MaterializePlan::LookInto(Destination& found) {
   kept_.assign(files_.size(), std::nullopt);
   unfinished_.reset();
-  is_complete_ = reopens_ = false;
+  is_complete_ = reopens_ = mends_ = false;
   restart_ = options_.restart;
   if (!found.exists) return Status::Ok();
   SHARDFS_RETURN_IF_ERROR(shardfs::LookInto(found));
@@ -201,7 +204,7 @@ Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTre
   plan.identity_ = Complete(options.identity, ranks, plan.files_, plan.directories_);
   plan.lock_ = found.lock;
   SHARDFS_RETURN_IF_ERROR(plan.LookInto(found));
-  if (plan.lock_ != nullptr && !plan.is_complete_) {
+  if (plan.lock_ != nullptr && (!plan.is_complete_ || plan.mends_)) {
     SHARDFS_RETURN_IF_ERROR(plan.lock_->MakeExclusive());
     if (!plan.lock_->IsAt(plan.destination_)) {
       return Status::InvalidArgument(

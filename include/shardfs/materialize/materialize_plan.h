@@ -7,7 +7,8 @@
 //
 // A destination in which a run of the same identity did not come to its end is gone on with: files that it completed
 // are kept. One that is complete is left as it is; where files of it are gone or have another size since, they are
-// written again, and what is left is kept by its digests. What a run of another identity left is refused, or, where the
+// written again, and what is left is kept by its digests. With the option to replace, every file that is there is kept
+// by its digest only, so that a damaged one is mended. What a run of another identity left is refused, or, where the
 // options say so, thrown away when the plan is run: what its journal or manifest names, and nothing else.
 //
 // Invariants: immutable; directories() lists a directory before what is in it; paths are relative to the destination
@@ -40,7 +41,9 @@ struct Destination;      // src/materialize/destination_check.h
 struct MaterializePlanOptions {
   RunIdentity identity;  // what the view was made with; the plan adds the ranks and the files
   bool restart = false;  // what an unfinished run left is thrown away, whatever it was
-  bool replace = false;  // what a run of another identity left is thrown away, complete or not
+  // What a run of another identity left is thrown away, complete or not; of one of the same identity, what is damaged
+  // is written again.
+  bool replace = false;
 };
 
 class MaterializePlan {
@@ -71,7 +74,10 @@ class MaterializePlan {
   // What an unfinished run left, or a complete one that lost files or is replaced, or null. With restart() all of it
   // goes.
   const JournalContents* unfinished() const { return unfinished_.get(); }
-  bool reopens() const { return reopens_; }                               // it was complete
+  bool reopens() const { return reopens_; }  // it was complete
+  // What is kept is to be compared with its digests. Of a destination that is complete, unfinished() is then what it
+  // has.
+  bool mends() const { return mends_; }
   const std::shared_ptr<DestinationLock>& lock() const { return lock_; }  // of a destination that is there, else null
   bool restart() const { return restart_; }
 
@@ -94,6 +100,7 @@ class MaterializePlan {
   RunIdentity identity_;
   bool is_complete_ = false;
   bool reopens_ = false;
+  bool mends_ = false;
   bool restart_ = false;
   MaterializePlanOptions options_;
   std::shared_ptr<DestinationLock> lock_;

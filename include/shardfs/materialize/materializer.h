@@ -23,6 +23,8 @@
 #include <limits>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/materialize_plan.h"
@@ -58,6 +60,9 @@ struct MaterializeSummary {
   std::uint64_t bytes = 0;
   std::uint64_t kept_files = 0;  // of these: complete before this run
   std::uint64_t kept_bytes = 0;
+  // Files that an earlier run had completed and that were damaged since: gone, or of another size or digest. Written
+  // anew.
+  std::vector<std::string> mended{};
   double seconds = 0;
 };
 
