@@ -21,6 +21,7 @@
 #include "cli/progress_json.h"
 #include "cli/rank_options.h"
 #include "cli/run_identity.h"
+#include "cli/view_time.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
@@ -143,6 +144,7 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
   plan_options.restart = arguments.restart;
   plan_options.replace = arguments.replace;
   SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(view));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.time_ns, TimeOf(view, plan_options.identity));
   auto plan =
       MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
   plan_refused = !plan.ok();

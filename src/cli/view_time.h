@@ -1,4 +1,4 @@
-// The time that all files and directories of a view have.
+// The time that all files and directories of a view have, in a mount and in a directory that `materialize` writes.
 //
 // Two views of one checkpoint have files of the same names and, mostly, of the same sizes. A program that compares
 // sizes and times (rsync -a, a backup, an HTTP cache) would keep the first view's bytes when the second takes its

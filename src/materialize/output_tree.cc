@@ -17,6 +17,7 @@
 #include "materialize/settled_tree.h"
 #include "materialize/small_file.h"
 #include "materialize/temporary_path.h"
+#include "shardfs/materialize/digest_time.h"
 
 namespace shardfs {
 namespace {
@@ -229,6 +230,9 @@ Status OutputTree::FinishFile(std::size_t index, const FileDigest& digest) {
   const PlannedFile& planned = plan_.files()[index];
   const std::string& path = planned.path;
   if (::fchmod(descriptors_[index].get(), options_.file_mode) != 0) return Failed("set the mode of", FullPath(path));
+  if (options_.time_ns && !SetTime(descriptors_[index].get(), nullptr, *options_.time_ns)) {
+    return Failed("set the time of", FullPath(path));
+  }
   // Network filesystems report a failed write at close.
   if (::close(descriptors_[index].release()) != 0) return Failed("write", FullPath(path));
   if (RenameToNew(root_.get(), TemporaryPath(path), path) != 0) return Failed("name", FullPath(path));
@@ -254,16 +258,19 @@ Status OutputTree::WriteManifest() {
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
   const std::string text = manifest.Serialize();
   const FileDigest digest = FileDigest::OfBytes(std::as_bytes(std::span(text)));
-  SHARDFS_RETURN_IF_ERROR(WriteOwnFile(kManifestName, text));
-  return WriteOwnFile(kCompleteName, digest.ToHex() + "\n");
+  SHARDFS_RETURN_IF_ERROR(WriteOwnFile(kManifestName, text, digest));
+  return WriteOwnFile(kCompleteName, digest.ToHex() + "\n", digest);
 }
 
-Status OutputTree::WriteOwnFile(const char* name, std::string_view content) {
+Status OutputTree::WriteOwnFile(const char* name, std::string_view content, const FileDigest& manifest) {
   SHARDFS_RETURN_IF_ERROR(WriteSmallFile(root_.get(), name, FullPath(name), content, options_.file_mode));
   const uid_t uid = options_.uid.value_or(static_cast<uid_t>(-1));
   const gid_t gid = options_.gid.value_or(static_cast<gid_t>(-1));
   if ((options_.uid || options_.gid) && ::fchownat(root_.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
     return Failed("set the owner of", FullPath(name));
+  }
+  if (options_.time_ns && !SetTime(root_.get(), name, DigestTime(*options_.time_ns, manifest))) {
+    return Failed("set the time of", FullPath(name));
   }
   return Status::Ok();
 }
@@ -275,6 +282,10 @@ Status OutputTree::Finish() {
   SHARDFS_RETURN_IF_ERROR(WriteManifest());
   if (!Unlink(root_.get(), kJournalName, 0)) return Failed("remove", FullPath(kJournalName));
   if (::fchmod(root_.get(), options_.directory_mode) != 0) return Failed("set the mode of", plan_.destination());
+  // Last: each name that comes or goes changes it.
+  if (options_.time_ns && !SetTime(root_.get(), nullptr, *options_.time_ns)) {
+    return Failed("set the time of", plan_.destination());
+  }
   return Status::Ok();
 }
 

@@ -45,7 +45,7 @@ class OutputTree {
   // what an unfinished run left where the plan says so.
   Status Open();
 
-  // Instead of Open, of a destination that the plan found complete: it gets the modes and the owner asked
+  // Instead of Open, of a destination that the plan found complete: it gets the modes, the owner and the time asked
   // for, and loses what a run leaves that is killed behind its last file.
   Status OpenComplete();
 
@@ -63,7 +63,7 @@ class OutputTree {
   // it in the journal.
   Status FinishFile(std::size_t index, const FileDigest& digest);
 
-  // Looks that every file is there, gives all of them and the directories their modes and owner, and writes
+  // Looks that every file is there, gives all of them and the directories their modes, owner and time, and writes
   // manifest and marker. The tree is complete afterwards.
   Status Finish();
 
@@ -93,7 +93,9 @@ class OutputTree {
   Status Discard();  // what an unfinished run left
   Status MakeDirectory(const std::string& path);
   Status WriteManifest();
-  Status WriteOwnFile(const char* name, std::string_view content);  // manifest or marker
+  // One of the two files behind the tree. Its time is made of the digest of the manifest, which differs where the runs
+  // write other ranks of one view.
+  Status WriteOwnFile(const char* name, std::string_view content, const FileDigest& manifest);
   void CloseAll();
   Status MakeFile(std::size_t index, int fd) const;
   Status CloseParked(std::size_t keep);  // all but so many; takes the lock

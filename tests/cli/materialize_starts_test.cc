@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -75,6 +76,11 @@ class MaterializeStartsTest : public ::testing::Test {
     const ProgramResult again = Materialize(second ? 2 : 1);
     EXPECT_EQ(again.exit_code, 0) << again.err;
     EXPECT_THAT(again.out, HasSubstr("were there"));
+    struct stat root {};
+    struct stat file {};
+    ASSERT_EQ(::stat(out_.c_str(), &root), 0);
+    ASSERT_EQ(::stat((out_ + "/config.json").c_str(), &file), 0);
+    EXPECT_EQ(root.st_mtim.tv_sec, file.st_mtim.tv_sec);
   }
 
   TemporaryDirectory root_;

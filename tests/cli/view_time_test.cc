@@ -1,5 +1,5 @@
 // The times of a view's files: two views are told apart by size and whole second wherever their bytes differ, and the
-// same view has the same times in every mount.
+// same view has the same times in every mount and in every directory that it is written to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -47,6 +47,12 @@ std::map<std::string, FileState> StateOf(const std::string& root) {
   add(root);
   for (const auto& entry : fs::recursive_directory_iterator(root)) add(entry.path());
   return files;
+}
+
+std::map<std::string, std::pair<std::int64_t, std::int64_t>> TimesOf(const std::string& root) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> times;
+  for (const auto& [path, file] : StateOf(root)) times[path] = file.Times();
+  return times;
 }
 
 // Changes a file without a trace in its size and time.
@@ -103,6 +109,13 @@ class ViewTimeTest : public ::testing::Test {
     auto files = StateOf(point);
     EXPECT_EQ(RunShardfs({"umount", point}).exit_code, 0);
     return files;
+  }
+
+  void Materialize(const std::string& destination, std::vector<std::string> options,
+                   const std::vector<std::string>& more = {}) const {
+    options.insert(options.end(), more.begin(), more.end());
+    const ProgramResult result = RunShardfs(Command("materialize", destination, options));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
   }
 
   // Adds what is shown of the source as it is now, with each of the options.
@@ -207,7 +220,7 @@ TEST_F(ViewTimeTest, ViewsOfAnotherDescriptionAreToldApart) {
   ExpectToldApart();
 }
 
-TEST_F(ViewTimeTest, TheSameViewHasTheSameTimesInEachMount) {
+TEST_F(ViewTimeTest, TheSameViewHasTheSameTimesEverywhere) {
   SHARDFS_REQUIRE_FUSE();
   const std::vector<std::string> options = With(kCut, {"--mtp"});
   const auto first = Mounted(options);
@@ -215,6 +228,27 @@ TEST_F(ViewTimeTest, TheSameViewHasTheSameTimesInEachMount) {
   // Owner, modes and a default that is spelled out decide no byte.
   const auto second = Mounted(With(options, {"--uid", "1001", "--file-mode", "0400", "-O", "ep_level=1", "--sp", "1"}));
   EXPECT_EQ(second.at(".").Times(), first.at(".").Times());
+
+  Materialize(root_ / "out", options);
+  Materialize(root_ / "part", options, {"--ranks", "1"});
+  fs::create_directory(root_ / "again");
+  Materialize(root_ / "again", options);
+  const auto written = TimesOf(root_ / "out");
+  EXPECT_EQ(TimesOf(root_ / "again"), written);
+  EXPECT_EQ(written.size(), first.size() + 2) << "and the manifest with its marker";
+  for (const auto& [path, file] : first) EXPECT_EQ(written.at(path), file.Times()) << path;
+  const auto part = TimesOf(root_ / "part");
+  EXPECT_EQ(part.at("config.json"), first.at("config.json").Times());
+  EXPECT_NE(part.at(".shardfs-manifest.json").first, written.at(".shardfs-manifest.json").first);
+
+  // Of what was touched, or lost a file, since.
+  for (const auto& [path, times] : written)
+    fs::last_write_time(root_ / ("out/" + path), fs::file_time_type::clock::now());
+  Materialize(root_ / "out", options);
+  EXPECT_EQ(TimesOf(root_ / "out"), written);
+  fs::remove(root_ / "out/config.json");
+  Materialize(root_ / "out", options);
+  EXPECT_EQ(TimesOf(root_ / "out"), written);
 }
 
 // The time is the newest of the source's, less up to a million seconds; where that would be before 1970, more.
