@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cli/cancel_signals.h"
 #include "cli/commands.h"
@@ -20,6 +21,8 @@
 #include "cli/progress_json.h"
 #include "cli/rank_options.h"
 #include "cli/run_identity.h"
+#include "cli/view_time.h"
+#include "safetensors/quote_name.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
 
@@ -88,8 +91,22 @@ nlohmann::ordered_json ToJson(const Materialized& run) {
           {"bytes", run.summary.bytes},
           {"kept_files", run.summary.kept_files},
           {"kept_bytes", run.summary.kept_bytes},
+          {"mended", run.summary.mended},
           {"seconds", run.summary.seconds},
           {"bytes_per_second", RateOf(run.summary)}};
+}
+
+// "\nmended: 2 files that were damaged or missing ('a', 'd/b')", or nothing.
+std::string DescribeMended(const std::vector<std::string>& mended) {
+  constexpr std::size_t kMostNamed = 10;
+  if (mended.empty()) return "";
+  std::string names;
+  for (std::size_t i = 0; i < std::min(mended.size(), kMostNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + QuoteName(mended[i]);
+  }
+  return fmt::format("\nmended: {} file{} that {} damaged or missing ({}{})", mended.size(),
+                     mended.size() == 1 ? "" : "s", mended.size() == 1 ? "was" : "were", names,
+                     mended.size() > kMostNamed ? ", ..." : "");
 }
 
 std::string ToText(const Materialized& run) {
@@ -98,8 +115,9 @@ std::string ToText(const Materialized& run) {
   if (summary.kept_files > 0) {
     kept = fmt::format(", of which {} files, {} were there", summary.kept_files, FormatBytes(summary.kept_bytes));
   }
-  return fmt::format("{}: {} files, {} ({} bytes){} in {:.1f} s, {}/s", run.destination, summary.files,
-                     FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds, FormatBytes(RateOf(summary)));
+  return fmt::format("{}: {} files, {} ({} bytes){} in {:.1f} s, {}/s{}", run.destination, summary.files,
+                     FormatBytes(summary.bytes), summary.bytes, kept, summary.seconds, FormatBytes(RateOf(summary)),
+                     DescribeMended(summary.mended));
 }
 
 // The exit code.
@@ -126,6 +144,7 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
   plan_options.restart = arguments.restart;
   plan_options.replace = arguments.replace;
   SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(view));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.time_ns, TimeOf(view, plan_options.identity));
   auto plan =
       MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
   plan_refused = !plan.ok();
@@ -168,8 +187,10 @@ Command AddMaterializeCommand(CLI::App& program) {
                 "Drop the source from the page cache as soon as it is written");
   app->add_flag("--verify", arguments->options.verify, "Read every file again at the end and compare its digest");
   app->add_flag("--restart", arguments->restart, "Throw away what an unfinished run left in DEST and begin again");
-  app->add_flag("--replace", arguments->replace,
-                "Throw away what materialize wrote to DEST for other options or another source, complete or not");
+  app->add_flag(
+      "--replace", arguments->replace,
+      "Throw away what materialize wrote to DEST for other options or another source, complete or not; of what "
+      "it wrote for the same, compare all files with their digests and write the damaged ones again");
   app->add_flag("--no-keep", arguments->no_keep,
                 "Remove everything that was written when the run fails (default: keep complete files, to go on)");
   app->add_flag("--json", arguments->json, "Print the result as JSON");

@@ -17,6 +17,7 @@
 #include "cli/parent_death.h"
 #include "cli/service_notify.h"
 #include "cli/stop_signals.h"
+#include "cli/view_time.h"
 #include "shardfs/source/source_alarm.h"
 
 namespace shardfs {
@@ -30,12 +31,6 @@ std::string AllowOtherHint(const FuseOptions& options) {
     if (line.starts_with("user_allow_other")) return "";
   }
   return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
-}
-
-std::int64_t NewestTime(const Checkpoint& checkpoint) {
-  std::int64_t newest = 0;
-  for (const auto& file : checkpoint.files()) newest = std::max(newest, file->mtime_ns());
-  return newest;
 }
 
 // The files that the view's bytes come from, the ones that are shown as they are included.
@@ -83,7 +78,9 @@ int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotati
   if (!view.ok()) return ExitCodeOf(view.status());
   SourceAlarm alarm(SourcesOf(*view), SourceAlarm::kInterval, [&view] { return view->checkpoint->CheckPath(); });
   FuseOptions& options = request.options;
-  options.attributes.time_ns = NewestTime(*view->checkpoint);
+  const Result<std::int64_t> time = TimeOf(*view);
+  if (!time.ok()) return ExitCodeOf(time.status());
+  options.attributes.time_ns = *time;
   options.description = DescribeMount(*view, options);
   options.source_name = view->checkpoint->path();
   options.on_open = [&alarm] { LookAt(alarm); };

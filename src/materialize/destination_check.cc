@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "base/path_within.h"
+#include "materialize/journal.h"
 #include "shardfs/base/checked_math.h"
 #include "shardfs/materialize/format_bytes.h"
 #include "shardfs/materialize/manifest.h"
@@ -31,8 +32,8 @@ std::string RealPath(const std::string& path) {
   return real ? std::string(real.get()) : std::string();
 }
 
-// What a run leaves that is killed before its journal has its name.
-constexpr std::string_view kUnbornJournal = ".shardfs-journal.tmp";
+// A directory that keeps being removed and made by other runs is looked for so many times.
+constexpr int kTries = 16;
 
 bool HasFile(const std::string& directory, const char* name) {
   struct stat info {};
@@ -57,17 +58,43 @@ Status CheckApartFromSource(const Destination& destination, const std::string& s
   return Status::Ok();
 }
 
-// A directory that is there: empty, or left by a run.
-Status CheckExistingDirectory(Destination& destination) {
-  const std::string& path = destination.path;
-  destination.is_complete = HasFile(path, kCompleteName);
-  destination.is_unfinished = !destination.is_complete && HasFile(path, kJournalName);
-  const bool is_ours = destination.is_complete || destination.is_unfinished;
-  if (const auto entry = is_ours ? std::nullopt : AnyEntry(path)) {
-    return Status::InvalidArgument(
-        fmt::format("the destination '{}' is not empty (it has '{}'); remove it or choose another", path, *entry));
+// A path that leads to something already: to a directory apart from the source, or kNotFound for one that leads nowhere
+// any more.
+Result<Destination> FindExisting(const std::string& real_path, const std::string& typed, const std::string& source) {
+  struct stat info {};
+  const bool is_there = !real_path.empty() && ::stat(real_path.c_str(), &info) == 0;
+  if (!is_there || !S_ISDIR(info.st_mode)) {
+    const bool is_gone = !is_there && errno == ENOENT;
+    const std::string message =
+        fmt::format("the destination '{}' exists and is not a directory; choose another", typed);
+    return is_gone ? Status::NotFound(message) : Status::InvalidArgument(message);
   }
-  return destination.is_complete ? Status::Ok() : CheckMayBeFilled(path);
+  Destination destination;
+  destination.path = destination.existing = real_path;
+  destination.exists = true;
+  SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(destination, source));
+  auto lock = DestinationLock::Take(real_path);
+  if (!lock.ok()) return lock.status();
+  destination.lock = *std::move(lock);
+  return destination;
+}
+
+// A path that leads nowhere yet, in a directory that is there.
+Result<Destination> FindNew(const std::string& path, const std::string& source) {
+  struct stat info {};
+  Destination destination;
+  const auto slash = path.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  destination.existing = RealPath(parent);
+  if (destination.existing.empty() || ::stat(destination.existing.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return Status::InvalidArgument(
+        fmt::format("the destination's parent '{}' is not an existing directory; create it first", parent));
+  }
+  destination.path = (destination.existing == "/" ? "" : destination.existing) + "/" + name;
+  SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(destination, source));
+  SHARDFS_RETURN_IF_ERROR(CheckWritable(destination.existing));
+  return destination;
 }
 
 // "1.37 TB", or with the exact number when both sides would look the same.
@@ -109,44 +136,45 @@ std::optional<std::string> AnyEntry(const std::string& directory, std::string_vi
   if (!dir) return std::nullopt;
   while (const dirent* entry = ::readdir(dir.get())) {
     const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." && name != kUnbornJournal && name != ignored) return std::string(name);
+    if (name != "." && name != ".." && name != kJournalDraftName && name != ignored) return std::string(name);
   }
   return std::nullopt;
 }
 
-Result<Destination> CheckDestination(const std::string& path, const std::string& source) {
+Result<Destination> FindDestination(const std::string& path, const std::string& source) {
   const std::string real_source = RealPath(source);
   if (real_source.empty()) return Status::FromErrno(errno, source);
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   if (trimmed.empty()) return Status::InvalidArgument("the destination is empty; name a directory");
 
-  struct stat info {};
-  Destination destination;
-  if (::lstat(trimmed.c_str(), &info) == 0) {
-    destination.path = RealPath(trimmed);
-    if (destination.path.empty() || ::stat(destination.path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-      return Status::InvalidArgument(
-          fmt::format("the destination '{}' exists and is not a directory; choose another", path));
-    }
-    destination.exists = true;
-    destination.existing = destination.path;
-    SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(destination, real_source));
-    SHARDFS_RETURN_IF_ERROR(CheckExistingDirectory(destination));
-    return destination;
+  std::string reason = fmt::format("other runs keep removing and making '{}'; run again", path);
+  for (int i = 0; i < kTries; ++i) {
+    struct stat info {};
+    if (::lstat(trimmed.c_str(), &info) != 0) return FindNew(trimmed, real_source);
+    auto found = FindExisting(RealPath(trimmed), path, real_source);
+    // A run that failed may have removed the directory, and another have made it again, before it was locked.
+    if (found.ok() ? found->lock->IsAt(found->path) : found.status().code() != StatusCode::kNotFound) return found;
+    if (!found.ok()) reason = found.status().message();
   }
+  return Status::InvalidArgument(std::move(reason));
+}
 
-  const auto slash = trimmed.find_last_of('/');
-  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
-  const std::string name = slash == std::string::npos ? trimmed : trimmed.substr(slash + 1);
-  destination.existing = RealPath(parent);
-  if (destination.existing.empty() || ::stat(destination.existing.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+Status LookInto(Destination& destination) {
+  const std::string& path = destination.path;
+  destination.is_complete = HasFile(path, kCompleteName);
+  destination.is_unfinished = !destination.is_complete && HasFile(path, kJournalName);
+  const bool is_ours = destination.is_complete || destination.is_unfinished;
+  if (const auto entry = is_ours ? std::nullopt : AnyEntry(path)) {
     return Status::InvalidArgument(
-        fmt::format("the destination's parent '{}' is not an existing directory; create it first", parent));
+        fmt::format("the destination '{}' is not empty (it has '{}'); remove it or choose another", path, *entry));
   }
-  destination.path = (destination.existing == "/" ? "" : destination.existing) + "/" + name;
-  SHARDFS_RETURN_IF_ERROR(CheckApartFromSource(destination, real_source));
-  SHARDFS_RETURN_IF_ERROR(CheckWritable(destination.existing));
+  return destination.is_complete ? Status::Ok() : CheckMayBeFilled(path);
+}
+
+Result<Destination> CheckDestination(const std::string& path, const std::string& source) {
+  SHARDFS_ASSIGN_OR_RETURN(Destination destination, FindDestination(path, source));
+  if (destination.exists) SHARDFS_RETURN_IF_ERROR(LookInto(destination));
   return destination;
 }
 

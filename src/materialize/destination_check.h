@@ -2,25 +2,35 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "materialize/destination_lock.h"
 #include "materialize/memory_limits.h"
 #include "shardfs/base/result.h"
 
 namespace shardfs {
 
 struct Destination {
-  std::string path;            // absolute, links resolved
-  std::string existing;        // `path` if it exists, else its parent: what to ask the filesystem about
-  bool exists = false;         // as a directory that is empty, unfinished or complete
-  bool is_unfinished = false;  // it has the journal of a run that did not come to its end
-  bool is_complete = false;    // it has the marker of one that did
+  std::string path;                       // absolute, links resolved
+  std::string existing;                   // `path` if it exists, else its parent: what to ask the filesystem about
+  bool exists = false;                    // as a directory that is empty, unfinished or complete
+  bool is_unfinished = false;             // it has the journal of a run that did not come to its end
+  bool is_complete = false;               // it has the marker of one that did
+  std::shared_ptr<DestinationLock> lock;  // of one that exists; shared
 };
 
-// Where `path` is, or kInvalidArgument for the reasons that MaterializePlan::Create lists.
+// Where `path` is, with the lock of a directory that is there and before anything in it was looked at, or
+// kInvalidArgument for the reasons that MaterializePlan::Create lists.
+Result<Destination> FindDestination(const std::string& path, const std::string& source);
+
+// What is in the directory that FindDestination found: fills is_unfinished and is_complete, or kInvalidArgument.
+Status LookInto(Destination& destination);
+
+// Both.
 Result<Destination> CheckDestination(const std::string& path, const std::string& source);
 
 // A directory that is there lets this process make files and set its mode, or kInvalidArgument. What CheckDestination

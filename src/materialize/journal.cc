@@ -88,8 +88,8 @@ Status Apply(const JsonValue& json, const std::string& what, JournalContents& co
   return Status::Corruption(what + ": it is neither a directory nor a file");
 }
 
-Status Lock(int fd, const std::string& path) {
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return Status::Ok();
+Status Lock(int fd, int operation, const std::string& path) {
+  if (::flock(fd, operation | LOCK_NB) == 0) return Status::Ok();
   if (errno == EWOULDBLOCK) {
     return Status::InvalidArgument(
         fmt::format("another run is writing there (it holds '{}'); wait for it, or choose another destination", path));
@@ -139,8 +139,9 @@ Result<JournalContents> ReadJournal(int root, const std::string& directory) {
 
 Status CheckJournalNotHeld(int root, const std::string& directory) {
   const FileDescriptor file(::openat(root, kJournalName, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  // Who may not open it cannot go on with it either, and is told why where that is tried.
-  return file.valid() ? Lock(file.get(), directory + "/" + kJournalName) : Status::Ok();
+  // Who may not open it cannot go on with it either, and is told why where that is tried. The lock is a shared one, so
+  // that two runs that look at once do not take each other for a run that writes.
+  return file.valid() ? Lock(file.get(), LOCK_SH, directory + "/" + kJournalName) : Status::Ok();
 }
 
 std::string CurrentBoot() {
@@ -152,20 +153,21 @@ std::string CurrentBoot() {
 
 Result<Journal> Journal::Begin(int root, const std::string& directory, const RunIdentity& run) {
   const std::string path = directory + "/" + kJournalName;
-  const std::string temporary = std::string(kJournalName) + ".tmp";
-  FileDescriptor file(::openat(root, temporary.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+  FileDescriptor file(::openat(root, kJournalDraftName, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) {
-    return Status::FromErrno(errno, fmt::format("cannot create '{}/{}'", directory, temporary));
+    return Status::FromErrno(errno, fmt::format("cannot create '{}/{}'", directory, kJournalDraftName));
   }
-  SHARDFS_RETURN_IF_ERROR(Lock(file.get(), path));
+  SHARDFS_RETURN_IF_ERROR(Lock(file.get(), LOCK_EX, path));
   if (::ftruncate(file.get(), 0) != 0) return Status::FromErrno(errno, fmt::format("cannot write '{}'", path));
   Journal journal(std::move(file), path, 0);
   std::string text = DumpPythonJson(ToJson(run));
   std::erase(text, '\n');
   SHARDFS_RETURN_IF_ERROR(journal.Append(
       fmt::format(R"({{"shardfs_journal": {}, "boot": {}, "run": {}}})", kVersion, QuoteJson(CurrentBoot()), text)));
-  if (::renameat(root, temporary.c_str(), root, kJournalName) != 0) {
-    return Status::FromErrno(errno, fmt::format("cannot name '{}'", path));
+  if (RenameToNew(root, kJournalDraftName, kJournalName) != 0) {
+    if (errno != EEXIST) return Status::FromErrno(errno, fmt::format("cannot name '{}'", path));
+    return Status::InvalidArgument(
+        fmt::format("another run has begun '{}' meanwhile; wait for it, or choose another destination", path));
   }
   return journal;
 }
@@ -174,7 +176,7 @@ Result<Journal> Journal::Continue(int root, const std::string& directory, const 
   const std::string path = directory + "/" + kJournalName;
   FileDescriptor file(::openat(root, kJournalName, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
   if (!file.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", path));
-  SHARDFS_RETURN_IF_ERROR(Lock(file.get(), path));
+  SHARDFS_RETURN_IF_ERROR(Lock(file.get(), LOCK_EX, path));
   SHARDFS_ASSIGN_OR_RETURN(const JournalContents now, ReadJournal(root, directory));
   if (now.valid_bytes != contents.valid_bytes) {
     return Status::InvalidArgument(
@@ -185,6 +187,14 @@ Result<Journal> Journal::Continue(int root, const std::string& directory, const 
     return Status::FromErrno(errno, fmt::format("cannot write '{}'", path));
   }
   return Journal(std::move(file), path, contents.valid_bytes);
+}
+
+bool Journal::IsAnothers(int root) const {
+  struct stat held {};
+  struct stat named {};
+  return file_.valid() && ::fstat(file_.get(), &held) == 0 &&
+         ::fstatat(root, kJournalName, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         (held.st_dev != named.st_dev || held.st_ino != named.st_ino);
 }
 
 Status Journal::Append(const std::string& json) {

@@ -47,13 +47,17 @@ class Journal {
  public:
   Journal() = default;
 
-  // Makes the journal of a new run. It appears with its first line in it.
+  // Makes the journal of a new run. It appears with its first line in it, and never in the place of another one:
+  // kInvalidArgument where there is one.
   static Result<Journal> Begin(int root, const std::string& directory, const RunIdentity& run);
 
   // Goes on with one that has been read, and still is as it was then.
   static Result<Journal> Continue(int root, const std::string& directory, const JournalContents& contents);
 
   bool is_open() const { return file_.valid(); }
+  // Whether the destination has the journal of another run under the name, which only a file system without locks lets
+  // happen: what lies in the destination is that run's then.
+  bool IsAnothers(int root) const;
   Status DirectoryMade(const std::string& path);  // before it is made
   Status FileBegun(const std::string& path);      // before it is made
   Status FileDone(const ManifestFile& file);      // after it has its name

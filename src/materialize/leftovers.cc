@@ -19,7 +19,7 @@ Status NotMadeByTheRun(const std::string& destination, const std::string& entry)
 
 Status CheckNothingElse(const std::string& destination, const JournalContents& left) {
   std::set<std::string> files(std::begin(kOwnFiles), std::end(kOwnFiles));
-  files.insert({kJournalName, std::string(kJournalName) + ".tmp"});
+  files.insert({kJournalName, kJournalDraftName});
   for (const std::string& path : left.files) files.insert({path, TemporaryPath(path)});
 
   std::error_code error;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "materialize/destination_check.h"
+#include "materialize/destination_lock.h"
 #include "materialize/journal.h"
 #include "materialize/leftovers.h"
 #include "materialize/reopen.h"
@@ -89,7 +90,7 @@ Status MaterializePlan::FindComplete() {
   if (!root.valid()) return Status::FromErrno(errno, fmt::format("cannot open '{}'", destination_));
   SHARDFS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Read(root.get(), destination_));
   const auto difference = DescribeDifference(manifest.run, identity_);
-  if (difference && !replace_) {
+  if (difference && !options_.replace) {
     return Status::InvalidArgument(fmt::format(
         "the destination '{}' is not empty: it holds another complete run ({}); give --replace to remove that and "
         "write this, or choose another destination",
@@ -99,10 +100,12 @@ Status MaterializePlan::FindComplete() {
   KeepDone(contents);
   is_complete_ =
       !difference && std::all_of(kept_.begin(), kept_.end(), [](const auto& digest) { return digest.has_value(); });
-  if (is_complete_) return Status::Ok();
-  SHARDFS_RETURN_IF_ERROR(CheckMayBeFilled(destination_));
+  mends_ = !difference && options_.replace;
+  if (is_complete_ && !mends_) return Status::Ok();
+  if (!is_complete_) SHARDFS_RETURN_IF_ERROR(CheckMayBeFilled(destination_));
   reopens_ = true;
   unfinished_ = std::make_shared<const JournalContents>(std::move(contents));
+  if (is_complete_) return Status::Ok();
   restart_ = restart_ || difference.has_value();
   if (restart_) kept_.assign(files_.size(), std::nullopt);
   return Status::Ok();
@@ -123,7 +126,7 @@ Status MaterializePlan::FindUnfinished() {
   unfinished_ = std::make_shared<const JournalContents>(*std::move(contents));
   if (restart_) return Status::Ok();
   if (const auto difference = DescribeDifference(unfinished_->run, identity_)) {
-    restart_ = replace_;
+    restart_ = options_.replace;
     if (restart_) return Status::Ok();
     return Status::InvalidArgument(fmt::format(
         "the destination '{}' holds an unfinished run that was another ({}); give --replace to throw it away "
@@ -131,6 +134,7 @@ Status MaterializePlan::FindUnfinished() {
         destination_, *difference));
   }
   KeepDone(*unfinished_);
+  mends_ = options_.replace;
   return Status::Ok();
 }
 
@@ -143,54 +147,76 @@ void MaterializePlan::KeepDone(const JournalContents& contents) {
   }
 }
 
+Status MaterializePlan::AddFiles(const std::optional<RankSet>& ranks) {
+  const std::vector<bool> selected = SelectNodes(*tree_, ranks);
+  for (NodeId id = 1; id < tree_->size(); ++id) {
+    if (!selected[id]) continue;
+    const VirtualNode& node = tree_->node(id);
+    SHARDFS_RETURN_IF_ERROR(CheckName(node));
+    if (node.is_directory()) {
+      directories_.push_back(tree_->PathOf(id));
+    } else {
+      files_.push_back({tree_->PathOf(id), node.file.get()});
+      total_bytes_ += node.file->size();
+    }
+  }
+  return Status::Ok();
+}
+
+Status MaterializePlan::LookInto(Destination& found) {
+  kept_.assign(files_.size(), std::nullopt);
+  unfinished_.reset();
+  is_complete_ = reopens_ = mends_ = false;
+  restart_ = options_.restart;
+  if (!found.exists) return Status::Ok();
+  SHARDFS_RETURN_IF_ERROR(shardfs::LookInto(found));
+  if (found.is_complete) return FindComplete();
+  return found.is_unfinished ? FindUnfinished() : Status::Ok();
+}
+
+Status MaterializePlan::CheckRoomFor(const Destination& found) const {
+  std::uint64_t reclaimed = 0;
+  if (unfinished_ != nullptr) {
+    std::set<std::string> kept;
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (kept_[i]) kept.insert(files_[i].path);
+    }
+    reclaimed = ReclaimedBytes(*unfinished_, kept, destination_);
+  }
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (!kept_[i]) sizes.push_back(files_[i].file->size());
+  }
+  const std::uint64_t directories = found.is_unfinished && !restart_ ? 0 : directories_.size() + 1;
+  return CheckRoom(found.existing, {sizes, directories, reclaimed});
+}
+
 Result<MaterializePlan> MaterializePlan::Create(std::shared_ptr<const VirtualTree> tree,
                                                 const std::optional<RankSet>& ranks, const std::string& source,
                                                 const std::string& destination, const MaterializePlanOptions& options) {
-  SHARDFS_ASSIGN_OR_RETURN(Destination checked, CheckDestination(destination, source));
-
+  SHARDFS_ASSIGN_OR_RETURN(Destination found, FindDestination(destination, source));
   MaterializePlan plan;
-  const std::vector<bool> selected = SelectNodes(*tree, ranks);
-  for (NodeId id = 1; id < tree->size(); ++id) {
-    if (!selected[id]) continue;
-    const VirtualNode& node = tree->node(id);
-    SHARDFS_RETURN_IF_ERROR(CheckName(node));
-    if (node.is_directory()) {
-      plan.directories_.push_back(tree->PathOf(id));
-    } else {
-      plan.files_.push_back({tree->PathOf(id), node.file.get()});
-      plan.total_bytes_ += node.file->size();
-    }
-  }
   plan.tree_ = std::move(tree);
-  plan.destination_ = std::move(checked.path);
-  plan.destination_exists_ = checked.exists;
-  plan.restart_ = options.restart;
-  plan.replace_ = options.replace;
+  SHARDFS_RETURN_IF_ERROR(plan.AddFiles(ranks));
+  plan.destination_ = found.path;
+  plan.destination_exists_ = found.exists;
+  plan.options_ = options;
   plan.identity_ = Complete(options.identity, ranks, plan.files_, plan.directories_);
-  plan.kept_.resize(plan.files_.size());
-  if (checked.is_complete) {
-    SHARDFS_RETURN_IF_ERROR(plan.FindComplete());
-    if (plan.is_complete_) return plan;
-  } else if (checked.is_unfinished) {
-    SHARDFS_RETURN_IF_ERROR(plan.FindUnfinished());
+  plan.lock_ = found.lock;
+  SHARDFS_RETURN_IF_ERROR(plan.LookInto(found));
+  if (plan.lock_ != nullptr && (!plan.is_complete_ || plan.mends_)) {
+    SHARDFS_RETURN_IF_ERROR(plan.lock_->MakeExclusive());
+    if (!plan.lock_->IsAt(plan.destination_)) {
+      return Status::InvalidArgument(
+          fmt::format("the destination '{}' was removed or replaced meanwhile; run again", plan.destination_));
+    }
+    SHARDFS_RETURN_IF_ERROR(plan.LookInto(found));
   }
+  if (plan.is_complete_) return plan;
   if (plan.restart_ && plan.unfinished_ != nullptr) {
     SHARDFS_RETURN_IF_ERROR(CheckNothingElse(plan.destination_, *plan.unfinished_));
   }
-  std::uint64_t reclaimed = 0;
-  if (plan.unfinished_ != nullptr) {
-    std::set<std::string> kept;
-    for (std::size_t i = 0; i < plan.files_.size(); ++i) {
-      if (plan.kept_[i]) kept.insert(plan.files_[i].path);
-    }
-    reclaimed = ReclaimedBytes(*plan.unfinished_, kept, plan.destination_);
-  }
-  std::vector<std::uint64_t> sizes;
-  for (std::size_t i = 0; i < plan.files_.size(); ++i) {
-    if (!plan.kept_[i]) sizes.push_back(plan.files_[i].file->size());
-  }
-  const std::uint64_t directories = checked.is_unfinished && !plan.restart_ ? 0 : plan.directories_.size() + 1;
-  SHARDFS_RETURN_IF_ERROR(CheckRoom(checked.existing, {sizes, directories, reclaimed}));
+  SHARDFS_RETURN_IF_ERROR(plan.CheckRoomFor(found));
   return plan;
 }
 

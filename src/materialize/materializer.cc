@@ -167,10 +167,11 @@ class PieceWriter {
   ReadAhead read_ahead_;                     // last: its threads use what is above
 };
 
-// Compares the files that are complete with their digests. Those of an unfinished run that are damaged are removed, so
-// that they are written anew. Returns the first difference.
+// Compares the files that are complete with their digests. With `remove` those that are damaged are removed, so that
+// they are written anew. Returns the first difference.
 Result<std::optional<Difference>> CheckComplete(const MaterializePlan& plan, unsigned threads, OutputTree& output,
-                                                std::atomic<std::uint64_t>* bytes_done, const std::stop_token& cancel) {
+                                                bool remove, std::atomic<std::uint64_t>* bytes_done,
+                                                const std::stop_token& cancel) {
   std::vector<ManifestFile> files;
   std::vector<std::size_t> numbers;
   for (std::size_t i = 0; i < plan.files().size(); ++i) {
@@ -184,44 +185,63 @@ Result<std::optional<Difference>> CheckComplete(const MaterializePlan& plan, uns
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!differences[i]) continue;
     if (!first) first = differences[i];
-    if (!plan.is_complete()) SHARDFS_RETURN_IF_ERROR(output.RemoveFile(numbers[i]));
+    if (remove) SHARDFS_RETURN_IF_ERROR(output.RemoveFile(numbers[i]));
   }
   return first;
 }
 
-// After the machine was started anew, what the journal says may be ahead of what reached the disk.
-Status CheckAfterReboot(const MaterializePlan& plan, unsigned threads, OutputTree& output,
-                        const std::stop_token& cancel) {
+// What an earlier run left is believed by its digests where they are to be looked at, and after the machine was started
+// anew: what the journal says may then be ahead of what reached the disk.
+Status CheckKept(const MaterializePlan& plan, unsigned threads, OutputTree& output, const std::stop_token& cancel) {
   if (plan.unfinished() == nullptr || plan.restart()) return Status::Ok();
   const std::string boot = CurrentBoot();
-  if (!boot.empty() && boot == plan.unfinished()->boot) return Status::Ok();
-  return CheckComplete(plan, threads, output, nullptr, cancel).status();
+  if (!plan.mends() && !boot.empty() && boot == plan.unfinished()->boot) return Status::Ok();
+  return CheckComplete(plan, threads, output, true, nullptr, cancel).status();
 }
 
-Status VerifyTree(const MaterializePlan& plan, unsigned threads, OutputTree& output, MaterializeProgress& progress,
-                  const std::stop_token& cancel) {
-  SHARDFS_ASSIGN_OR_RETURN(const auto difference, CheckComplete(plan, threads, output, &progress.bytes_done, cancel));
-  if (!difference) return Status::Ok();
+Status NotAsWritten(const OutputTree& output, const Difference& difference, const char* advice = "") {
   return Status::Different(fmt::format("'{}' does not hold what was written to it: {}{}",
-                                       output.FullPath(difference->path), difference->message,
-                                       plan.is_complete() ? "; remove it and run again, and it is written anew" : ""));
+                                       output.FullPath(difference.path), difference.message, advice));
 }
 
+// Of the files that an earlier run left, counts those that stay, and names those that do not.
 void CountKept(const MaterializePlan& plan, const OutputTree& output, MaterializeSummary& summary,
                MaterializeProgress& progress) {
+  const JournalContents* const left = plan.restart() ? nullptr : plan.unfinished();
   for (std::size_t i = 0; i < plan.files().size(); ++i) {
-    if (!output.digests()[i]) continue;
-    ++summary.kept_files;
-    summary.kept_bytes += plan.files()[i].file->size();
+    const PlannedFile& file = plan.files()[i];
+    if (output.digests()[i]) {
+      ++summary.kept_files;
+      summary.kept_bytes += file.file->size();
+    } else if (left != nullptr && left->done.contains(file.path)) {
+      summary.mended.push_back(file.path);
+    }
   }
   progress.files_done = static_cast<std::uint32_t>(summary.kept_files);
   progress.bytes_done = summary.kept_bytes;
 }
 
+// Whether anything is to be written to a destination that the plan found complete: where it is to be mended, and a file
+// does not have its digest.
+Result<bool> IsDamaged(const MaterializePlan& plan, const MaterializeOptions& options, OutputTree& output,
+                       MaterializeProgress& progress, MaterializeSummary& summary, const std::stop_token& cancel) {
+  SHARDFS_RETURN_IF_ERROR(output.OpenComplete());
+  std::optional<Difference> difference;
+  if (plan.mends() || options.verify) {
+    SHARDFS_ASSIGN_OR_RETURN(difference,
+                             CheckComplete(plan, options.threads, output, false, &progress.bytes_done, cancel));
+  }
+  if (difference && plan.mends()) return true;
+  if (difference) return NotAsWritten(output, *difference, "; give --replace, and it is written anew");
+  CountKept(plan, output, summary, progress);
+  if (options.verify) progress.bytes_done = summary.kept_bytes * 2;
+  return false;
+}
+
 Status WriteTree(const MaterializePlan& plan, const MaterializeOptions& options, OutputTree& output,
                  MaterializeProgress& progress, MaterializeSummary& summary, const std::stop_token& cancel) {
   SHARDFS_RETURN_IF_ERROR(output.Open());
-  SHARDFS_RETURN_IF_ERROR(CheckAfterReboot(plan, options.threads, output, cancel));
+  SHARDFS_RETURN_IF_ERROR(CheckKept(plan, options.threads, output, cancel));
   CountKept(plan, output, summary, progress);
   SHARDFS_RETURN_IF_ERROR(output.Prepare());
   {
@@ -231,8 +251,20 @@ Status WriteTree(const MaterializePlan& plan, const MaterializeOptions& options,
     SHARDFS_RETURN_IF_ERROR(RunTasks(workers, options.threads, cancel,
                                      [&writer](std::size_t, const std::stop_token& stop) { return writer.Run(stop); }));
   }
-  if (options.verify) SHARDFS_RETURN_IF_ERROR(VerifyTree(plan, options.threads, output, progress, cancel));
+  if (options.verify) {
+    SHARDFS_ASSIGN_OR_RETURN(const auto difference,
+                             CheckComplete(plan, options.threads, output, true, &progress.bytes_done, cancel));
+    if (difference) return NotAsWritten(output, *difference);
+  }
   return output.Finish();
+}
+
+// What to do about files that were kept. A source that breaks a rule breaks it the next time as well.
+std::string_view AdviceFor(StatusCode code) {
+  const bool is_lasting =
+      code == StatusCode::kCorruption || code == StatusCode::kInvalidArgument || code == StatusCode::kNotSupported;
+  return is_lasting ? "; correct the source and give --replace, or remove the directory"
+                    : ": run the same command again to go on";
 }
 
 // The end of a run that stopped with `status`: keeps what is complete or removes what was written, and says so.
@@ -246,10 +278,9 @@ Status Stop(const MaterializePlan& plan, bool keep, OutputTree& output, const St
         fmt::format("'{}' is incomplete and must not be used ({}; remove it)", plan.destination(), undone.message()));
   }
   if (!output.owns_destination()) return status;
-  const std::string what =
-      kept ? fmt::format("{} of {} files are complete and kept: run the same command again to go on", complete,
-                         plan.files().size())
-           : std::string("what it wrote was removed");
+  const std::string what = kept ? fmt::format("{} of {} files are complete and kept{}", complete, plan.files().size(),
+                                              AdviceFor(status.code()))
+                                : std::string("what it wrote was removed");
   if (status.code() == StatusCode::kCancelled) {
     return Status::Cancelled(fmt::format("materializing to '{}' was cancelled; {}", plan.destination(), what));
   }
@@ -265,12 +296,13 @@ Result<MaterializeSummary> Materialize(const MaterializePlan& plan, const Materi
       .files = plan.files().size(), .directories = plan.directories().size(), .bytes = plan.total_bytes()};
   try {
     OutputTree output(plan, options);
-    if (plan.is_complete()) {
-      SHARDFS_RETURN_IF_ERROR(output.OpenComplete());
-      CountKept(plan, output, summary, progress);
-      if (options.verify) SHARDFS_RETURN_IF_ERROR(VerifyTree(plan, options.threads, output, progress, cancel));
-    } else if (const Status status = WriteTree(plan, options, output, progress, summary, cancel); !status.ok()) {
-      return Stop(plan, options.keep, output, status);
+    bool writes = !plan.is_complete();
+    if (!writes) {
+      SHARDFS_ASSIGN_OR_RETURN(writes, IsDamaged(plan, options, output, progress, summary, cancel));
+    }
+    if (writes) {
+      const Status status = WriteTree(plan, options, output, progress, summary, cancel);
+      if (!status.ok()) return Stop(plan, options.keep, output, status);
     }
   } catch (const std::bad_alloc&) {
     return Status::ResourceExhausted("out of memory; use fewer threads");

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "materialize/settled_tree.h"
 #include "materialize/small_file.h"
 #include "materialize/temporary_path.h"
+#include "shardfs/materialize/digest_time.h"
 
 namespace shardfs {
 namespace {
@@ -45,15 +45,6 @@ int Reserve(int fd, off_t size) {
   return result;
 }
 
-// rename(2) that does not replace a file, where the filesystem can promise that.
-int RenameToNew(int directory, const std::string& from, const std::string& to) {
-  const int result = ::renameat2(directory, from.c_str(), directory, to.c_str(), RENAME_NOREPLACE);
-  if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
-    return ::renameat(directory, from.c_str(), directory, to.c_str());
-  }
-  return result;
-}
-
 // Removes a name; one that is not there is removed.
 bool Unlink(int directory, const std::string& name, int flags) {
   return ::unlinkat(directory, name.c_str(), flags) == 0 || errno == ENOENT;
@@ -62,6 +53,10 @@ bool Unlink(int directory, const std::string& name, int flags) {
 Status Failed(const char* what, const std::string& path) {
   const int error = errno;  // before anything that could change it
   return Status::FromErrno(error, fmt::format("cannot {} '{}'", what, path));
+}
+
+Status AnotherRun(const std::string& path) {
+  return Status::InvalidArgument(fmt::format("another run has made or replaced '{}' meanwhile; run again", path));
 }
 
 }  // namespace
@@ -81,12 +76,27 @@ Status OutputTree::OpenRoot() {
   if (!parent_.valid()) return Failed("open", parent);
 
   const std::string name = path.size() == 1 ? "." : path.substr(slash + 1);
-  if (!plan_.destination_exists()) {
-    if (::mkdirat(parent_.get(), name.c_str(), kWorkingMode) != 0) return Failed("make directory", path);
+  if (lock_ == nullptr && !made_root_) {
+    if (::mkdirat(parent_.get(), name.c_str(), kWorkingMode) != 0) {
+      return errno == EEXIST ? AnotherRun(path) : Failed("make directory", path);
+    }
     made_root_ = true;
   }
   root_ = FileDescriptor(::openat(parent_.get(), name.c_str(), kOpenDirectory));
   if (!root_.valid() || ::fstat(root_.get(), &original_root_) != 0) return Failed("open", path);
+  if (lock_ == nullptr) return LockNew();
+  return lock_->Is(original_root_) ? Status::Ok() : AnotherRun(path);
+}
+
+Status OutputTree::LockNew() {
+  const std::string& path = plan_.destination();
+  auto lock = DestinationLock::TakeNew(root_.get(), path);
+  // Before it was locked another run may have found it, and filled it, and come to its end.
+  const bool is_ours = lock.ok() && (*lock)->IsAt(path) && !AnyEntry(path);
+  if (!is_ours) made_root_ = false;
+  if (!lock.ok()) return lock.status();
+  if (!is_ours) return AnotherRun(path);
+  lock_ = *std::move(lock);
   return Status::Ok();
 }
 
@@ -220,6 +230,9 @@ Status OutputTree::FinishFile(std::size_t index, const FileDigest& digest) {
   const PlannedFile& planned = plan_.files()[index];
   const std::string& path = planned.path;
   if (::fchmod(descriptors_[index].get(), options_.file_mode) != 0) return Failed("set the mode of", FullPath(path));
+  if (options_.time_ns && !SetTime(descriptors_[index].get(), nullptr, *options_.time_ns)) {
+    return Failed("set the time of", FullPath(path));
+  }
   // Network filesystems report a failed write at close.
   if (::close(descriptors_[index].release()) != 0) return Failed("write", FullPath(path));
   if (RenameToNew(root_.get(), TemporaryPath(path), path) != 0) return Failed("name", FullPath(path));
@@ -244,16 +257,20 @@ Status OutputTree::WriteManifest() {
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
   const std::string text = manifest.Serialize();
-  const std::string digest = FileDigest::OfBytes(std::as_bytes(std::span(text))).ToHex() + "\n";
-  for (const auto& [name, content] : {std::pair(kManifestName, &text), std::pair(kCompleteName, &digest)}) {
-    SHARDFS_RETURN_IF_ERROR(WriteSmallFile(root_.get(), name, FullPath(name), *content, options_.file_mode));
-    if (options_.uid || options_.gid) {
-      const uid_t uid = options_.uid.value_or(static_cast<uid_t>(-1));
-      const gid_t gid = options_.gid.value_or(static_cast<gid_t>(-1));
-      if (::fchownat(root_.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
-        return Failed("set the owner of", FullPath(name));
-      }
-    }
+  const FileDigest digest = FileDigest::OfBytes(std::as_bytes(std::span(text)));
+  SHARDFS_RETURN_IF_ERROR(WriteOwnFile(kManifestName, text, digest));
+  return WriteOwnFile(kCompleteName, digest.ToHex() + "\n", digest);
+}
+
+Status OutputTree::WriteOwnFile(const char* name, std::string_view content, const FileDigest& manifest) {
+  SHARDFS_RETURN_IF_ERROR(WriteSmallFile(root_.get(), name, FullPath(name), content, options_.file_mode));
+  const uid_t uid = options_.uid.value_or(static_cast<uid_t>(-1));
+  const gid_t gid = options_.gid.value_or(static_cast<gid_t>(-1));
+  if ((options_.uid || options_.gid) && ::fchownat(root_.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    return Failed("set the owner of", FullPath(name));
+  }
+  if (options_.time_ns && !SetTime(root_.get(), name, DigestTime(*options_.time_ns, manifest))) {
+    return Failed("set the time of", FullPath(name));
   }
   return Status::Ok();
 }
@@ -265,6 +282,10 @@ Status OutputTree::Finish() {
   SHARDFS_RETURN_IF_ERROR(WriteManifest());
   if (!Unlink(root_.get(), kJournalName, 0)) return Failed("remove", FullPath(kJournalName));
   if (::fchmod(root_.get(), options_.directory_mode) != 0) return Failed("set the mode of", plan_.destination());
+  // Last: each name that comes or goes changes it.
+  if (options_.time_ns && !SetTime(root_.get(), nullptr, *options_.time_ns)) {
+    return Failed("set the time of", plan_.destination());
+  }
   return Status::Ok();
 }
 
@@ -292,10 +313,11 @@ Status OutputTree::Suspend() {
 
 Status OutputTree::Rollback() {
   if (!owned_) {
-    // Somebody else's, or nothing yet.
+    // Another run's, or nothing yet but the directory.
     if (std::exchange(made_root_, false)) ::rmdir(plan_.destination().c_str());
     return Status::Ok();
   }
+  if (journal_.IsAnothers(root_.get())) return AnotherRun(plan_.destination());
   Status first = Suspend();
   const auto remove = [this, &first](const std::string& name, int flags) {
     if (!Unlink(root_.get(), name, flags) && first.ok()) first = Failed("remove", FullPath(name));

@@ -15,11 +15,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "materialize/destination_lock.h"
 #include "materialize/journal.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
@@ -32,16 +35,18 @@ class OutputTree {
   OutputTree(const MaterializePlan& plan, const MaterializeOptions& options)
       : plan_(plan),
         options_(options),
+        lock_(plan.lock()),
         temporary_(plan.files().size(), false),
         digests_(plan.kept()),
         descriptors_(plan.files().size()) {}
 
-  // Makes the destination if it does not exist, and takes its journal: from here on it is this run's alone. Throws away
+  // Makes the destination if it does not exist, locks it where the plan has not, and takes its journal: from here on it
+  // is this run's alone. Throws away
   // what an unfinished run left where the plan says so.
   Status Open();
 
-  // Instead of Open, of a destination that the plan found complete: it gets the modes and the owner asked for, and
-  // loses what a run leaves that is killed behind its last file.
+  // Instead of Open, of a destination that the plan found complete: it gets the modes, the owner and the time asked
+  // for, and loses what a run leaves that is killed behind its last file.
   Status OpenComplete();
 
   // After Open: removes what an unfinished run left incomplete, and makes the directories.
@@ -58,14 +63,14 @@ class OutputTree {
   // it in the journal.
   Status FinishFile(std::size_t index, const FileDigest& digest);
 
-  // Looks that every file is there, gives all of them and the directories their modes and owner, and writes manifest
-  // and marker. The tree is complete afterwards.
+  // Looks that every file is there, gives all of them and the directories their modes, owner and time, and writes
+  // manifest and marker. The tree is complete afterwards.
   Status Finish();
 
   // Ends a run that failed, so that another can go on: removes what is not complete.
   Status Suspend();
 
-  // Removes everything that the run made. The error names what could not be removed.
+  // Removes everything that the run made, and nothing that another one did. The error names what could not be removed.
   Status Rollback();
 
   // Removes a complete file that turned out to be damaged.
@@ -84,9 +89,13 @@ class OutputTree {
   static constexpr std::size_t kMaxOpen = 512;
 
   Status OpenRoot();
+  Status LockNew();  // a destination that this run has just made
   Status Discard();  // what an unfinished run left
   Status MakeDirectory(const std::string& path);
   Status WriteManifest();
+  // One of the two files behind the tree. Its time is made of the digest of the manifest, which differs where the runs
+  // write other ranks of one view.
+  Status WriteOwnFile(const char* name, std::string_view content, const FileDigest& manifest);
   void CloseAll();
   Status MakeFile(std::size_t index, int fd) const;
   Status CloseParked(std::size_t keep);  // all but so many; takes the lock
@@ -94,8 +103,9 @@ class OutputTree {
 
   const MaterializePlan& plan_;
   const MaterializeOptions& options_;
-  FileDescriptor parent_;  // of the destination
-  FileDescriptor root_;    // the destination
+  std::shared_ptr<DestinationLock> lock_;  // first, so that it is let go of last
+  FileDescriptor parent_;                  // of the destination
+  FileDescriptor root_;                    // the destination
   Journal journal_;
   bool owned_ = false;  // the journal is held, so that everything in the destination is this run's
   bool made_root_ = false;

@@ -13,8 +13,8 @@ namespace shardfs {
 // the directory, so what is left of it is believed by its digests only.
 JournalContents ContentsOf(Manifest manifest);
 
-// Makes the destination unfinished: gives it a journal of all that is in `contents`, and takes its marker away.
-// kInvalidArgument when another run does so at the same time.
+// Makes the destination, whose lock the caller has for itself, unfinished: gives it a journal of all that is in
+// `contents`, and takes its marker away.
 Result<Journal> Reopen(int root, const std::string& directory, const JournalContents& contents);
 
 }  // namespace shardfs

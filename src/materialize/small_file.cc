@@ -64,4 +64,20 @@ Status WriteSmallFile(int directory, const std::string& name, const std::string&
   return Status::Ok();
 }
 
+bool SetTime(int directory, const char* path, std::int64_t time_ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const struct timespec times[2] = {{0, UTIME_OMIT}, {time_ns / kSecond, time_ns % kSecond}};
+  return (path == nullptr ? ::futimens(directory, times) : ::utimensat(directory, path, times, AT_SYMLINK_NOFOLLOW)) ==
+         0;
+}
+
+int RenameToNew(int directory, const std::string& from, const std::string& to) {
+  const int result = ::renameat2(directory, from.c_str(), directory, to.c_str(), RENAME_NOREPLACE);
+  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+  // NFS, and kernels before 3.15.
+  if (::linkat(directory, from.c_str(), directory, to.c_str(), 0) == 0) return ::unlinkat(directory, from.c_str(), 0);
+  if (errno == EEXIST) return -1;
+  return ::renameat(directory, from.c_str(), directory, to.c_str());
+}
+
 }  // namespace shardfs

@@ -22,4 +22,12 @@ Status WriteText(int fd, std::string_view text, const std::string& full);
 Status WriteSmallFile(int directory, const std::string& name, const std::string& full, std::string_view text,
                       mode_t mode);
 
+// Sets the modification time, in nanoseconds since the epoch, of `path` below `directory`, or of the open file itself
+// where `path` is null: false with errno. Leaves the access time.
+bool SetTime(int directory, const char* path, std::int64_t time_ns);
+
+// rename(2) of a file within `directory` that does not replace another, where the file system can promise that (with
+// renameat2, or with a hard link): 0, or -1 with errno, EEXIST where there is one.
+int RenameToNew(int directory, const std::string& from, const std::string& to);
+
 }  // namespace shardfs

@@ -121,6 +121,24 @@ TEST_F(MaterializeCommandTest, VerifyTellsADifferenceByItsExitCode) {
   EXPECT_THAT(result.out, AllOf(HasSubstr(R"("outcome":"different","exit_code":4)"), HasSubstr("config.json")));
 }
 
+TEST_F(MaterializeCommandTest, ReplaceMendsWhatIsDamagedAndSaysWhat) {
+  ASSERT_EQ(Materialize().exit_code, 0);
+  const std::string good = ReadFile(out_ + "/config.json");
+  const std::string damaged = std::string(good.size(), 'x');
+  WriteFile(out_ + "/config.json", damaged);
+  EXPECT_EQ(Materialize().exit_code, 0);
+  EXPECT_EQ(ReadFile(out_ + "/config.json"), damaged) << "only what can be seen without reading is noticed unasked";
+  const ProgramResult mended = Materialize({"--replace"});
+  ASSERT_EQ(mended.exit_code, 0) << mended.err;
+  EXPECT_THAT(mended.out, HasSubstr("mended: 1 file that was damaged or missing (\"config.json\")"));
+  EXPECT_EQ(ReadFile(out_ + "/config.json"), good);
+  EXPECT_EQ(RunShardfs({"verify", out_}).exit_code, 0);
+  WriteFile(out_ + "/config.json", damaged);
+  const json summary = json::parse(Materialize({"--replace", "--json"}).out, nullptr, false);
+  EXPECT_EQ(summary["mended"], json({"config.json"}));
+  EXPECT_EQ(json::parse(Materialize({"--replace", "--verify", "--json"}).out, nullptr, false)["mended"], json::array());
+}
+
 TEST_F(MaterializeCommandTest, RefusalsLeaveNothing) {
   const struct {
     std::vector<std::string> arguments;

@@ -62,6 +62,23 @@ TEST_F(JournalTest, OneRunAtATime) {
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("another run is writing there"));
 }
 
+// Of a run on a machine that does not see the locks of this one.
+TEST_F(JournalTest, IsNeverPutInThePlaceOfAnother) {
+  auto first = Begin();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_FALSE(first->IsAnothers(root_.get()));
+  const std::string text = Text();
+  const auto second = Begin();
+  EXPECT_EQ(second.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("another run has begun"));
+  EXPECT_EQ(Text(), text);
+  WriteFile(directory_ / "other", text);
+  std::filesystem::rename(directory_ / "other", directory_ / kJournalName);
+  EXPECT_TRUE(first->IsAnothers(root_.get()));
+  std::filesystem::remove(directory_ / kJournalName);
+  EXPECT_FALSE(first->IsAnothers(root_.get()));
+}
+
 TEST_F(JournalTest, ATornEndIsCutOff) {
   {
     auto journal = Begin();

@@ -90,6 +90,33 @@ TEST_F(ResumeAttributesTest, AllFilesAreOfOneOwner) {
   expect_owner(::geteuid(), ::getegid());
 }
 
+// Where none is asked for, all of it becomes the caller's, the directory and what was complete before included.
+TEST_F(ResumeAttributesTest, WhatIsGoneOnWithBecomesTheCallers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs the privilege to give files away";
+  for (const bool all_written : {false, true}) {
+    fs::remove_all(out_);
+    options_.uid = 1001;
+    options_.gid = 1002;
+    if (all_written) {  // and fails behind the last file
+      const std::string in_the_way = out_ + "/.shardfs-manifest.json.tmp";
+      EXPECT_FALSE(Run([&](std::uint64_t) {
+                     fs::create_directories(in_the_way);
+                     return Status::Ok();
+                   }).ok());
+      fs::remove(in_the_way);
+    } else {
+      EXPECT_FALSE(RunThatFails().ok());
+    }
+    options_.uid.reset();
+    options_.gid.reset();
+    ASSERT_TRUE(Run().ok());
+    for (const char* name : {"", "/a", "/d", "/d/b", "/d/c", "/.shardfs-manifest.json", "/.shardfs-complete"}) {
+      const Attributes found = AttributesOf(out_ + name);
+      EXPECT_EQ(found, (Attributes{found.mode, ::geteuid(), ::getegid()})) << name;
+    }
+  }
+}
+
 TEST_F(ResumeAttributesTest, ModesAreAsAskedForInTheEnd) {
   options_.directory_mode = 0550;
   options_.file_mode = 0440;

@@ -60,7 +60,7 @@ TEST_F(ResumeTest, ACompleteRunIsLeftAsItIs) {
   options_.verify = true;
   EXPECT_TRUE(Run().ok());
   WriteFile(out_ + "/a", std::string(kSize, 'x'));
-  EXPECT_THAT(Refusal(), AllOf(HasSubstr("does not hold what was written"), HasSubstr("remove it and run again")));
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("does not hold what was written"), HasSubstr("give --replace")));
   fs::remove(out_ + "/a");
   EXPECT_TRUE(Run().ok());
   ExpectComplete();

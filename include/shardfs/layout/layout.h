@@ -47,9 +47,14 @@ struct LayoutResult {
   std::uint32_t nodes = 1;                                   // servers, where the configuration says so
   std::string summary;                                       // one line: layout, model, effective parallel sizes
   std::vector<std::pair<std::string, std::uint64_t>> sizes;  // the effective parallel sizes, by their names: "moe_tp"
-  std::vector<IgnoredTensor> ignored;                        // source tensors that no file is made of
-  std::vector<std::string> read_files;                       // of the source: those whose text decided the view
-  std::vector<std::string> warnings;                         // of the layout; the checkpoint has its own
+  // The layout's own options (-O) as they took effect, defaults included, by name.
+  std::vector<std::pair<std::string, std::string>> options;
+  // Of the layout's rules: raised whenever a byte of a view changes that has the same source, sizes and options. Files
+  // of two versions are told apart by it where nothing else of the view shows the change.
+  std::uint32_t rules_version = 1;
+  std::vector<IgnoredTensor> ignored;   // source tensors that no file is made of
+  std::vector<std::string> read_files;  // of the source: those whose text decided the view
+  std::vector<std::string> warnings;    // of the layout; the checkpoint has its own
   // Reads so far that met a weight_offset which is not zero, where the view's bytes have it negated; null where no
   // offset is. Counted by the reads of the tree.
   std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;

@@ -20,6 +20,7 @@ namespace shardfs {
 inline constexpr char kManifestName[] = ".shardfs-manifest.json";
 inline constexpr char kCompleteName[] = ".shardfs-complete";
 inline constexpr char kJournalName[] = ".shardfs-journal";
+inline constexpr char kJournalDraftName[] = ".shardfs-journal.tmp";  // until its first line is written
 
 // What decides the names and bytes of a run, as names and values for people: layout, sizes, options, ranks, the
 // source's files. Two runs with equal fields write the same. Ordered; names are unique.

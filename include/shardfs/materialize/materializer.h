@@ -12,8 +12,8 @@
 // destination's mode and owner back. A directory is complete when it has ".shardfs-complete", which is written last,
 // behind the manifest (manifest.h).
 //
-// What an earlier run wrote gets the modes and the owner that are asked for as well. A complete destination keeps its
-// owner where none is asked for.
+// What an earlier run wrote gets the modes, the time and the owner that are asked for as well. Where no owner is asked
+// for, a destination that is gone on with becomes the caller's as a whole, and a complete one keeps its owner.
 #pragma once
 
 #include <sys/types.h>
@@ -23,6 +23,8 @@
 #include <limits>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/materialize_plan.h"
@@ -32,9 +34,11 @@ namespace shardfs {
 // The default modes are the widest that MindIE's server accepts (spec/mindie-weight-sharder.md, section 6).
 struct MaterializeOptions {
   mode_t file_mode = 0640;
-  mode_t directory_mode = 0750;    // the destination itself included
-  std::optional<uid_t> uid;        // owner; the caller's when not given
-  std::optional<gid_t> gid;        // group; the filesystem's choice when not given
+  mode_t directory_mode = 0750;  // the destination itself included
+  std::optional<uid_t> uid;      // owner; the caller's when not given
+  std::optional<gid_t> gid;      // group; the filesystem's choice when not given
+  // Modification time of all files and directories, in nanoseconds since the epoch; that of the moment when not given.
+  std::optional<std::int64_t> time_ns;
   unsigned threads = 0;            // files written at a time; 0: one per CPU that the process may use
   unsigned io_depth = 8;           // pieces (4 MiB) of the source read ahead at a time; 0: none
   bool keep = true;                // what is complete, when the run fails
@@ -58,6 +62,9 @@ struct MaterializeSummary {
   std::uint64_t bytes = 0;
   std::uint64_t kept_files = 0;  // of these: complete before this run
   std::uint64_t kept_bytes = 0;
+  // Files that an earlier run had completed and that were damaged since: gone, or of another size or digest. Written
+  // anew.
+  std::vector<std::string> mended{};
   double seconds = 0;
 };
 

@@ -51,7 +51,7 @@ class FileSource final : public ByteSource {
 
   // True once a read or CheckUnchanged() has seen a change; looks at nothing itself.
   bool changed() const { return changed_.load(std::memory_order_relaxed); }
-  std::int64_t mtime_ns() const { return mtime_ns_; }  // nanoseconds since the epoch, as when it was opened
+  std::int64_t mtime_ns() const override { return mtime_ns_; }
 
  private:
   FileSource() = default;

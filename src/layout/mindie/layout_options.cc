@@ -66,6 +66,15 @@ Result<MindieOptions> MindieOptions::Parse(const std::map<std::string, std::stri
   return parsed;
 }
 
+std::vector<std::pair<std::string, std::string>> MindieOptions::Describe(MindieFidelity chosen) const {
+  const auto on_off = [](bool on) { return std::string(on ? "true" : "false"); };
+  return {{"fidelity", chosen == MindieFidelity::kSharder ? "sharder" : "loader"},
+          {"ep_level", std::to_string(ep_level)},
+          {"enable_gating_dp", on_off(enable_gating_dp)},
+          {"enable_shared_expert_dp", on_off(enable_shared_expert_dp)},
+          {"dense_mlp_local_tp", std::to_string(dense_mlp_local_tp)}};
+}
+
 bool MindieOptions::RotatesRouter(const MindieMapping& mapping) const {
   const bool data_parallel = mapping.dp() > 1 || mapping.cp() > 1;
   return mapping.moe_ep() > 1 && ep_level == 1 && !(enable_gating_dp && data_parallel);

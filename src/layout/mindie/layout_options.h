@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shardfs/base/result.h"
@@ -33,6 +34,9 @@ struct MindieOptions {
 
   // kInvalidArgument for an unknown name (the known ones are listed) or a value that the name does not take.
   static Result<MindieOptions> Parse(const std::map<std::string, std::string>& options, bool dp_partition_up);
+
+  // All of them by name, as they are written after -O; `chosen` for the fidelity.
+  std::vector<std::pair<std::string, std::string>> Describe(MindieFidelity chosen) const;
 
   // Whether MindIE rotates router rows so that a rank's own experts come first (section 3.3, "Rotation").
   bool RotatesRouter(const MindieMapping& mapping) const;

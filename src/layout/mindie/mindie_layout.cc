@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::uint64_t kMaxConfigBytes = 100u << 20;
 
+// Raised with each change of a rule that changes a byte of a view (LayoutResult::rules_version).
+constexpr std::uint32_t kRulesVersion = 1;
+
 Status CheckDivides(std::string_view part_name, std::uint64_t part, std::string_view whole_name, std::uint64_t whole,
                     std::string_view consequence = "") {
   if (whole % part == 0) return Status::Ok();
@@ -106,6 +109,8 @@ Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> c
   result.sizes = {
       {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
       {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
+  result.options = mindie.Describe(fidelity);
+  result.rules_version = kRulesVersion;
   result.ignored = weights.ignored;
   result.warnings = weights.warnings;
   result.read_files = {"config.json"};
