@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "fuse/filesystem.h"
@@ -50,8 +51,8 @@ StatusReport MakeStatusReport(Filesystem& filesystem) {
   report.files = filesystem.tree->file_count();
   report.bytes = filesystem.tree->total_file_bytes();
   report.mounted_at = filesystem.mounted_at;
-  report.uptime_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - filesystem.mounted_at_steady).count();
+  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - filesystem.mounted_at_steady;
+  report.uptime_seconds = std::floor(uptime.count() * 10) / 10;
   for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
     report.kinds[i] = {counters.kinds[i].reads.load(std::memory_order_relaxed),
                        counters.kinds[i].bytes.load(std::memory_order_relaxed)};
