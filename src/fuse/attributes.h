@@ -14,7 +14,7 @@ struct AttributeOptions {
   uid_t uid = 0;
   gid_t gid = 0;
   mode_t file_mode = 0440;
-  mode_t directory_mode = 0550;
+  mode_t directory_mode = 0750;
   std::int64_t time_ns = 0;  // access, change and modification time of every node, since the epoch
 };
 

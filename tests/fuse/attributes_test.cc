@@ -35,7 +35,7 @@ TEST(AttributesTest, FileHasExactSizeAndGivenOwner) {
 TEST(AttributesTest, DirectoryCountsItsSubdirectories) {
   const auto tree = SampleTree();
   const struct stat root = AttributesOf(*tree, kRootNode, {});
-  EXPECT_EQ(root.st_mode, mode_t{S_IFDIR | 0550});
+  EXPECT_EQ(root.st_mode, mode_t{S_IFDIR | 0750});
   EXPECT_EQ(root.st_nlink, 4u);  // itself twice, model-a, many
   EXPECT_EQ(root.st_ino, 1u);
   const struct stat leaf = AttributesOf(*tree, Find(*tree, kRootNode, "many"), {});
