@@ -59,6 +59,11 @@ bool StopSignals::Finished(int timeout_ms) const {
   return ::poll(&event, 1, timeout_ms) == 1;
 }
 
+void StopSignals::CutConnection() {
+  const std::lock_guard lock(mutex_);
+  if (session_ != nullptr) session_->CutConnection();
+}
+
 void StopSignals::Watch() {
   pollfd events[] = {{signals_.get(), POLLIN, 0}, {finished_.get(), POLLIN, 0}};
   while (::poll(events, 2, -1) < 0) continue;  // interrupted
@@ -83,6 +88,7 @@ void StopSignals::Watch() {
   }
   if (Finished(static_cast<int>(left().count()))) return;
   const Status status = may_unmount ? Unmount(mount_point, UnmountMode::kLazy) : Status::Ok();
+  CutConnection();
   spdlog::error("reads from the source hang, so the mount on {} is given up{}{}", mount_point, status.ok() ? "" : ": ",
                 status.message());
   ::_exit(1);

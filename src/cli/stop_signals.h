@@ -28,6 +28,7 @@ class StopSignals {
  private:
   void Watch();
   bool Finished(int timeout_ms) const;
+  void CutConnection();
 
   FileDescriptor signals_;   // a signalfd
   FileDescriptor finished_;  // an eventfd, readable once the destructor has begun

@@ -15,7 +15,6 @@
 #include "fuse/directory.h"
 #include "fuse/extended_attributes.h"
 #include "fuse/filesystem.h"
-#include "fuse/read_request.h"
 #include "fuse/request.h"
 #include "fuse/status_directory.h"
 #include "fuse/thread_buffer.h"
@@ -23,6 +22,10 @@
 
 namespace shardfs {
 namespace {
+
+// Requests of read-ahead that the kernel may have sent and not yet had answered: some thousand readers' worth. Without
+// root it allows as many as /sys/module/fuse/parameters/max_user_bgreq says.
+constexpr unsigned kMostBackground = 32768;
 
 // Handle of an open root whose listing has .shardfs. To open a directory by file handle, the kernel lists the one above
 // for the name that leads to its inode. It opens that one without any flag, as no program can: programs' opens have
@@ -39,9 +42,10 @@ void Init(void* user_data, fuse_conn_info* connection) {
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
   // Contents never change, so nothing has to be thrown away when attributes are asked for again.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
-  // Read-ahead of many ranks at once; the kernel's default of 12 requests for the whole mount is too few.
-  connection->max_background = 2 * filesystem.max_threads;
-  connection->congestion_threshold = connection->max_background * 3 / 4;
+  // Read-ahead of all readers of a source that hangs must not use the number up: the kernel sends no further READ then,
+  // and at the threshold it reads no file ahead any more.
+  connection->max_background = kMostBackground;
+  connection->congestion_threshold = kMostBackground;
   connection->max_read = kMaxReadBytes;  // libfuse wants it here and among the mount options
   if (filesystem.on_init) filesystem.on_init();
 }
@@ -133,7 +137,7 @@ void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, 
   } else if (!filesystem.Has(inode) || filesystem.tree->node(NodeOf(inode)).is_directory() || offset < 0) {
     fuse_reply_err(request, EINVAL);
   } else {
-    ReadViewFile(request, inode, size, offset);
+    FilesystemOf(request).reads->Submit({request, inode, size, offset});
   }
 }
 

@@ -49,6 +49,9 @@ class ByteSource {
   // Tells the system that it need not keep [offset, offset + size) in memory. Best effort; the bytes stay readable.
   virtual void DropCached(std::uint64_t /*offset*/, std::uint64_t /*size*/) const {}
 
+  // Sources of one number are in one file system, and fall silent together when its server or device does.
+  virtual std::uint64_t file_system() const { return 0; }
+
   virtual std::uint64_t size() const = 0;       // bytes, as when it was opened
   virtual const std::string& name() const = 0;  // the file's name in its directory, for messages
 };
