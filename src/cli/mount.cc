@@ -43,7 +43,7 @@ struct MountArguments {
   uid_t uid = ::geteuid();
   gid_t gid = ::getegid();
   std::string file_mode = "0440";
-  std::string directory_mode = "0550";
+  std::string directory_mode = "0750";
   unsigned threads = 0;  // 0: DefaultThreads
   std::string log_file;
   std::string run_as;                                       // as typed; empty: whoever mounts
@@ -180,7 +180,7 @@ Command AddMountCommand(CLI::App& program) {
   command->add_option("--uid", arguments->uid, "Owner of all files (default: the user who mounts)")->type_name("USER");
   command->add_option("--gid", arguments->gid, "Group of all files (default: that of the user)")->type_name("GROUP");
   command->add_option("--file-mode", arguments->file_mode, "Mode of files (default: 0440)")->type_name("MODE");
-  command->add_option("--dir-mode", arguments->directory_mode, "Mode of directories (default: 0550)")
+  command->add_option("--dir-mode", arguments->directory_mode, "Mode of directories (default: 0750)")
       ->type_name("MODE");
   command->add_option("--threads", arguments->threads, "Most threads that serve reads (default: 32 or 2 a core)")
       ->check(CLI::Range(1u, 1024u))

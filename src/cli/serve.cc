@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "base/background_task.h"
 #include "cli/describe_mount.h"
 #include "cli/mount_point.h"
 #include "cli/output.h"
@@ -44,12 +47,25 @@ std::vector<const ByteSource*> SourcesOf(const View& view) {
   return sources;
 }
 
-void LookAt(SourceAlarm& alarm) {
-  try {
-    alarm.Look([](const Status& status) { spdlog::warn("{}", status.message()); });
-  } catch (const std::bad_alloc&) {
-    // The next look finds it.
-  }
+// The looks of an alarm: on a thread of their own, as each may wait for a server that does not answer, and a file of
+// the view is opened without its source. They keep the view's sources alive.
+std::function<void()> LooksOf(const View& view) {
+  auto alarm = std::make_shared<SourceAlarm>(SourcesOf(view), std::chrono::milliseconds(0),
+                                             [checkpoint = view.checkpoint] { return checkpoint->CheckPath(); });
+  return [alarm = std::move(alarm), tree = view.layout.tree] {
+    try {
+      alarm->Look([](const Status& status) { spdlog::warn("{}", status.message()); });
+    } catch (const std::bad_alloc&) {
+      // The next look finds it.
+    }
+  };
+}
+
+// The mount is gone already, so what is left are threads that wait for a source, which only the end of the process ends.
+[[noreturn]] void EndWithThreadsThatHang(const std::string& mount_point) {
+  spdlog::error("unmounted {}, and reads from the source still hang; the process ends without them", mount_point);
+  spdlog::shutdown();
+  ::_exit(0);
 }
 
 // Before the first request is answered. The end of the process is the only safe answer to a failure; whoever supervises
@@ -76,14 +92,15 @@ int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotati
   StopSignals signals(rotation);
   const Result<View> view = BuildView(common);
   if (!view.ok()) return ExitCodeOf(view.status());
-  SourceAlarm alarm(SourcesOf(*view), SourceAlarm::kInterval, [&view] { return view->checkpoint->CheckPath(); });
+  PeriodicTask alarm(LooksOf(*view), SourceAlarm::kInterval);
   FuseOptions& options = request.options;
   const Result<std::int64_t> time = TimeOf(*view);
   if (!time.ok()) return ExitCodeOf(time.status());
   options.attributes.time_ns = *time;
   options.description = DescribeMount(*view, options);
   options.source_name = view->checkpoint->path();
-  options.on_open = [&alarm] { LookAt(alarm); };
+  options.on_open = [&alarm] { alarm.StartIfDue(); };
+  options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
   std::atomic<bool> ready{false};
   options.on_ready = [&] {
     if (request.run_as) BecomeOrEnd(*request.run_as);

@@ -15,13 +15,13 @@ namespace shardfs {
 namespace {
 
 // Apart from the program's other exit codes (0 healthy, 1 the status could not be had, 2 no mount of shardfs).
-constexpr int kDegraded = 5;
+constexpr int kDegraded = 5;  // also while a source is silent
 constexpr int kSourceChanged = 6;
 constexpr int kDead = 7;
 
 constexpr const char* kFooter =
     "Exit codes: 0 healthy; 1 the status could not be read; 2 not a mount of shardfs; 5 degraded: reads have failed "
-    "since the mount; 6 source changed; 7 dead: the daemon is gone or does not answer within 5 seconds.\n"
+    "since the mount, or a source file does not answer; 6 source changed; 7 dead: the daemon is gone or does not answer within 5 seconds.\n"
     "Prometheus finds the same in MOUNTPOINT/.shardfs/metrics.";
 
 struct StatusArguments {
@@ -43,7 +43,7 @@ int ExitCodeOfHealth(const JsonValue& status) {
   const JsonValue* health = status.Find("health");
   const std::string_view name = health != nullptr ? health->AsString().value_or("") : "";
   if (name == "healthy") return 0;
-  if (name == "degraded") return kDegraded;
+  if (name == "degraded" || name == "source_silent") return kDegraded;
   if (name == "source_changed") return kSourceChanged;
   return ExitCodeOf(Status::IoError("the daemon calls its health '" + std::string(name) +
                                     "', which this version of shardfs does not know; ask with the one that serves it"));

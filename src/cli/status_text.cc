@@ -66,7 +66,8 @@ std::string Words(std::string_view name) {
 std::string Headline(const JsonValue& status) {
   const std::string health = Text(At(status, {"health"}));
   if (health == "source_changed") return "SOURCE CHANGED: reads of what the files below feed fail";
-  if (health == "degraded") return "degraded: reads have failed, or a source does not answer";
+  if (health == "source_silent") return "SOURCE SILENT: reads of what the files below feed wait until they answer";
+  if (health == "degraded") return "degraded: reads have failed, or a source cannot be looked at";
   return Words(health);
 }
 
@@ -121,9 +122,7 @@ std::string FormatStatus(const std::string& mount_point, const JsonValue& status
   };
   AddFiles(At(status, {"sources", "changed"}), "changed", text);
   AddFiles(At(status, {"sources", "unreachable"}), "unreachable", text);
-  if (At(status, {"sources", "check_pending"}).AsBool().value_or(false)) {
-    line("unreachable", "a look at the source files has not come back; does their storage hang?");
-  }
+  AddFiles(At(status, {"sources", "silent"}), "silent", text);
   line("source", Text(At(status, {"source"})));
   line("shown", Text(At(status, {"summary"})));
   line("options", Pairs(At(status, {"options"})));

@@ -59,6 +59,11 @@ bool StopSignals::Finished(int timeout_ms) const {
   return ::poll(&event, 1, timeout_ms) == 1;
 }
 
+void StopSignals::CutConnection() {
+  const std::lock_guard lock(mutex_);
+  if (session_ != nullptr) session_->CutConnection();
+}
+
 void StopSignals::Watch() {
   if (WaitForStop()) Stop();
 }
@@ -100,6 +105,7 @@ void StopSignals::Stop() {
   }
   if (Finished(static_cast<int>(left().count()))) return;
   const Status status = may_unmount ? Unmount(mount_point, UnmountMode::kLazy) : Status::Ok();
+  CutConnection();
   spdlog::error("reads from the source hang, so the mount on {} is given up{}{}", mount_point, status.ok() ? "" : ": ",
                 status.message());
   ::_exit(1);

@@ -33,6 +33,7 @@ class StopSignals {
   bool WaitForStop();
   void Stop();
   bool Finished(int timeout_ms) const;
+  void CutConnection();
 
   LogRotation* rotation_;    // null: SIGHUP stops
   FileDescriptor signals_;   // a signalfd

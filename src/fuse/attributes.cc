@@ -28,4 +28,24 @@ struct stat AttributesOf(const VirtualTree& tree, NodeId id, const AttributeOpti
   return attributes;
 }
 
+// FNV-1a of the path, from the last component up, and of what stat() says that may differ between views.
+std::uint32_t GenerationOf(const VirtualTree& tree, NodeId id, const AttributeOptions& options) {
+  if (id == kRootNode) return 0;
+  std::uint32_t digest = 2166136261u;
+  const auto add = [&digest](std::uint8_t byte) { digest = (digest ^ byte) * 16777619u; };
+  const auto add_number = [&add](std::uint64_t number) {
+    for (int shift = 0; shift < 64; shift += 8) add(static_cast<std::uint8_t>(number >> shift));
+  };
+  for (NodeId at = id; at != kRootNode; at = tree.node(at).parent) {
+    for (const char c : tree.node(at).name) add(static_cast<std::uint8_t>(c));
+    add('/');
+  }
+  const struct stat attributes = AttributesOf(tree, id, options);
+  add_number(attributes.st_mode & S_IFMT);
+  add_number(static_cast<std::uint64_t>(attributes.st_size));
+  add_number(static_cast<std::uint64_t>(attributes.st_mtim.tv_sec));
+  add_number(static_cast<std::uint64_t>(attributes.st_mtim.tv_nsec));
+  return digest;
+}
+
 }  // namespace shardfs

@@ -14,13 +14,17 @@ struct AttributeOptions {
   uid_t uid = 0;
   gid_t gid = 0;
   mode_t file_mode = 0440;
-  mode_t directory_mode = 0550;
+  mode_t directory_mode = 0750;
   std::int64_t time_ns = 0;  // access, change and modification time of every node, since the epoch
 };
 
 // The kernel's root inode is 1, and a NodeId of 0 is the root. Nodes are never added or removed, so an inode number
 // means the same node for the whole life of the mount.
 inline std::uint64_t InodeOf(NodeId id) { return std::uint64_t{id} + 1; }
+
+// For file handles: a number that differs when the node of an inode number is another one, as in a mount of another view
+// at the same place, and that is the same in each mount of the same view. 0 for the root, as the kernel demands.
+std::uint32_t GenerationOf(const VirtualTree& tree, NodeId id, const AttributeOptions& options);
 
 struct stat AttributesOf(const VirtualTree& tree, NodeId id, const AttributeOptions& options);
 

@@ -22,6 +22,7 @@ ListingEntry EntryAt(const VirtualTree& tree, NodeId directory, std::uint64_t po
 fuse_entry_param EntryOf(const Filesystem& filesystem, NodeId id) {
   fuse_entry_param entry{};
   entry.ino = InodeOf(id);
+  entry.generation = GenerationOf(*filesystem.tree, id, filesystem.attributes);
   entry.attr = AttributesOf(*filesystem.tree, id, filesystem.attributes);
   entry.attr_timeout = kCacheSeconds;
   entry.entry_timeout = kCacheSeconds;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -13,9 +15,8 @@ namespace {
 
 constexpr std::string_view kLayout = "user.shardfs.layout";
 constexpr std::string_view kSources = "user.shardfs.sources";
-constexpr std::string_view kRanges = "user.shardfs.ranges";
 
-// Room for the line that says what was left out.
+// Room for the line that says where the rest is.
 constexpr std::size_t kRemarkBytes = 160;
 
 using Range = std::pair<std::uint64_t, std::uint64_t>;  // [first, second)
@@ -73,37 +74,34 @@ std::size_t RangesIn(const std::vector<SourceUse>& uses) {
   return count;
 }
 
-// A line for each range; nothing when that is longer than `limit`.
-std::optional<std::string> ListRanges(const std::vector<SourceUse>& uses, std::size_t limit) {
-  std::string text;
-  for (const SourceUse& use : uses) {
-    const std::string name = EscapeName(use.source->name());
-    for (const auto& [begin, end] : use.ranges) {
-      text += fmt::format("{} {} {}\n", name, begin, end - begin);
-      if (text.size() > limit) return std::nullopt;
-    }
-  }
-  return text;
+// The page that an attribute of this name holds: 1 for the sources, N for ".N" behind it; 0 for any other name.
+std::size_t PageOf(std::string_view name) {
+  if (!name.starts_with(kSources)) return 0;
+  name.remove_prefix(kSources.size());
+  if (name.empty()) return 1;
+  std::size_t page = 0;
+  const char* const end = name.data() + name.size();
+  const bool is_number = name.size() > 1 && name[0] == '.' && name[1] != '0' &&
+                         std::from_chars(name.data() + 1, end, page) == std::from_chars_result{end, std::errc{}};
+  return is_number && page > 1 ? page : 0;
 }
 
-// A line for each source file, as many as fit.
-std::string ListFiles(const std::vector<SourceUse>& uses, std::size_t limit) {
-  std::string text = fmt::format(
-      "# {} ranges, too many to list; of each file the smallest range that holds them, and the bytes of it in use\n",
-      RangesIn(uses));
-  std::size_t listed = 0;
-  for (const SourceUse& use : uses) {
-    std::uint64_t bytes = 0;
-    for (const auto& [begin, end] : use.ranges) bytes += end - begin;
-    const std::uint64_t first = use.ranges.front().first;
-    const std::string line =
-        fmt::format("{} {} {} {}\n", EscapeName(use.source->name()), first, use.ranges.back().second - first, bytes);
-    if (text.size() + line.size() + kRemarkBytes > limit) break;
-    text += line;
-    ++listed;
+// Whether the lines are so few that copying tools may have them. Lines are counted before they are merged, so a few
+// files that would pass are said not to. Looks at a piece of the file at a time, and so stops early at a long one.
+bool SourcesAreShort(const VirtualFile& file) {
+  constexpr std::uint64_t kPiece = std::uint64_t{64} << 20;
+  constexpr std::size_t kLineBytes = 42;  // of two numbers
+  std::size_t bytes = 0;
+  SourceSpan last;
+  const auto count = [&](const SourceSpan& span) {
+    const bool goes_on = span.source == last.source && span.offset == last.offset + last.size;
+    if (!goes_on) bytes += 4 * span.source->name().size() + kLineBytes;  // each byte of it may need an escape
+    last = span;
+  };
+  for (std::uint64_t at = 0; at < file.size() && bytes <= kListedBytes; at += kPiece) {
+    file.VisitSources(at, kPiece, count);
   }
-  if (listed < uses.size()) text += fmt::format("# and {} more files, which do not fit here\n", uses.size() - listed);
-  return text;
+  return bytes <= kListedBytes;
 }
 
 std::string DescribeLayout(const MountDescription& description) {
@@ -114,28 +112,46 @@ std::string DescribeLayout(const MountDescription& description) {
 
 }  // namespace
 
-bool IsExtendedAttribute(std::string_view name) { return name == kLayout || name == kSources || name == kRanges; }
+bool IsExtendedAttribute(std::string_view name) { return name == kLayout || PageOf(name) != 0; }
 
 std::string_view ExtendedAttributeNames(const VirtualNode& node) {
   constexpr std::string_view kOfFile{"user.shardfs.layout\0user.shardfs.sources\0", 41};
   static_assert(kOfFile.size() == kLayout.size() + kSources.size() + 2);
-  return node.is_directory() ? kOfFile.substr(0, kLayout.size() + 1) : kOfFile;
+  const bool with_sources = !node.is_directory() && SourcesAreShort(*node.file);
+  return with_sources ? kOfFile : kOfFile.substr(0, kLayout.size() + 1);
 }
 
 std::optional<std::string> ExtendedAttribute(const Filesystem& filesystem, const VirtualNode& node,
                                              std::string_view name) {
   if (name == kLayout) return DescribeLayout(filesystem.description);
-  if (node.is_directory()) return std::nullopt;
-  if (name == kSources) return DescribeSources(*node.file, kListedBytes);
-  if (name == kRanges) return DescribeSources(*node.file, kMostXattrBytes);
-  return std::nullopt;
+  const std::size_t page = PageOf(name);
+  if (node.is_directory() || page == 0) return std::nullopt;
+  return DescribeSources(*node.file, page, kMostXattrBytes);
 }
 
-std::string DescribeSources(const VirtualFile& file, std::size_t limit) {
+std::optional<std::string> DescribeSources(const VirtualFile& file, std::size_t page, std::size_t limit) {
   const std::vector<SourceUse> uses = UsesOf(file);
-  if (uses.empty()) return "# made by the layout, of no byte of a source file\n";
-  if (std::optional<std::string> ranges = ListRanges(uses, limit)) return *std::move(ranges);
-  return ListFiles(uses, limit);
+  if (uses.empty() && page == 1) return "# made by the layout, of no byte of a source file\n";
+  std::size_t left = RangesIn(uses);
+  std::size_t at = 1;
+  std::string text;
+  for (const SourceUse& use : uses) {
+    const std::string name = EscapeName(use.source->name());
+    for (const auto& [begin, end] : use.ranges) {
+      const std::string line = fmt::format("{} {} {}\n", name, begin, end - begin);
+      if (text.size() + line.size() + kRemarkBytes > limit) {
+        if (at == page) {
+          return text + fmt::format("# and {} more ranges: getfattr -n {}.{} --only-values FILE\n", left, kSources, page + 1);
+        }
+        ++at;
+        text.clear();
+      }
+      text += line;
+      --left;
+    }
+  }
+  if (at != page || text.empty()) return std::nullopt;
+  return text;
 }
 
 }  // namespace shardfs

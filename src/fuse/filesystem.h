@@ -13,6 +13,7 @@
 #include "fuse/failure_log.h"
 #include "fuse/last_error.h"
 #include "fuse/mount_description.h"
+#include "fuse/read_scheduler.h"
 #include "fuse/source_watch.h"
 #include "fuse/status_snapshots.h"
 #include "shardfs/view/virtual_tree.h"
@@ -36,6 +37,7 @@ struct Filesystem {
   FuseCounters counters;
   LastError last_error;
   FailureLog failure_log;
+  std::unique_ptr<ReadScheduler> reads;  // made by the session; null in a test that reads nothing
   SourceWatch sources;
   StatusSnapshots snapshots;
 

@@ -15,7 +15,6 @@
 #include "fuse/directory.h"
 #include "fuse/extended_attributes.h"
 #include "fuse/filesystem.h"
-#include "fuse/read_request.h"
 #include "fuse/request.h"
 #include "fuse/status_directory.h"
 #include "fuse/thread_buffer.h"
@@ -24,43 +23,74 @@
 namespace shardfs {
 namespace {
 
+// Requests of read-ahead that the kernel may have sent and not yet had answered: some thousand readers' worth. Without
+// root it allows as many as /sys/module/fuse/parameters/max_user_bgreq says.
+constexpr unsigned kMostBackground = 32768;
+
+// Handle of an open root whose listing has .shardfs. To open a directory by file handle, the kernel lists the one above
+// for the name that leads to its inode. It opens that one without any flag, as no program can: programs' opens have
+// O_LARGEFILE.
+constexpr std::uint64_t kListsStatusDirectory = 1;
+
 void Init(void* user_data, fuse_conn_info* connection) {
   Filesystem& filesystem = *static_cast<Filesystem*>(user_data);
-  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS;
+  // With export support, file handles (open_by_handle_at, NFS) outlive the kernel's inodes.
+  const unsigned wanted =
+      FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS | FUSE_CAP_EXPORT_SUPPORT;
   connection->want |= wanted & connection->capable;
   // Always with attributes: who lists a directory of shards opens them next.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
   // Contents never change, so nothing has to be thrown away when attributes are asked for again.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
-  // Read-ahead of many ranks at once; the kernel's default of 12 requests for the whole mount is too few.
-  connection->max_background = 2 * filesystem.max_threads;
-  connection->congestion_threshold = connection->max_background * 3 / 4;
+  // Read-ahead of all readers of a source that hangs must not use the number up: the kernel sends no further READ then,
+  // and at the threshold it reads no file ahead any more.
+  connection->max_background = kMostBackground;
+  connection->congestion_threshold = kMostBackground;
   connection->max_read = kMaxReadBytes;  // libfuse wants it here and among the mount options
   if (filesystem.on_init) filesystem.on_init();
 }
 
+// The node that `name` leads to from node `from`, if there is one. For a file handle whose inode the kernel has forgotten
+// it asks for "." of that inode, which may be a file, and for "..".
+std::optional<NodeId> FindNode(const VirtualTree& tree, NodeId from, std::string_view name) {
+  if (name == ".") return from;
+  if (name == "..") return tree.node(from).parent;
+  NodeId id = kRootNode;
+  if (tree.FindChild(from, name, &id) == nullptr) return std::nullopt;
+  return id;
+}
+
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   const Filesystem& filesystem = FilesystemOf(request);
-  NodeId id = kRootNode;
+  std::optional<NodeId> id;
+  if (filesystem.Has(parent)) id = FindNode(*filesystem.tree, NodeOf(parent), name);
+  if (!id && IsStatusName(parent, name, filesystem)) {
+    LookUpStatusNode(request, parent, name);
+    return;
+  }
   fuse_entry_param entry{};
   entry.entry_timeout = kCacheSeconds;  // with inode 0: the kernel remembers that there is no such name
-  if (filesystem.Has(parent) && filesystem.tree->FindChild(NodeOf(parent), name, &id) != nullptr) {
-    entry = EntryOf(filesystem, id);
-  } else if (const std::uint64_t inode = FindStatusNode(filesystem, parent, name); inode != 0) {
-    entry = StatusEntry(filesystem, inode);
-  }
+  if (id) entry = EntryOf(filesystem, *id);
   fuse_reply_entry(request, &entry);
 }
 
-// Inodes are there for as long as the mount, so the kernel's references are not counted.
-void Forget(fuse_req_t request, fuse_ino_t, std::uint64_t) { fuse_reply_none(request); }
-void ForgetMulti(fuse_req_t request, std::size_t, fuse_forget_data*) { fuse_reply_none(request); }
+// The inodes of the view are there for as long as the mount, so only references to texts of .shardfs are counted.
+void Forget(fuse_req_t request, fuse_ino_t inode, std::uint64_t references) {
+  ForgetStatusNode(FilesystemOf(request), inode, references);
+  fuse_reply_none(request);
+}
+
+void ForgetMulti(fuse_req_t request, std::size_t count, fuse_forget_data* forgets) {
+  for (const fuse_forget_data& forget : std::span(forgets, count)) {
+    ForgetStatusNode(FilesystemOf(request), forget.ino, forget.nlookup);
+  }
+  fuse_reply_none(request);
+}
 
 void GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
   const Filesystem& filesystem = FilesystemOf(request);
   if (IsStatusNode(filesystem, inode)) {
-    const struct stat attributes = StatusAttributes(filesystem, inode);
-    fuse_reply_attr(request, &attributes, 0);
+    GetStatusAttributes(request, inode);
     return;
   }
   if (!filesystem.Has(inode)) {
@@ -92,26 +122,22 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   }
 }
 
-void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
+void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
   Filesystem& filesystem = FilesystemOf(request);
-  if (IsStatusNode(filesystem, inode)) {
-    ReleaseStatusFile(request, info);
-    return;
-  }
-  filesystem.counters.open_files.fetch_sub(1, std::memory_order_relaxed);
+  if (!IsStatusNode(filesystem, inode)) filesystem.counters.open_files.fetch_sub(1, std::memory_order_relaxed);
   fuse_reply_err(request, 0);
 }
 
 void ReleaseDirectory(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
 
-void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* info) {
+void Read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info*) {
   const Filesystem& filesystem = FilesystemOf(request);
   if (IsStatusNode(filesystem, inode)) {
-    ReadStatusFile(request, size, offset, info);
+    ReadStatusFile(request, inode, size, offset);
   } else if (!filesystem.Has(inode) || filesystem.tree->node(NodeOf(inode)).is_directory() || offset < 0) {
     fuse_reply_err(request, EINVAL);
   } else {
-    ReadViewFile(request, inode, size, offset);
+    FilesystemOf(request).reads->Submit({request, inode, size, offset});
   }
 }
 
@@ -119,10 +145,15 @@ void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   const Filesystem& filesystem = FilesystemOf(request);
   if (IsStatusDirectory(filesystem, inode)) {
     fuse_reply_open(request, info);
+  } else if (IsStatusNode(filesystem, inode)) {
+    fuse_reply_err(request, ENOTDIR);
   } else if (!filesystem.Has(inode)) {
     fuse_reply_err(request, ENOENT);
   } else if (!filesystem.tree->node(NodeOf(inode)).is_directory()) {
     fuse_reply_err(request, ENOTDIR);
+  } else if (inode == InodeOf(kRootNode) && info->flags == O_RDONLY) {
+    info->fh = kListsStatusDirectory;
+    fuse_reply_open(request, info);
   } else {
     info->cache_readdir = 1;
     info->keep_cache = 1;
@@ -130,7 +161,7 @@ void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   }
 }
 
-void List(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, ListingKind kind) {
+void List(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, ListingKind kind, std::uint64_t handle) {
   const Filesystem& filesystem = FilesystemOf(request);
   const bool is_status = IsStatusDirectory(filesystem, inode);
   if ((!is_status && !filesystem.Has(inode)) || offset < 0) {
@@ -140,20 +171,21 @@ void List(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, 
   try {
     const auto position = static_cast<std::uint64_t>(offset);
     const std::span<std::byte> buffer = ThreadBuffer::Get(size);
-    const std::size_t used = is_status ? FillStatusListing(request, filesystem, position, kind, buffer)
-                                       : FillListing(request, filesystem, NodeOf(inode), position, kind, buffer);
+    std::size_t used = is_status ? FillStatusListing(request, filesystem, position, kind, buffer)
+                                 : FillListing(request, filesystem, NodeOf(inode), position, kind, buffer);
+    if (used == 0 && handle == kListsStatusDirectory) used = FillHiddenListing(request, filesystem, position, kind, buffer);
     fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), used);
   } catch (const std::bad_alloc&) {
     fuse_reply_err(request, ENOMEM);
   }
 }
 
-void ReadDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info*) {
-  List(request, inode, size, offset, ListingKind::kNames);
+void ReadDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* info) {
+  List(request, inode, size, offset, ListingKind::kNames, info->fh);
 }
 
-void ReadDirectoryPlus(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info*) {
-  List(request, inode, size, offset, ListingKind::kWithAttributes);
+void ReadDirectoryPlus(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* info) {
+  List(request, inode, size, offset, ListingKind::kWithAttributes, info->fh);
 }
 
 void StatFs(fuse_req_t request, fuse_ino_t) {

@@ -93,6 +93,7 @@ void WriteMount(const StatusReport& report, Writer& out) {
              report.sources.changed.size());
   out.Single("shardfs_source_unreachable", "gauge", "Source files that could not be looked at.",
              report.sources.unreachable.size());
+  out.Single("shardfs_source_silent", "gauge", "Source files that do not answer.", report.sources.silent.size());
 }
 
 void WriteDurations(const LatencyHistogram::Snapshot& latency, Writer& out) {

@@ -5,13 +5,14 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <iterator>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace shardfs {
 namespace {
@@ -29,8 +30,10 @@ bool IsForget(const fuse_buf& request) {
 
 }  // namespace
 
-ServingThreads::ServingThreads(fuse_session* session, unsigned most) : session_(session), most_(std::max(most, 1u)) {
+ServingThreads::ServingThreads(fuse_session* session, ReadScheduler& reads, std::function<void()> on_stuck)
+    : session_(session), reads_(reads), on_stuck_(std::move(on_stuck)) {
   ::sem_init(&finished_, 0, 0);
+  reads_.OnPressure([this] { ::sem_post(&finished_); });
 }
 
 ServingThreads::~ServingThreads() { ::sem_destroy(&finished_); }
@@ -40,9 +43,49 @@ int ServingThreads::Run() {
     const std::lock_guard lock(mutex_);
     if (const int error = StartThread(); error != 0) return -error;
   }
-  while (fuse_session_exited(session_) == 0) ::sem_wait(&finished_);  // or interrupted
+  WaitForEnd();
+  reads_.RefuseWaiting(ECONNABORTED);  // as the kernel does with those that it has not handed out
   EndAll();
+  reads_.RefuseWaiting(ECONNABORTED);  // what was taken in the meantime
   return error_;
+}
+
+void ServingThreads::WaitForEnd() {
+  while (fuse_session_exited(session_) == 0) {
+    const ReadScheduler::Judgement judgement = reads_.Judge();
+    if (judgement.threads > 0) StartThreads(judgement.threads);
+    if (!judgement.kept) {
+      ::sem_wait(&finished_);  // or interrupted
+      continue;
+    }
+    timespec until{};
+    ::clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += std::chrono::nanoseconds(ReadScheduler::kTick).count();
+    until.tv_sec += until.tv_nsec / 1'000'000'000;
+    until.tv_nsec %= 1'000'000'000;
+    ::sem_timedwait(&finished_, &until);
+  }
+}
+
+void ServingThreads::StartThreads(unsigned count) {
+  const std::lock_guard lock(mutex_);
+  for (; count > 0 && MayStart(); --count) StartOrWarn();
+}
+
+bool ServingThreads::MayStart() const {
+  return threads_.size() < reads_.most_inside() + kSpare && std::chrono::steady_clock::now() >= try_again_;
+}
+
+void ServingThreads::StartOrWarn() {
+  const int error = StartThread();
+  if (error != 0) {
+    try_again_ = std::chrono::steady_clock::now() + kPause;
+    if (!lacking_) {
+      spdlog::warn("cannot start another serving thread, {} serve on: {}", threads_.size(),
+                   std::generic_category().message(error));
+    }
+  }
+  lacking_ = error != 0;
 }
 
 int ServingThreads::StartThread() {
@@ -68,12 +111,13 @@ int ServingThreads::StartThread() {
 void ServingThreads::Work(Threads::iterator self) {
   fuse_buf request{};  // its memory is libfuse's to allocate, for the first request
   bool left = false;
+  reads_.ServeWaiting();
   while (!left && fuse_session_exited(session_) == 0) {
     const int received = fuse_session_receive_buf(session_, &request);
     if (received > 0) {
-      Serve(request);
+      left = Serve(request) && LeaveUnlessAlone(self);
     } else if (received == -ENOMEM) {
-      left = LeaveUnlessAlone(self);
+      left = LeaveForLackOfMemory(self);
       if (!left) std::this_thread::sleep_for(kPause);
     } else if (received != -EINTR) {
       const std::lock_guard lock(mutex_);
@@ -87,37 +131,35 @@ void ServingThreads::Work(Threads::iterator self) {
   Leave(self);
 }
 
-void ServingThreads::Serve(const fuse_buf& request) {
+// Whether there are more threads now than are of use: those that a source which hung had taken.
+bool ServingThreads::Serve(const fuse_buf& request) {
   const bool counts = !IsForget(request);
   if (counts) {
     const std::lock_guard lock(mutex_);
     --available_;
-    if (available_ == 0 && threads_.size() < most_ && std::chrono::steady_clock::now() >= try_again_) {
-      const int error = StartThread();
-      if (error != 0) {
-        try_again_ = std::chrono::steady_clock::now() + kPause;
-        if (!lacking_) {
-          spdlog::warn("cannot start another serving thread, {} serve on: {}", threads_.size(),
-                       std::generic_category().message(error));
-        }
-      }
-      lacking_ = error != 0;
-    }
+    if (available_ == 0 && MayStart()) StartOrWarn();
   }
   fuse_session_process_buf(session_, &request);
-  if (counts) {
-    const std::lock_guard lock(mutex_);
-    ++available_;
-  }
+  if (!counts) return false;
+  const std::lock_guard lock(mutex_);
+  ++available_;
+  return threads_.size() > reads_.most_inside() + kSpare && available_ > kSpare;
 }
 
-// Of a thread that has no memory for its buffer.
 bool ServingThreads::LeaveUnlessAlone(Threads::iterator self) {
   const std::lock_guard lock(mutex_);
   if (threads_.size() == 1) return false;
-  try_again_ = std::chrono::steady_clock::now() + kPause;
   Leave(self);
   return true;
+}
+
+// A thread that takes its place is not started at once.
+bool ServingThreads::LeaveForLackOfMemory(Threads::iterator self) {
+  {
+    const std::lock_guard lock(mutex_);
+    try_again_ = std::chrono::steady_clock::now() + kPause;
+  }
+  return LeaveUnlessAlone(self);
 }
 
 void ServingThreads::Leave(Threads::iterator self) {
@@ -128,10 +170,17 @@ void ServingThreads::Leave(Threads::iterator self) {
 }
 
 void ServingThreads::EndAll() {
+  const auto patience_ends = std::chrono::steady_clock::now() + kPatience;
+  bool stuck = false;
   std::unique_lock lock(mutex_);
   while (!threads_.empty()) {
     for (std::thread& thread : threads_) ::pthread_kill(thread.native_handle(), kWakeSignal);
     left_.wait_for(lock, kWakeEvery);
+    if (stuck || std::chrono::steady_clock::now() < patience_ends) continue;
+    stuck = true;
+    lock.unlock();
+    if (on_stuck_) on_stuck_();
+    lock.lock();
   }
   for (std::thread& thread : ended_) thread.join();
 }

@@ -20,6 +20,7 @@
 #include "fuse/libfuse_log.h"
 #include "fuse/mount_table.h"
 #include "fuse/operations.h"
+#include "fuse/read_request.h"
 #include "fuse/serving_threads.h"
 #include "shardfs/base/file_descriptor.h"
 
@@ -45,6 +46,13 @@ std::string MountOptions(const FuseOptions& options) {
   if (options.allow_other) text += ",allow_other";
   for (const std::string& option : options.kernel_options) text += "," + EscapeOption(option);
   return text;
+}
+
+std::unique_ptr<ReadScheduler> MakeReadScheduler(const Filesystem& filesystem) {
+  using Read = ReadScheduler::Read;
+  const auto perform = [](const Read& read) { ReadViewFile(read.request, read.inode, read.size, read.offset); };
+  const auto refuse = [](const Read& read, int error) { fuse_reply_err(read.request, error); };
+  return std::make_unique<ReadScheduler>(filesystem.tree, filesystem.max_threads, perform, refuse);
 }
 
 bool ConnectionIsCut(int fuse_fd) {
@@ -75,6 +83,7 @@ struct FuseSession::State {
   MountEntry mounted;
   uid_t mounted_as = 0;
   std::function<void()> on_ready;
+  std::function<void()> on_stuck;
 
   std::counting_semaphore<2> ready{0};  // released when INIT has come, and when the loop ends
 
@@ -94,6 +103,8 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->filesystem.on_init = [state = state.get()] { state->ready.release(); };
   state->filesystem.on_open = options.on_open;
   state->on_ready = options.on_ready;
+  state->on_stuck = options.on_stuck;
+  state->filesystem.reads = MakeReadScheduler(state->filesystem);
 
   const std::string mount_options = MountOptions(options);
   const char* arguments[] = {"shardfs", "-o", mount_options.c_str()};
@@ -154,7 +165,10 @@ Status FuseSession::Run() {
     state_->in_loop = true;
     state_->loop_thread = ::pthread_self();
   }
-  const int result = ServingThreads(state_->session, state_->filesystem.max_threads).Run();
+  const auto on_stuck = [this] {
+    if (state_->on_stuck && !StillMounted()) state_->on_stuck();
+  };
+  const int result = ServingThreads(state_->session, *state_->filesystem.reads, on_stuck).Run();
   {
     const std::lock_guard lock(state_->mutex);
     state_->in_loop = false;
@@ -180,6 +194,8 @@ bool FuseSession::Stop(std::chrono::milliseconds timeout) {
   }
   return !state_->in_loop;
 }
+
+void FuseSession::CutConnection() { ::close(fuse_session_fd(state_->session)); }
 
 bool FuseSession::MayUnmount() const { return state_->mounted_as == ::geteuid(); }
 

@@ -29,11 +29,14 @@ struct FuseOptions {
   AttributeOptions attributes;
   bool allow_other = false;   // other users than the mounting one may look in
   std::vector<std::string> kernel_options;  // further options for the kernel: context="system_u:object_r:nfs_t:s0:c1,c2"
-  unsigned max_threads = 32;  // at least 1; serving threads, started as requests pile up
+  unsigned max_threads = 32;  // at least 1; reads that wait for sources at a time (read_scheduler.h)
   // Called once, from a thread that serves nothing, when the kernel has opened the connection and all that needs the
   // privileges of the start is done: they may be dropped in it.
   std::function<void()> on_ready;
-  std::function<void()> on_open;  // called for every file that is opened, from serving threads; cheap, throws nothing
+  std::function<void()> on_open;  // called for every file that is opened, from serving threads; never waits or throws
+  // Called by Run when the view is no longer mounted and threads of it still wait for a source that hangs, seconds
+  // later. Only the end of the process, by _exit, ends these; without it, or if it returns, Run waits for the source.
+  std::function<void()> on_stuck;
 };
 
 class FuseSession {
@@ -52,6 +55,10 @@ class FuseSession {
 
   // Makes Run return, before or while it runs. False when requests in progress kept it from returning in time.
   bool Stop(std::chrono::milliseconds timeout);
+
+  // Lets go of the kernel's connection: all requests fail, in progress or not. For a process that is about to end while
+  // a thread of it waits for a source, which may keep the process, and so the connection, in the kernel for as long.
+  void CutConnection();
 
   // Whether this process is still the user that mounted.
   bool MayUnmount() const;

@@ -8,12 +8,12 @@
 #include <cerrno>
 #include <ctime>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "fuse/request.h"
 #include "fuse/status_report.h"
+#include "shardfs/base/checked_math.h"
 
 namespace shardfs {
 namespace {
@@ -26,131 +26,221 @@ struct StatusFile {
 };
 constexpr std::array<StatusFile, 2> kFiles{{{"metrics", ToPrometheus}, {"status.json", ToJson}}};
 
-// Behind the nodes of the view: the directory, then its files.
+// Behind the nodes of the view: the directory, then the texts of its files, in the order in which they are made.
 std::uint64_t DirectoryInode(const Filesystem& filesystem) { return filesystem.tree->size() + 1; }
-std::uint64_t FileInode(const Filesystem& filesystem, std::size_t file) {
+std::uint64_t TextInode(const Filesystem& filesystem, const StatusSnapshot& snapshot) {
+  return DirectoryInode(filesystem) + snapshot.number * kFiles.size() + snapshot.file;
+}
+std::uint64_t NumberOf(const Filesystem& filesystem, std::uint64_t inode) {
+  return (inode - DirectoryInode(filesystem)) / kFiles.size();
+}
+std::size_t FileOf(const Filesystem& filesystem, std::uint64_t inode) {
+  return (inode - DirectoryInode(filesystem)) % kFiles.size();
+}
+
+// What stat() shows of directory and files.
+struct stat CommonAttributes(const Filesystem& filesystem, std::uint64_t shown_inode, const timespec& time) {
+  struct stat attributes {};
+  attributes.st_ino = shown_inode;
+  attributes.st_uid = filesystem.attributes.uid;
+  attributes.st_gid = filesystem.attributes.gid;
+  attributes.st_mtim = time;
+  attributes.st_atim = time;
+  attributes.st_ctim = time;
+  return attributes;
+}
+
+struct stat DirectoryAttributes(const Filesystem& filesystem) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  struct stat attributes = CommonAttributes(filesystem, DirectoryInode(filesystem), now);
+  attributes.st_mode = S_IFDIR | (filesystem.attributes.directory_mode & 0555);
+  attributes.st_nlink = 2;
+  return attributes;
+}
+
+std::uint64_t ShownInode(const Filesystem& filesystem, std::size_t file) {
   return DirectoryInode(filesystem) + 1 + file;
+}
+
+struct stat TextAttributes(const Filesystem& filesystem, const StatusSnapshot& snapshot) {
+  struct stat attributes = CommonAttributes(filesystem, ShownInode(filesystem, snapshot.file), snapshot.made);
+  attributes.st_mode = S_IFREG | (filesystem.attributes.file_mode & 0444);
+  attributes.st_nlink = 1;
+  attributes.st_size = static_cast<off_t>(snapshot.text.size());
+  attributes.st_blocks = static_cast<blkcnt_t>(CeilDiv(snapshot.text.size(), 512));
+  return attributes;
+}
+
+fuse_entry_param DirectoryEntry(const Filesystem& filesystem) {
+  fuse_entry_param entry{};
+  entry.ino = DirectoryInode(filesystem);
+  entry.attr = DirectoryAttributes(filesystem);
+  entry.attr_timeout = 0;  // the time is always now
+  entry.entry_timeout = kCacheSeconds;
+  return entry;
+}
+
+fuse_entry_param TextEntry(const Filesystem& filesystem, const StatusSnapshot& snapshot) {
+  fuse_entry_param entry{};
+  entry.ino = TextInode(filesystem, snapshot);
+  entry.attr = TextAttributes(filesystem, snapshot);
+  entry.attr_timeout = kCacheSeconds;  // this text never changes
+  entry.entry_timeout = 0;             // the name leads to another one next time
+  return entry;
 }
 
 struct ListingEntry {
   const char* name = nullptr;
   std::uint64_t inode = 0;
+  mode_t type = S_IFDIR;
 };
 
 ListingEntry EntryAt(const Filesystem& filesystem, std::uint64_t position) {
   if (position == 0) return {".", DirectoryInode(filesystem)};
   if (position == 1) return {"..", InodeOf(kRootNode)};
-  return {kFiles[position - 2].name, FileInode(filesystem, position - 2)};
+  const std::size_t file = position - 2;
+  return {kFiles[file].name, ShownInode(filesystem, file), S_IFREG};
+}
+
+// Writes an entry that carries position `next`; the bytes used, 0 when it does not fit.
+std::size_t AddEntry(fuse_req_t request, const ListingEntry& entry, std::uint64_t next, ListingKind kind,
+                     std::span<std::byte> buffer) {
+  fuse_entry_param parameters{};  // with inode 0: READDIRPLUS looks nothing up, so no text is made in vain
+  parameters.attr.st_ino = entry.inode;
+  parameters.attr.st_mode = entry.type;
+  char* const place = reinterpret_cast<char*>(buffer.data());
+  const auto position = static_cast<off_t>(next);
+  const std::size_t size =
+      kind == ListingKind::kNames
+          ? fuse_add_direntry(request, place, buffer.size(), entry.name, &parameters.attr, position)
+          : fuse_add_direntry_plus(request, place, buffer.size(), entry.name, &parameters, position);
+  return size > buffer.size() ? 0 : size;
+}
+
+// The entry with a text of `file`; that of number `number` when it is not 0. An errno, or 0.
+int LookUpText(Filesystem& filesystem, std::size_t file, std::uint64_t number, pid_t caller, fuse_entry_param& entry) {
+  const auto make = [&filesystem, file] { return kFiles[file].make(MakeStatusReport(filesystem)); };
+  try {
+    StatusSnapshots& snapshots = filesystem.snapshots;
+    const StatusSnapshots::Pointer snapshot =
+        number != 0 ? snapshots.Revive(number, file, make) : snapshots.LookUp(file, caller, make);
+    if (snapshot == nullptr) return number != 0 ? ESTALE : ENFILE;
+    entry = TextEntry(filesystem, *snapshot);
+    return 0;
+  } catch (const std::exception& error) {
+    // Out of memory; anything else that nlohmann throws would be a defect, which must not end the daemon.
+    spdlog::error("cannot make {}: {}", kDirectoryName, error.what());
+    return ENOMEM;
+  }
+}
+
+// As LookUpText, of any name. `entry` keeps inode 0 when there is no such name, which the kernel may remember.
+int LookUp(Filesystem& filesystem, std::uint64_t parent, std::string_view name, pid_t caller, fuse_entry_param& entry) {
+  entry.entry_timeout = kCacheSeconds;
+  const bool is_text = parent > DirectoryInode(filesystem);
+  if (parent == InodeOf(kRootNode) || (is_text && name == "..") || (!is_text && name == ".")) {
+    entry = DirectoryEntry(filesystem);
+    return 0;
+  }
+  if (is_text) {
+    if (name != ".") return ENOTDIR;
+    return LookUpText(filesystem, FileOf(filesystem, parent), NumberOf(filesystem, parent), caller, entry);
+  }
+  if (name == "..") {
+    entry = EntryOf(filesystem, kRootNode);
+    return 0;
+  }
+  for (std::size_t i = 0; i < kFiles.size(); ++i) {
+    if (name == kFiles[i].name) return LookUpText(filesystem, i, 0, caller, entry);
+  }
+  return 0;
 }
 
 }  // namespace
 
-bool IsStatusNode(const Filesystem& filesystem, std::uint64_t inode) {
-  return inode >= DirectoryInode(filesystem) && inode <= FileInode(filesystem, kFiles.size() - 1);
-}
+bool IsStatusNode(const Filesystem& filesystem, std::uint64_t inode) { return inode >= DirectoryInode(filesystem); }
 
 bool IsStatusDirectory(const Filesystem& filesystem, std::uint64_t inode) {
   return inode == DirectoryInode(filesystem);
 }
 
-std::uint64_t FindStatusNode(const Filesystem& filesystem, std::uint64_t parent, const char* name) {
-  if (parent == InodeOf(kRootNode)) {
-    return std::string_view(name) == kDirectoryName ? DirectoryInode(filesystem) : 0;
-  }
-  if (!IsStatusDirectory(filesystem, parent)) return 0;
-  for (std::size_t i = 0; i < kFiles.size(); ++i) {
-    if (std::string_view(name) == kFiles[i].name) return FileInode(filesystem, i);
-  }
-  return 0;
+bool IsStatusName(std::uint64_t parent, const char* name, const Filesystem& filesystem) {
+  if (IsStatusNode(filesystem, parent)) return true;
+  return parent == InodeOf(kRootNode) && std::string_view(name) == kDirectoryName;
 }
 
-struct stat StatusAttributes(const Filesystem& filesystem, std::uint64_t inode) {
-  const AttributeOptions& options = filesystem.attributes;
-  struct stat attributes {};
-  attributes.st_ino = inode;
-  attributes.st_uid = options.uid;
-  attributes.st_gid = options.gid;
-  if (IsStatusDirectory(filesystem, inode)) {
-    attributes.st_mode = S_IFDIR | (options.directory_mode & 0555);
-    attributes.st_nlink = 2;
-  } else {
-    attributes.st_mode = S_IFREG | (options.file_mode & 0444);
-    attributes.st_nlink = 1;
-  }
-  ::clock_gettime(CLOCK_REALTIME, &attributes.st_mtim);
-  attributes.st_atim = attributes.st_mtim;
-  attributes.st_ctim = attributes.st_mtim;
-  return attributes;
-}
-
-fuse_entry_param StatusEntry(const Filesystem& filesystem, std::uint64_t inode) {
+void LookUpStatusNode(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Filesystem& filesystem = FilesystemOf(request);
   fuse_entry_param entry{};
-  entry.ino = inode;
-  entry.attr = StatusAttributes(filesystem, inode);
-  entry.attr_timeout = 0;  // the time is always now
-  entry.entry_timeout = kCacheSeconds;
-  return entry;
+  const int error = LookUp(filesystem, parent, name, fuse_req_ctx(request)->pid, entry);
+  if (error != 0) {
+    fuse_reply_err(request, error);
+  } else if (fuse_reply_entry(request, &entry) != 0) {  // given up: no FORGET will come
+    ForgetStatusNode(filesystem, entry.ino, 1);
+  }
+}
+
+void GetStatusAttributes(fuse_req_t request, fuse_ino_t inode) {
+  const Filesystem& filesystem = FilesystemOf(request);
+  if (IsStatusDirectory(filesystem, inode)) {
+    const struct stat attributes = DirectoryAttributes(filesystem);
+    fuse_reply_attr(request, &attributes, 0);
+    return;
+  }
+  const StatusSnapshots::Pointer snapshot = filesystem.snapshots.Find(NumberOf(filesystem, inode));
+  if (snapshot == nullptr) {
+    fuse_reply_err(request, ESTALE);
+    return;
+  }
+  const struct stat attributes = TextAttributes(filesystem, *snapshot);
+  fuse_reply_attr(request, &attributes, kCacheSeconds);
 }
 
 void OpenStatusFile(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Filesystem& filesystem = FilesystemOf(request);
   if (IsStatusDirectory(filesystem, inode)) {
     fuse_reply_err(request, EISDIR);
-    return;
-  }
-  if ((info->flags & O_ACCMODE) != O_RDONLY) {
+  } else if ((info->flags & O_ACCMODE) != O_RDONLY) {
     fuse_reply_err(request, EROFS);
-    return;
+  } else {
+    filesystem.snapshots.NoteOpened(NumberOf(filesystem, inode), fuse_req_ctx(request)->pid);
+    info->keep_cache = 1;  // this text never changes
+    fuse_reply_open(request, info);
   }
-  try {
-    const StatusFile& file = kFiles[inode - FileInode(filesystem, 0)];
-    info->fh = filesystem.snapshots.Add(file.make(MakeStatusReport(filesystem)));
-  } catch (const std::exception& error) {
-    // Out of memory; anything else that nlohmann throws would be a defect, which must not end the daemon.
-    spdlog::error("cannot make {}: {}", kDirectoryName, error.what());
-    fuse_reply_err(request, ENOMEM);
-    return;
-  }
-  if (info->fh == 0) {
-    fuse_reply_err(request, ENFILE);
-    return;
-  }
-  info->direct_io = 1;  // the size is not known to the kernel, and the text is another one each time
-  const std::uint64_t number = info->fh;
-  if (fuse_reply_open(request, info) != 0) filesystem.snapshots.Remove(number);  // given up: no RELEASE will come
 }
 
-void ReadStatusFile(fuse_req_t request, std::size_t size, off_t signed_offset, fuse_file_info* info) {
-  const std::shared_ptr<const std::string> text = FilesystemOf(request).snapshots.Find(info->fh);
-  if (text == nullptr || signed_offset < 0) {
-    fuse_reply_err(request, EINVAL);
+void ReadStatusFile(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t signed_offset) {
+  const Filesystem& filesystem = FilesystemOf(request);
+  const StatusSnapshots::Pointer snapshot = filesystem.snapshots.Find(NumberOf(filesystem, inode));
+  if (snapshot == nullptr || signed_offset < 0) {
+    fuse_reply_err(request, snapshot == nullptr ? ESTALE : EINVAL);
     return;
   }
-  const std::size_t offset = std::min(static_cast<std::size_t>(signed_offset), text->size());
-  fuse_reply_buf(request, text->data() + offset, std::min(size, text->size() - offset));
+  const std::string& text = snapshot->text;
+  const std::size_t offset = std::min(static_cast<std::size_t>(signed_offset), text.size());
+  fuse_reply_buf(request, text.data() + offset, std::min(size, text.size() - offset));
 }
 
-void ReleaseStatusFile(fuse_req_t request, fuse_file_info* info) {
-  FilesystemOf(request).snapshots.Remove(info->fh);
-  fuse_reply_err(request, 0);
+void ForgetStatusNode(Filesystem& filesystem, std::uint64_t inode, std::uint64_t references) {
+  if (inode > DirectoryInode(filesystem)) filesystem.snapshots.Forget(NumberOf(filesystem, inode), references);
+}
+
+std::size_t FillHiddenListing(fuse_req_t request, const Filesystem& filesystem, std::uint64_t offset, ListingKind kind,
+                              std::span<std::byte> buffer) {
+  const VirtualTree& tree = *filesystem.tree;
+  const std::uint64_t end = tree.node(kRootNode).children.size() + 2;
+  if (offset != end || tree.FindChild(kRootNode, kDirectoryName, nullptr) != nullptr) return 0;
+  return AddEntry(request, {kDirectoryName, DirectoryInode(filesystem)}, end + 1, kind, buffer);
 }
 
 std::size_t FillStatusListing(fuse_req_t request, const Filesystem& filesystem, std::uint64_t offset, ListingKind kind,
                               std::span<std::byte> buffer) {
   std::size_t used = 0;
   for (std::uint64_t position = offset; position < kFiles.size() + 2; ++position) {
-    const ListingEntry entry = EntryAt(filesystem, position);
-    fuse_entry_param parameters =
-        entry.inode == InodeOf(kRootNode) ? EntryOf(filesystem, kRootNode) : StatusEntry(filesystem, entry.inode);
-    char* const place = reinterpret_cast<char*>(buffer.data() + used);
-    const std::size_t room = buffer.size() - used;
-    const off_t next = static_cast<off_t>(position + 1);
-    if (position < 2) parameters.ino = 0;  // READDIRPLUS does not look these up
-    const std::size_t needed = kind == ListingKind::kNames
-                                   ? fuse_add_direntry(request, place, room, entry.name, &parameters.attr, next)
-                                   : fuse_add_direntry_plus(request, place, room, entry.name, &parameters, next);
-    if (needed > room) break;
-    used += needed;
+    const std::size_t size = AddEntry(request, EntryAt(filesystem, position), position + 1, kind, buffer.subspan(used));
+    if (size == 0) break;
+    used += size;
   }
   return used;
 }

@@ -101,7 +101,7 @@ std::string ToJson(const StatusReport& report) {
        {{"files", report.sources.files},
         {"changed", ToArray(report.sources.changed)},
         {"unreachable", ToArray(report.sources.unreachable)},
-        {"check_pending", report.sources.pending}}},
+        {"silent", ToArray(report.sources.silent)}}},
   };
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

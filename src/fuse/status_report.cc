@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "fuse/filesystem.h"
@@ -9,13 +11,27 @@
 namespace shardfs {
 namespace {
 
+// How long a source's reads may all hang before it is said to be silent: longer than a slow server takes.
+constexpr std::chrono::seconds kSilence{2};
+
 MountHealth HealthOf(const StatusReport& report) {
   if (!report.sources.changed.empty()) return MountHealth::kSourceChanged;
   if (report.errors[static_cast<std::size_t>(ReadErrorCause::kSourceChanged)] > 0) return MountHealth::kSourceChanged;
+  if (!report.sources.silent.empty()) return MountHealth::kSourceSilent;
   for (const std::uint64_t count : report.errors) {
     if (count > 0) return MountHealth::kDegraded;
   }
-  return report.sources.unreachable.empty() && !report.sources.pending ? MountHealth::kHealthy : MountHealth::kDegraded;
+  return report.sources.unreachable.empty() ? MountHealth::kHealthy : MountHealth::kDegraded;
+}
+
+// Adds the source files whose reads hang to those whose looks do; by name.
+void AddHangingReads(const ReadScheduler& reads, std::vector<SourceFindings::File>& silent) {
+  for (const ReadScheduler::Silence& silence : reads.Silences(kSilence)) {
+    const auto place = std::lower_bound(silent.begin(), silent.end(), silence.source,
+                                        [](const auto& file, const std::string& name) { return file.name < name; });
+    if (place != silent.end() && place->name == silence.source) continue;
+    silent.insert(place, {silence.source, SilenceMessage(silence.source, silence.time)});
+  }
 }
 
 std::optional<std::uint64_t> ReadAheadKib(std::uint32_t device_major, std::uint32_t device_minor) {
@@ -34,6 +50,8 @@ std::string_view MountHealthName(MountHealth health) {
       return "healthy";
     case MountHealth::kDegraded:
       return "degraded";
+    case MountHealth::kSourceSilent:
+      return "source_silent";
     case MountHealth::kSourceChanged:
       return "source_changed";
   }
@@ -43,15 +61,16 @@ std::string_view MountHealthName(MountHealth health) {
 StatusReport MakeStatusReport(Filesystem& filesystem) {
   const FuseCounters& counters = filesystem.counters;
   StatusReport report;
-  report.sources = filesystem.sources.Look(*filesystem.tree);
+  report.sources = filesystem.sources.Look(filesystem.tree);
+  if (filesystem.reads != nullptr) AddHangingReads(*filesystem.reads, report.sources.silent);
   report.description = filesystem.description;
   report.pid = ::getpid();
   report.threads = filesystem.max_threads;
   report.files = filesystem.tree->file_count();
   report.bytes = filesystem.tree->total_file_bytes();
   report.mounted_at = filesystem.mounted_at;
-  report.uptime_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - filesystem.mounted_at_steady).count();
+  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - filesystem.mounted_at_steady;
+  report.uptime_seconds = std::floor(uptime.count() * 10) / 10;
   for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
     report.kinds[i] = {counters.kinds[i].reads.load(std::memory_order_relaxed),
                        counters.kinds[i].bytes.load(std::memory_order_relaxed)};

@@ -21,9 +21,11 @@ struct Filesystem;
 enum class MountHealth : std::uint8_t {
   kHealthy,
   kDegraded,       // reads have failed since the mount, or a source cannot be looked at
+  kSourceSilent,   // a source file does not answer; reads of what it feeds wait for it
   kSourceChanged,  // a source file is no longer the one that was opened; reads of what it feeds fail
 };
-inline constexpr std::array kMountHealths{MountHealth::kHealthy, MountHealth::kDegraded, MountHealth::kSourceChanged};
+inline constexpr std::array kMountHealths{MountHealth::kHealthy, MountHealth::kDegraded, MountHealth::kSourceSilent,
+                                          MountHealth::kSourceChanged};
 
 // As in JSON and metrics: "source_changed".
 std::string_view MountHealthName(MountHealth health);
@@ -52,7 +54,7 @@ struct StatusReport {
   SourceFindings sources;
 };
 
-// Looks at the sources, and so may take as long as the storage takes to answer. Throws bad_alloc.
+// Waits for a look at the sources, but not for sources that do not answer (source_watch.h). Throws bad_alloc.
 StatusReport MakeStatusReport(Filesystem& filesystem);
 
 // The content of .shardfs/status.json; ends in a newline. Bytes that are not UTF-8 are replaced.

@@ -1,48 +1,80 @@
-// StatusSnapshots: the text behind each open file of .shardfs, made when it was opened, so that one reader sees one
-// state however it cuts its reads.
+// StatusSnapshots: the texts behind the files of .shardfs.
 //
-// Thread-safety: all members from any thread. Bounded: a reader that opens and never closes can take kMost texts.
+// Each look-up of such a file's name makes a text and gives it an inode of its own, which never changes: its size is
+// the text's, and the kernel may keep its pages and map them. So a reader sees one whole text however it reads, and
+// readers of different texts cannot disturb each other. The text lives until the kernel has forgotten the inode.
+//
+// A program that asks for the size by name and then opens that name has looked it up twice, and the kernel itself does
+// so when it finds that a name leads to another inode. Therefore a text that is younger than kReuse is given again to
+// the thread that has looked it up and not opened it yet, and to every caller while no one has opened it.
+//
+// Thread-safety: all members from any thread. Bounded: kMost texts, however many descriptors a reader keeps open.
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
-#include <utility>
+#include <vector>
 
 namespace shardfs {
 
+struct StatusSnapshot {
+  std::uint64_t number = 0;  // from 1 on; of each text another
+  std::size_t file = 0;      // which of the files it is of
+  std::string text;
+  timespec made{};  // CLOCK_REALTIME
+};
+
 class StatusSnapshots {
  public:
-  static constexpr std::size_t kMost = 256;
+  using Clock = std::chrono::steady_clock;
+  using Make = std::function<std::string()>;
+  using Pointer = std::shared_ptr<const StatusSnapshot>;
 
-  // The number to find it by, or 0 when there are kMost already.
-  std::uint64_t Add(std::string text) {
-    auto shared = std::make_shared<const std::string>(std::move(text));
-    const std::lock_guard lock(mutex_);
-    if (texts_.size() >= kMost) return 0;
-    texts_.emplace(++last_, std::move(shared));
-    return last_;
-  }
+  static constexpr std::size_t kMost = 256;
+  static constexpr std::chrono::milliseconds kReuse{100};
+
+  // For a look-up of `file` by thread `caller` of another process: a text of it, which one more reference of the kernel
+  // keeps. Null when there are kMost. Throws what `make` throws; calls it without holding a lock.
+  Pointer LookUp(std::size_t file, pid_t caller, const Make& make);
+
+  // For a look-up by file handle: the text of that number, made anew if the kernel has forgotten it in the meantime.
+  // Null when there was none of that number, or when there are kMost.
+  Pointer Revive(std::uint64_t number, std::size_t file, const Make& make);
+
+  // Notes that `caller` has opened it: its next look-up gets a new text.
+  void NoteOpened(std::uint64_t number, pid_t caller);
+
+  // The kernel gives back `references`.
+  void Forget(std::uint64_t number, std::uint64_t references);
 
   // Null when there is none.
-  std::shared_ptr<const std::string> Find(std::uint64_t number) const {
-    const std::lock_guard lock(mutex_);
-    const auto place = texts_.find(number);
-    return place == texts_.end() ? nullptr : place->second;
-  }
-
-  void Remove(std::uint64_t number) {
-    const std::lock_guard lock(mutex_);
-    texts_.erase(number);
-  }
+  Pointer Find(std::uint64_t number) const;
 
  private:
-  mutable std::mutex mutex_;  // guards the next two
+  struct Entry {
+    Pointer snapshot;
+    Clock::time_point made;
+    std::uint64_t references = 0;
+    bool opened = false;
+    std::vector<pid_t> not_opened_by;  // callers that have looked it up and not opened it
+  };
+
+  // With mutex_ held; what Add makes has one reference.
+  Entry* FindReusable(std::size_t file, pid_t caller);
+  Pointer Add(std::uint64_t number, std::size_t file, std::string text, std::vector<pid_t> callers);
+
+  mutable std::mutex mutex_;  // guards the rest
   std::uint64_t last_ = 0;
-  std::unordered_map<std::uint64_t, std::shared_ptr<const std::string>> texts_;
+  std::map<std::uint64_t, Entry> entries_;  // by number
 };
 
 }  // namespace shardfs

@@ -65,7 +65,7 @@ const Node& NodeOf(fuse_req_t request, fuse_ino_t inode) { return TreeOf(request
 struct stat AttributesOf(const Node& node, fuse_ino_t inode) {
   struct stat info {};
   info.st_ino = inode;
-  info.st_mode = node.is_directory ? S_IFDIR | 0550 : S_IFREG | 0440;
+  info.st_mode = node.is_directory ? S_IFDIR | 0750 : S_IFREG | 0440;
   info.st_nlink = 1;
   info.st_size = static_cast<off_t>(node.size);
   info.st_blocks = static_cast<blkcnt_t>((node.size + 511) / 512);

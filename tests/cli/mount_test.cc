@@ -107,6 +107,34 @@ TEST_F(MountCommandTest, OwnerModesAndTimesAreAsAskedFor) {
   EXPECT_EQ(attributes.st_mode, mode_t{S_IFDIR | 0750});
 }
 
+// A copy takes the modes of the view: its directories must let their owner, who is not root, remove what is in them.
+TEST_F(MountCommandTest, ACopyByTheUserWhoServesCanBeDeletedByThatUser) {
+  SHARDFS_REQUIRE_FUSE();
+  const std::string copy = directory_.MakeDirectory("copies") + "/copy";
+  std::string as_user;
+  std::vector<std::string> more;
+  if (::geteuid() == 0) {
+    as_user = "setpriv --reuid 65534 --regid 65534 --clear-groups ";
+    more = {"--uid", "65534", "--gid", "65534", "--allow-other"};
+    fs::permissions(directory_.path(), fs::perms::others_exec, fs::perm_options::add);
+    ASSERT_EQ(::chown((directory_.path() / "copies").c_str(), 65534, 65534), 0);
+  }
+  ASSERT_EQ(RunShardfs(Arguments(more)).exit_code, 0);
+  const auto run = [&](const std::string& command) { return std::system((as_user + command).c_str()); };
+  ASSERT_EQ(run("cp -r '" + point_ + "' '" + copy + "'"), 0);
+  struct stat attributes {};
+  ASSERT_EQ(::stat((copy + "/model-norm").c_str(), &attributes), 0);
+  EXPECT_EQ(attributes.st_mode & 0700, mode_t{0700});
+  EXPECT_EQ(run("rm -r '" + copy + "'"), 0);
+  EXPECT_FALSE(fs::exists(copy));
+  // So it is with a view of older modes, which this shows to be what makes the difference.
+  ASSERT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+  more.insert(more.end(), {"--dir-mode", "0550"});
+  ASSERT_EQ(RunShardfs(Arguments(more)).exit_code, 0);
+  ASSERT_EQ(run("cp -r '" + point_ + "' '" + copy + "'"), 0);
+  EXPECT_NE(run("rm -rf '" + copy + "' 2> /dev/null"), 0);
+}
+
 TEST_F(MountCommandTest, ASecondMountOnThePointIsRefusedAndTheFirstLivesOn) {
   SHARDFS_REQUIRE_FUSE();
   ASSERT_EQ(RunShardfs(Arguments()).exit_code, 0);

@@ -43,11 +43,11 @@ TEST(StatusTextTest, NamesChangedFilesButNotThousands) {
     files +=
         (i == 0 ? "" : ", ") + std::string(R"({"file": "f", "message": "source file )") + std::to_string(i) + "\"}";
   }
-  const std::string text =
-      Format(R"({"health": "source_changed", "sources": {"changed": [)" + files + R"(], "check_pending": true}})");
+  const std::string text = Format(R"({"health": "source_changed", "sources": {"changed": [)" + files +
+                                  R"(], "silent": [{"file": "s", "message": "s is away"}]}})");
   EXPECT_THAT(text, AllOf(StartsWith("/mnt/r1: SOURCE CHANGED"), HasSubstr("  changed      source file 9\n"),
                           Not(HasSubstr("source file 10\n")), HasSubstr("and 15 more files (see --json)"),
-                          HasSubstr("has not come back")));
+                          HasSubstr("  silent       s is away\n")));
 }
 
 TEST(StatusTextTest, WhatIsMissingIsLeftOut) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "fuse/sample_tree.h"
 
 namespace shardfs {
@@ -33,7 +35,7 @@ TEST(AttributesTest, FileHasExactSizeAndGivenOwner) {
 TEST(AttributesTest, DirectoryCountsItsSubdirectories) {
   const auto tree = SampleTree();
   const struct stat root = AttributesOf(*tree, kRootNode, {});
-  EXPECT_EQ(root.st_mode, mode_t{S_IFDIR | 0550});
+  EXPECT_EQ(root.st_mode, mode_t{S_IFDIR | 0750});
   EXPECT_EQ(root.st_nlink, 4u);  // itself twice, model-a, many
   EXPECT_EQ(root.st_ino, 1u);
   const struct stat leaf = AttributesOf(*tree, Find(*tree, kRootNode, "many"), {});
@@ -45,6 +47,20 @@ TEST(AttributesTest, ModesAreThoseAskedFor) {
   const AttributeOptions options{.file_mode = 0444, .directory_mode = 0755};
   EXPECT_EQ(AttributesOf(*tree, kRootNode, options).st_mode, mode_t{S_IFDIR | 0755});
   EXPECT_EQ(AttributesOf(*tree, Find(*tree, kRootNode, "config.json"), options).st_mode, mode_t{S_IFREG | 0444});
+}
+
+TEST(AttributesTest, GenerationsAreThoseOfTheView) {
+  const auto tree = SampleTree();
+  const AttributeOptions options{.time_ns = 1'700'000'000'000'000'000};
+  EXPECT_EQ(GenerationOf(*tree, kRootNode, options), 0u);
+  std::set<std::uint32_t> generations;
+  for (NodeId id = 1; id < tree->size(); ++id) {
+    const std::uint32_t generation = GenerationOf(*tree, id, options);
+    EXPECT_EQ(generation, GenerationOf(*SampleTree(), id, options)) << "of the same view";
+    EXPECT_NE(generation, GenerationOf(*tree, id, {.time_ns = options.time_ns + 1})) << "of another view";
+    generations.insert(generation);
+  }
+  EXPECT_EQ(generations.size(), tree->size() - 1) << "another path, another number";
 }
 
 }  // namespace

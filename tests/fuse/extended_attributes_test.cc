@@ -1,6 +1,7 @@
 #include "fuse/extended_attributes.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/xattr.h>
@@ -16,8 +17,6 @@
 namespace shardfs {
 namespace {
 
-using testing::EndsWith;
-using testing::HasSubstr;
 using testing::StartsWith;
 
 // A file that takes the given ranges of sources, in that order.
@@ -49,38 +48,48 @@ TEST(DescribeSourcesTest, MergesRangesAndKeepsTheOrderOfFiles) {
                            {&first, 30, 20},
                            {&second, 0, 8},
                            {&first, 300, 1}});
-  EXPECT_EQ(DescribeSources(file, 4096),
+  EXPECT_EQ(DescribeSources(file, 1, 4096),
             "z.safetensors 0 50\n"
             "z.safetensors 100 100\n"
             "z.safetensors 300 1\n"
             "a\\040b\\043\\134.safetensors 0 10\n");
+  EXPECT_EQ(DescribeSources(file, 2, 4096), std::nullopt);
 }
 
-TEST(DescribeSourcesTest, TooManyRangesAreSummedUpByFile) {
-  const WatchedSource first = Source("first");
-  const WatchedSource second = Source("second");
+// 200 ranges of each of 30 files.
+std::vector<SourceSpan> ManySpans(const std::vector<WatchedSource>& sources) {
   std::vector<SourceSpan> spans;
-  for (std::uint64_t i = 0; i < 1000; ++i) spans.push_back({&first, 1000 + 10 * i, 4});
-  spans.push_back({&second, 5, 6});
-  const std::string text = DescribeSources(FileOfRanges(spans), 1000);
-  EXPECT_THAT(text, StartsWith("# 1001 ranges, too many to list; "));
-  EXPECT_THAT(text, EndsWith("\nfirst 1000 9994 4000\nsecond 5 6 6\n"));
-}
-
-TEST(DescribeSourcesTest, NeverExceedsTheLimitAndSaysWhatIsLeftOut) {
-  std::vector<WatchedSource> sources;
-  std::vector<SourceSpan> spans;
-  sources.reserve(2000);
-  for (int i = 0; i < 2000; ++i) {
-    sources.push_back(Source("model-" + std::to_string(i) + std::string(60, 'x')));
-    for (std::uint64_t j = 0; j < 3; ++j) spans.push_back({&sources.back(), 100 * j, 7});
+  for (const WatchedSource& source : sources) {
+    for (std::uint64_t i = 0; i < 200; ++i) spans.push_back({&source, 1000 + 10 * i, 4});
   }
-  for (const std::size_t limit : {kListedBytes, kMostXattrBytes}) {
-    const std::string text = DescribeSources(FileOfRanges(spans), limit);
-    EXPECT_LE(text.size(), limit);
-    EXPECT_GT(text.size(), limit - 300);
-    const auto lines = std::count(text.begin(), text.end(), '\n');
-    EXPECT_THAT(text, HasSubstr("\n# and " + std::to_string(2000 - (lines - 2)) + " more files"));
+  return spans;
+}
+
+TEST(DescribeSourcesTest, PagesHoldEveryRangeOnce) {
+  std::vector<WatchedSource> sources;
+  sources.reserve(30);
+  for (int i = 0; i < 30; ++i) sources.push_back(Source("model-" + std::to_string(i)));
+  const std::vector<SourceSpan> spans = ManySpans(sources);
+  std::string expected;
+  for (const SourceSpan& span : spans) expected += fmt::format("{} {} {}\n", span.source->name(), span.offset, span.size);
+  for (const std::size_t limit : {std::size_t{1000}, std::size_t{20000}, kMostXattrBytes, 2 * kMostXattrBytes}) {
+    std::string all;
+    std::size_t page = 1;
+    for (bool more = true; more; ++page) {
+      std::string text = DescribeSources(FileOfRanges(spans), page, limit).value();
+      EXPECT_LE(text.size(), limit);
+      const std::size_t remark = text.find('#');
+      more = remark != std::string::npos;
+      const auto lines = [](const std::string& lines_of) { return std::count(lines_of.begin(), lines_of.end(), '\n'); };
+      all += text.substr(0, remark);
+      if (!more) break;
+      EXPECT_GT(text.size(), limit - 300);
+      EXPECT_EQ(text.substr(remark), fmt::format("# and {} more ranges: getfattr -n user.shardfs.sources.{} --only-values "
+                                                 "FILE\n",
+                                                 lines(expected) - lines(all), page + 1));
+    }
+    EXPECT_EQ(all, expected) << limit;
+    EXPECT_EQ(DescribeSources(FileOfRanges(spans), page + 1, limit), std::nullopt);
   }
 }
 
@@ -117,9 +126,32 @@ TEST_F(ExtendedAttributesTest, FilesAndDirectoriesAnswer) {
   EXPECT_EQ(Get("model-a", "user.shardfs.layout"), "mindie dp=2 tp=8");
   EXPECT_EQ(Get("", "user.shardfs.layout"), "mindie dp=2 tp=8");
   EXPECT_THAT(Get("config.json", "user.shardfs.sources"), StartsWith("# made by the layout"));
-  EXPECT_THAT(Get("config.json", "user.shardfs.ranges"), StartsWith("# made by the layout"));
   EXPECT_EQ(List("config.json"), "user.shardfs.layout\0user.shardfs.sources\0"s);
   EXPECT_EQ(List("model-a"), "user.shardfs.layout\0"s);
+}
+
+// A copying tool that copies attributes to a file system with little room for them must not fail.
+TEST(ExtendedAttributesListTest, SourcesThatAreManyAreAnsweredButNotListed) {
+  SHARDFS_REQUIRE_FUSE();
+  const auto sources = std::make_shared<std::vector<WatchedSource>>();
+  sources->reserve(30);
+  for (int i = 0; i < 30; ++i) sources->push_back(Source("model-" + std::to_string(i)));
+  VirtualTreeBuilder builder;
+  const std::vector<SourceSpan> spans = ManySpans(*sources);
+  ASSERT_TRUE(builder.AddFile("many", RankSet::All(1), std::make_unique<FileOfRanges>(spans)).ok());
+  MountedTree mount(std::move(builder).Build());
+  ASSERT_TRUE(mount.status().ok()) << mount.status();
+  const std::string path = mount.PathOf("many");
+  std::array<char, 65536> bytes;
+  EXPECT_EQ(::listxattr(path.c_str(), bytes.data(), bytes.size()), 20) << "user.shardfs.layout";
+  std::size_t total = 0;
+  for (const char* name : {"user.shardfs.sources", "user.shardfs.sources.2"}) {
+    const ssize_t size = ::getxattr(path.c_str(), name, bytes.data(), bytes.size());
+    ASSERT_GT(size, 0) << name;
+    const std::string text(bytes.data(), static_cast<std::size_t>(size));
+    total += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+  EXPECT_EQ(total, spans.size() + 1) << "and a remark";
 }
 
 TEST_F(ExtendedAttributesTest, OtherNamesHaveNoData) {
@@ -128,6 +160,9 @@ TEST_F(ExtendedAttributesTest, OtherNamesHaveNoData) {
     EXPECT_EQ(Get("config.json", "user.x"), no_data);
     EXPECT_EQ(Get("config.json", "user.shardfs.layou"), no_data);
     EXPECT_EQ(Get("model-a", "user.shardfs.sources"), no_data);
+    for (const char* page : {"2", "1", "02", "", "x", "2x"}) {
+      EXPECT_EQ(Get("config.json", ("user.shardfs.sources." + std::string(page)).c_str()), no_data) << page;
+    }
     EXPECT_EQ(Get("config.json", "security.capability"), no_data);
     EXPECT_EQ(Get(".shardfs/metrics", "user.shardfs.layout"), no_data);
   }

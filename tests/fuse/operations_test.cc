@@ -75,7 +75,7 @@ TEST_F(OperationsTest, StatTellsSizeModeOwnerAndTime) {
   EXPECT_EQ(attributes.st_mtim.tv_sec, 1'700'000'000);
   EXPECT_EQ(attributes.st_nlink, 1u);
   ASSERT_EQ(::stat(mount_->path().c_str(), &attributes), 0);
-  EXPECT_EQ(attributes.st_mode, mode_t{S_IFDIR | 0550});
+  EXPECT_EQ(attributes.st_mode, mode_t{S_IFDIR | 0750});
   EXPECT_EQ(attributes.st_nlink, 4u);
 }
 

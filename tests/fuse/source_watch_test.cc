@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
-#include <latch>
-#include <thread>
+#include <condition_variable>
+#include <mutex>
 
 #include "fuse/captured_log.h"
 #include "fuse/watched_source.h"
@@ -15,6 +14,7 @@
 namespace shardfs {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(SourceWatchTest, SaysWhichSourcesChangedAndWhichAreOutOfReach) {
@@ -29,13 +29,13 @@ TEST(SourceWatchTest, SaysWhichSourcesChangedAndWhichAreOutOfReach) {
   const auto tree = TreeOf(std::move(sources));
   SourceWatch watch;
 
-  SourceFindings findings = watch.Look(*tree);
+  SourceFindings findings = watch.Look(tree);
   EXPECT_EQ(findings.files, 3u);
-  EXPECT_TRUE(findings.changed.empty() && findings.unreachable.empty() && !findings.pending);
+  EXPECT_TRUE(findings.changed.empty() && findings.unreachable.empty() && findings.silent.empty());
   EXPECT_EQ(log.text(), "");
 
   broken = true;
-  for (int round = 0; round < 2; ++round) findings = watch.Look(*tree);
+  for (int round = 0; round < 2; ++round) findings = watch.Look(tree);
   ASSERT_EQ(findings.changed.size(), 1u);
   EXPECT_EQ(findings.changed[0].name, "b");
   EXPECT_EQ(findings.changed[0].message, "'b' has changed");
@@ -49,28 +49,101 @@ TEST(SourceWatchTest, AViewOfNoSourcesIsWell) {
   ASSERT_TRUE(builder.AddFile("made", RankSet::All(1), MakeGeneratedFile("x")).ok());
   const auto tree = std::move(builder).Build();
   SourceWatch watch;
-  EXPECT_EQ(watch.Look(*tree).files, 0u);
-  EXPECT_TRUE(watch.Look(*tree).changed.empty());
+  EXPECT_EQ(watch.Look(tree).files, 0u);
+  EXPECT_TRUE(watch.Look(tree).changed.empty());
 }
 
-// Storage that hangs takes one thread, not all that ask.
-TEST(SourceWatchTest, OthersDoNotWaitForALookThatHangs) {
-  std::latch asked(1);
-  std::latch answer(1);
-  std::vector<std::unique_ptr<WatchedSource>> sources;
-  sources.push_back(std::make_unique<WatchedSource>("a", 8, [&] {
-    if (!asked.try_wait()) asked.count_down();
-    answer.wait();
-    return Status::Ok();
-  }));
-  const auto tree = TreeOf(std::move(sources));
+// Sources of which one can be made to hang, as a file on a server that does not answer does.
+class HangingSources {
+ public:
+  explicit HangingSources(const std::vector<std::string>& names, const std::string& hanging) {
+    std::vector<std::unique_ptr<WatchedSource>> sources;
+    for (const std::string& name : names) {
+      sources.push_back(std::make_unique<WatchedSource>(name, 8, [state = state_, hangs = name == hanging] {
+        ++state->asked;
+        std::unique_lock lock(state->mutex);
+        state->answers.wait(lock, [&] { return !hangs || !state->hanging; });
+        return Status::Ok();
+      }));
+    }
+    tree = TreeOf(std::move(sources));
+  }
+  ~HangingSources() { Answer(); }
+
+  void Answer() {
+    const std::lock_guard lock(state_->mutex);
+    state_->hanging = false;
+    state_->answers.notify_all();
+  }
+  int asked() const { return state_->asked; }
+
+  std::shared_ptr<const VirtualTree> tree;
+
+ private:
+  struct State {
+    std::atomic<int> asked{0};
+    std::mutex mutex;
+    bool hanging = true;
+    std::condition_variable answers;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();  // threads that hang have a share in it
+};
+
+std::vector<std::string> NamesOf(const std::vector<SourceFindings::File>& files) {
+  std::vector<std::string> names;
+  for (const SourceFindings::File& file : files) names.push_back(file.name);
+  return names;
+}
+
+TEST(SourceWatchTest, ASourceThatHangsIsNamedAndTheOthersAreLookedAt) {
+  HangingSources sources({"a", "b", "c"}, "b");
   SourceWatch watch(std::chrono::milliseconds(20));
-  std::future<SourceFindings> first = std::async(std::launch::async, [&] { return watch.Look(*tree); });
-  asked.wait();
-  EXPECT_TRUE(watch.Look(*tree).pending);
-  answer.count_down();
-  EXPECT_FALSE(first.get().pending);
-  EXPECT_FALSE(watch.Look(*tree).pending);
+  SourceFindings findings = watch.Look(sources.tree);
+  for (int i = 0; i < 1000 && findings.silent.empty(); ++i) findings = watch.Look(sources.tree);
+  ASSERT_THAT(NamesOf(findings.silent), ElementsAre("b"));
+  EXPECT_THAT(findings.silent[0].message, HasSubstr("'b' has not answered for 0 s"));
+  for (int i = 0; i < 1000 && sources.asked() < 4; ++i) findings = watch.Look(sources.tree);
+  EXPECT_GE(sources.asked(), 4) << "a and b by the first look, a and c by the next";
+  EXPECT_THAT(NamesOf(findings.silent), ElementsAre("b"));
+  sources.Answer();
+  for (int i = 0; i < 1000 && !findings.silent.empty(); ++i) findings = watch.Look(sources.tree);
+  EXPECT_TRUE(findings.silent.empty());
+}
+
+// Storage that hangs takes a few threads of the watch, and none that asks.
+TEST(SourceWatchTest, OnlySoManyLooksHang) {
+  std::vector<std::string> names;
+  for (char c = 'a'; c < 'a' + 10; ++c) names.emplace_back(1, c);
+  std::atomic<int> asked{0};
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool open = false;
+  };
+  const auto gate = std::make_shared<Gate>();
+  std::vector<std::unique_ptr<WatchedSource>> list;
+  for (const std::string& name : names) {
+    list.push_back(std::make_unique<WatchedSource>(name, 8, [gate, &asked] {
+      ++asked;
+      std::unique_lock lock(gate->mutex);
+      gate->opened.wait(lock, [&] { return gate->open; });
+      return Status::Ok();
+    }));
+  }
+  const auto tree = TreeOf(std::move(list));
+  SourceWatch watch(std::chrono::milliseconds(20));
+  SourceFindings findings;
+  for (int i = 0; i < 1000 && findings.silent.size() < SourceWatch::kMostLooks; ++i) findings = watch.Look(tree);
+  findings = watch.Look(tree);
+  EXPECT_EQ(asked, static_cast<int>(SourceWatch::kMostLooks));
+  EXPECT_EQ(findings.silent.size(), SourceWatch::kMostLooks);
+  {
+    const std::lock_guard lock(gate->mutex);
+    gate->open = true;
+    gate->opened.notify_all();
+  }
+  for (int i = 0; i < 1000 && (!findings.silent.empty() || asked < 10); ++i) findings = watch.Look(tree);
+  EXPECT_TRUE(findings.silent.empty());
 }
 
 }  // namespace

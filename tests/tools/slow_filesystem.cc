@@ -1,10 +1,12 @@
 // slow_filesystem: shows a directory as a FUSE file system whose every read takes a while, as a far server's would.
 //
-//   slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS
+//   slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS [ATTRIBUTE_SECONDS]
 //
 // Serves until it is unmounted, any number of reads at a time. The file ".counters" in its root says what was asked of
-// it: "requests N bytes N most_at_once N".
+// it: "requests N bytes N most_at_once N". The kernel keeps attributes for ATTRIBUTE_SECONDS (default: an hour).
 // While DIRECTORY has a file ".fail" that holds a number N, every Nth read fails with EIO.
+// While it has a file ".hang", reads of the files whose names are the words in it hang, and with ATTRIBUTE_SECONDS 0
+// their attributes, as those of a server that does not answer do; the word "*" stands for all files but hidden ones.
 #define FUSE_USE_VERSION 314
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -29,12 +31,14 @@ namespace shardfs::tools {
 namespace {
 
 constexpr std::string_view kCounters = "/.counters";
-constexpr unsigned kMostRequests = 64;  // that the kernel sends at once
+constexpr unsigned kMostRequests = 64;    // that the kernel sends at once
+constexpr unsigned kMostHanging = 2048;  // reads that hang, which must not keep others from being sent
 
 // One process serves one directory; the callbacks of libfuse have no other way to it.
 struct State {
   std::string directory;
   std::chrono::milliseconds delay{0};
+  int attribute_seconds = 3600;
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<int> now{0};
@@ -48,7 +52,20 @@ std::string Counters() {
                      state.most.load());
 }
 
+void WaitWhileItHangs(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const auto hangs = [name] {
+    std::ifstream file(PathOf("/.hang"));
+    for (std::string word; file >> word;) {
+      if (word == name || (word == "*" && !name.empty() && name.front() != '.')) return true;
+    }
+    return false;
+  };
+  while (hangs()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
 int GetAttributes(const char* path, struct stat* attributes, fuse_file_info*) {
+  if (state.attribute_seconds == 0) WaitWhileItHangs(path);
   if (path == kCounters) {
     attributes->st_mode = S_IFREG | 0444;
     attributes->st_nlink = 1;
@@ -92,6 +109,7 @@ int Read(const char* path, char* buffer, std::size_t size, off_t offset, fuse_fi
     std::memcpy(buffer, text.data() + begin, count);
     return static_cast<int>(count);
   }
+  WaitWhileItHangs(path);
   const std::uint64_t request = ++state.requests;
   if (Fails(request)) return -EIO;
   const int now = ++state.now;
@@ -110,17 +128,21 @@ int Release(const char* path, fuse_file_info* info) {
 }
 
 void* Start(fuse_conn_info* connection, fuse_config* config) {
-  connection->max_background = kMostRequests;
-  connection->congestion_threshold = kMostRequests;
-  config->entry_timeout = config->attr_timeout = 3600;
+  connection->max_background = kMostRequests + kMostHanging;
+  connection->congestion_threshold = connection->max_background;
+  config->entry_timeout = 3600;
+  config->attr_timeout = state.attribute_seconds;
   return nullptr;
+}
+
+bool Parse(std::string_view text, int& number) {
+  return std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc{} && number >= 0;
 }
 
 int Main(int argc, char** argv) {
   int delay = 0;
-  const std::string_view text = argc == 4 ? argv[3] : "";
-  if (std::from_chars(text.data(), text.data() + text.size(), delay).ec != std::errc{} || delay < 0) {
-    fmt::print(stderr, "usage: slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS\n");
+  if (argc < 4 || argc > 5 || !Parse(argv[3], delay) || (argc == 5 && !Parse(argv[4], state.attribute_seconds))) {
+    fmt::print(stderr, "usage: slow_filesystem DIRECTORY MOUNTPOINT DELAY_MS [ATTRIBUTE_SECONDS]\n");
     return 2;
   }
   state.directory = std::filesystem::absolute(argv[1]).string();
@@ -132,7 +154,7 @@ int Main(int argc, char** argv) {
   operations.read = Read;
   operations.release = Release;
   operations.init = Start;
-  std::string threads = fmt::format("max_threads={},ro,fsname=slow_filesystem", kMostRequests);
+  std::string threads = fmt::format("max_threads={},ro,fsname=slow_filesystem", kMostRequests + kMostHanging);
   std::array<std::string, 5> words = {argv[0], "-f", "-o", threads, argv[2]};
   std::array<char*, 5> arguments;
   std::transform(words.begin(), words.end(), arguments.begin(), [](std::string& word) { return word.data(); });

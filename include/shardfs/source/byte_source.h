@@ -52,6 +52,9 @@ class ByteSource {
   // When the file was last written, in nanoseconds since the epoch, as when it was opened; 0 where that is not known.
   virtual std::int64_t mtime_ns() const { return 0; }
 
+  // Sources of one number are in one file system, and fall silent together when its server or device does.
+  virtual std::uint64_t file_system() const { return 0; }
+
   virtual std::uint64_t size() const = 0;       // bytes, as when it was opened
   virtual const std::string& name() const = 0;  // the file's name in its directory, for messages
 };

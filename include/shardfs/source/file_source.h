@@ -46,6 +46,7 @@ class FileSource final : public ByteSource {
   bool IsCached(std::uint64_t offset, std::uint64_t size) const override;
   void Prefetch(std::uint64_t offset, std::uint64_t size) const override;
   void DropCached(std::uint64_t offset, std::uint64_t size) const override;
+  std::uint64_t file_system() const override { return device_; }
   std::uint64_t size() const override { return size_; }
   const std::string& name() const override { return name_; }
 
