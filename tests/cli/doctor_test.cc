@@ -9,17 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "cli/mindie_files.h"
 #include "cli/run_shardfs.h"
-#include "fuse/fuse_available.h"
-#include "fuse/temporary_mount.h"
 #include "materialize/temporary_directory.h"
 
 namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -344,88 +340,6 @@ TEST_F(DoctorTest, LinesAndJson) {
             "2 things are wrong, and 1 is advised");
   EXPECT_EQ(OptionValue("rw,size=1k,huge=advise", "huge"), "advise");
   EXPECT_EQ(OptionValue("rw,hugest=1", "huge"), std::nullopt);
-}
-
-// --- the machine itself ---
-
-TEST(DoctorCommandTest, LooksAtThisMachine) {
-  TemporaryDirectory root;
-  const std::string view = root / "view";
-  fs::create_directory(view);
-  const ProgramResult result = RunShardfs(GoldenArguments("doctor", {view, "--json"}));
-  EXPECT_EQ(result.err, "");
-  const auto report = nlohmann::json::parse(result.out, nullptr, false);
-  ASSERT_FALSE(report.is_discarded()) << result.out;
-  EXPECT_EQ(report["ok"], result.exit_code == 0);
-  EXPECT_GE(report["findings"].size(), 15u);
-  for (const auto& finding : report["findings"]) {
-    EXPECT_EQ(finding["level"] == "ok", finding["remedy"] == "") << finding;
-    if (finding["subject"] == "plan") {
-      EXPECT_EQ(finding["level"], "ok") << finding;
-    }
-  }
-  const ProgramResult alone = RunShardfs({"doctor"});
-  EXPECT_THAT(alone.out, HasSubstr("/dev/fuse: "));
-}
-
-// A mount that is there is compared with what is asked for.
-TEST(DoctorCommandTest, FindsAMountOfOtherSizes) {
-  SHARDFS_REQUIRE_FUSE();
-  const MountableDirectory directory;
-  const std::string point = directory.MakeDirectory("mount");
-  ASSERT_EQ(RunShardfs(GoldenArguments("mount", {point})).exit_code, 0);
-  const ProgramResult same = RunShardfs(GoldenArguments("doctor", {point}));
-  EXPECT_THAT(same.out, HasSubstr("ok      mountpoint: " + point + " shows "));
-  const std::string source = GoldenCase() + "/source";
-  const ProgramResult other =
-      RunShardfs({"doctor", source, point, "--dp", "4", "--tp", "1", "--moe-tp", "2", "--moe-ep", "2", "--no-mtp"});
-  EXPECT_EQ(other.exit_code, 1);
-  for (const char* text : {"dp '2' where '4' is asked for", "tp '2' where '1' is asked for",
-                           "mtp 'true' where 'false' is asked for", "do: shardfs umount "}) {
-    EXPECT_THAT(other.out, HasSubstr(text));
-  }
-  EXPECT_THAT(RunShardfs({"doctor", source, point}).out, HasSubstr("ok      mountpoint: ")) << "no sizes are asked for";
-  const ProgramResult fidelity = RunShardfs(GoldenArguments("doctor", {point, "-O", "fidelity=loader"}));
-  EXPECT_THAT(fidelity.out, HasSubstr("O.fidelity the default where 'loader' is asked for"));
-  EXPECT_EQ(RunShardfs({"umount", point}).exit_code, 0);
-}
-
-// As shardfs-tmpfs has just made it.
-TEST(DoctorCommandTest, TakesAnEmptyTmpfsAndWhatMaterializeCreates) {
-  const SmallFilesystem tmpfs("size=64m");
-  if (!tmpfs.mounted()) GTEST_SKIP() << "needs the privilege to mount";
-  const auto of_mount_point = [](const std::string& place) {
-    const ProgramResult result = RunShardfs(GoldenArguments("doctor", {place}));
-    const std::size_t at = result.out.find(" mountpoint: ");
-    return at == std::string::npos ? result.out : result.out.substr(at - 7, result.out.find('\n', at) - at + 7);
-  };
-  EXPECT_THAT(of_mount_point(tmpfs.path()), HasSubstr("ok      mountpoint: " + tmpfs.path() + " is an empty tmpfs"));
-  const std::string weights = tmpfs.path() + "/weights";
-  EXPECT_THAT(of_mount_point(weights), HasSubstr("ok      mountpoint: " + weights + " is not there"));
-  ASSERT_EQ(RunShardfs(GoldenArguments("materialize", {weights})).exit_code, 0);
-  EXPECT_THAT(of_mount_point(weights),
-              HasSubstr("ok      mountpoint: " + weights + " holds what `shardfs materialize`"));
-  EXPECT_THAT(of_mount_point(tmpfs.path()), HasSubstr("do: give a directory in it"));
-}
-
-TEST(DoctorCommandTest, FindsAnotherBackendAndEndsWithAVerdict) {
-  const TemporaryDirectory root;
-  const std::string weights = root / "r1";
-  const nlohmann::json model = {{"backendType", "torch"}, {"dp", 2}, {"tp", 2}, {"moe_tp", 2}, {"moe_ep", 2}};
-  WriteFile(root / "config.json", MindieServerJson(weights, model).dump());
-  const ProgramResult result =
-      RunShardfs({"doctor", GoldenCase() + "/source", weights, "--mindie-config", root / "config.json"});
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.out, HasSubstr("WRONG   backend: backendType is 'torch'"));
-  EXPECT_THAT(result.out, ContainsRegex("\n[0-9]+ things? (is|are) wrong[^\n]*\n$"));
-}
-
-TEST(DoctorCommandTest, SaysWhatIsWrongWithTheSource) {
-  const ProgramResult missing = RunShardfs({"doctor", "/nonexistent-source"});
-  EXPECT_EQ(missing.exit_code, 1);
-  EXPECT_THAT(missing.out, HasSubstr("WRONG   plan: "));
-  const ProgramResult sizes = RunShardfs({"doctor", GoldenCase() + "/source"});
-  EXPECT_THAT(sizes.out, HasSubstr("--mindie-config"));
 }
 
 }  // namespace
