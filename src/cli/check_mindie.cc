@@ -43,7 +43,7 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   const Result<MindieMapping> mapping = MindieSizes(config, *model, servers);
   if (!mapping.ok()) {
     return std::vector{
-        Wrong("configuration", std::string(mapping.status().message()), "correct the sizes in MindIE's configuration")};
+        Wrong("configuration", std::string(mapping.status().message()), "set these sizes in " + arguments.file)};
   }
   LayoutResult layout;  // what the options of ranks look at
   layout.world_size = mapping->world_size();

@@ -143,14 +143,20 @@ Status UnknownWord(const CLI::App& program, const std::string& word) {
 Status CheckWords(const CLI::App& program, const std::vector<std::string>& words) {
   const CLI::App* const command = FindCommand(program, words);
   if (command == nullptr) return Status::Ok();  // parsing says so
-  for (const std::string& word : words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
     if (word == "--") break;
     const std::size_t equals = word.find('=');
     if (!word.starts_with("--")) continue;
     const std::string name = word.substr(0, equals);
     const CLI::Option* const option = command->get_option_no_throw(name);
     if (option == nullptr) return UnknownOption(program, *command, name);
-    if (equals == std::string::npos) continue;
+    if (equals == std::string::npos) {
+      const bool followed = i + 1 < words.size() && words[i + 1].starts_with("--");
+      if (!followed || IsFlag(*option) || option->get_items_expected_min() == 0) continue;
+      return Status::InvalidArgument(
+          fmt::format("{} needs a value right behind it, and {} stands there", name, words[i + 1]));
+    }
     const std::string value = word.substr(equals + 1);
     if (IsFlag(*option)) {
       return Status::InvalidArgument(name + " takes no value, and is given '" + value + "'; write " + name + " alone");

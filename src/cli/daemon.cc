@@ -27,6 +27,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "cli/output.h"
@@ -93,12 +94,11 @@ class Command {
     if (!ReadByte(ready_)) return ReapFailed();
     const auto checked = std::make_shared<Status>();
     const auto done = std::make_shared<FileDescriptor>(::eventfd(0, EFD_CLOEXEC));
-    // In a thread that can be left behind: the work may not answer.
-    std::thread([check, checked, done] {
+    StartCheck([check, checked, done] {
       *checked = check();
       const std::uint64_t one = 1;
       [[maybe_unused]] const ssize_t written = ::write(done->get(), &one, sizeof one);
-    }).detach();
+    });
     if (const int signal = WaitFor(*done)) return DieOf(signal);
     if (checked->ok()) return Announce(leave);
     EndChild();
@@ -106,6 +106,16 @@ class Command {
   }
 
  private:
+  // In a thread that can be left behind, because the work may not answer. Where the system gives no further thread,
+  // here: then a signal waits for the answer.
+  static void StartCheck(const std::function<void()>& check) {
+    try {
+      std::thread(check).detach();
+    } catch (const std::system_error&) {
+      check();
+    }
+  }
+
   // 0 once `file` can be read; the number of a signal that came first.
   int WaitFor(const FileDescriptor& file) const {
     pollfd events[] = {{file.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
@@ -197,7 +207,7 @@ void LeaveTerminal() {
 
 int RunAsDaemon(const std::function<int(ReadyNotifier)>& serve, const std::function<Status()>& check,
                 const std::function<void(int)>& leave) {
-  ::signal(SIGCHLD, SIG_DFL);  // who starts us may have it ignored, and then no child can be waited for
+  ::signal(SIGCHLD, SIG_DFL);  // the caller may have it ignored, and then no child can be waited for
   Pipe ready;
   Pipe answer;
   if (!Open(ready) || !Open(answer)) return ExitCodeOf(Status::FromErrno(errno, "cannot make a pipe"));

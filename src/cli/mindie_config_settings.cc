@@ -58,9 +58,10 @@ Status TakeSizes(const MindieMapping& mapping, const std::string& file, LayoutSe
       if (setting.name != size.name) continue;
       std::optional<std::int64_t>& place = settings.*setting.member;
       if (place && Given(*place) && *place != static_cast<std::int64_t>(size.size)) {
-        return Status::InvalidArgument(
-            fmt::format("{} is {} in the options, and {} for MindIE with {}; leave the option out, or correct the file",
-                        size.name, *place, size.size, file));
+        return Status::InvalidArgument(fmt::format(
+            "{} is {} in the options, and {} for MindIE with {}; leave --{} out to take MindIE's, or set {} in "
+            "that file",
+            size.name, *place, size.size, file, size.name, *place));
       }
       place = size.size;
     }
@@ -72,16 +73,17 @@ Status TakeOptions(const MindieModelConfig& model, const std::string& file, Layo
   for (const auto& [name, value] : model.layout_options) {
     const auto [place, is_new] = settings.layout_options.emplace(name, value);
     if (!is_new && Normal(name, place->second) != value) {
-      return Status::InvalidArgument(
-          fmt::format("{} is {} in the options, and {} for MindIE with {}; leave the option out, or correct the file",
-                      name, place->second, value, file));
+      return Status::InvalidArgument(fmt::format(
+          "{} is {} in the options, and {} for MindIE with {}; leave -O {} out to take MindIE's, or set {} in "
+          "that file",
+          name, place->second, value, file, name, place->second));
     }
   }
   if (!model.mtp) return Status::Ok();
   if (!settings.mtp.value_or(true)) {
     return Status::InvalidArgument(fmt::format(
         "the MTP layer is left out (--no-mtp or DEEPSEEK_MTP=0), and plugin_params of {} speculates with it; leave "
-        "the option out, or correct the file",
+        "that out, or take the speculation with the MTP layer out of plugin_params",
         file));
   }
   settings.mtp = true;

@@ -160,14 +160,16 @@ TEST_F(MindieConfigTest, OptionsThatDisagreeAreRefusedWithBothNumbers) {
 
   LayoutSettings other = same;
   other.tp = 4;
-  EXPECT_THAT(Message(ApplyMindieConfig(file, "", other).status()), AllOf(HasSubstr("tp is 4"), HasSubstr("2 for")));
+  EXPECT_THAT(Message(ApplyMindieConfig(file, "", other).status()),
+              AllOf(HasSubstr("tp is 4"), HasSubstr("2 for"), HasSubstr("leave --tp out")));
   other = same;
   other.layout_options = {{"ep_level", "2"}};
   EXPECT_THAT(Message(ApplyMindieConfig(file, "", other).status()),
-              AllOf(HasSubstr("ep_level is 2"), HasSubstr("1 for")));
+              AllOf(HasSubstr("ep_level is 2"), HasSubstr("1 for"), HasSubstr("leave -O ep_level out")));
   other = same;
   other.mtp = false;
-  EXPECT_THAT(Message(ApplyMindieConfig(file, "", other).status()), HasSubstr("--no-mtp"));
+  EXPECT_THAT(Message(ApplyMindieConfig(file, "", other).status()),
+              AllOf(HasSubstr("--no-mtp"), HasSubstr("out of plugin_params")));
 }
 
 TEST_F(MindieConfigTest, WarnsOfAnotherPlace) {
