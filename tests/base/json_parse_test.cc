@@ -18,7 +18,7 @@ void ExpectRefused(std::string_view text, StatusCode code, const std::string& pa
   const auto value = ParseJson(text, "test.json", limits);
   ASSERT_FALSE(value.ok()) << text;
   EXPECT_EQ(value.status().code(), code) << value.status();
-  EXPECT_THAT(std::string(value.status().message()), HasSubstr("'test.json': "));
+  EXPECT_THAT(std::string(value.status().message()), HasSubstr("'test.json'"));
   EXPECT_THAT(std::string(value.status().message()), HasSubstr(part));
 }
 
@@ -85,7 +85,7 @@ TEST(ParseJsonTest, SaysWhereAnEditorFindsTheMistake) {
                 "'test.json': not valid JSON at line 3, column 3 (byte 15): '\"tp\": 4' after '\"dp\": 2'; a comma");
   ExpectRefused("{\r\n  \"dp\": 2,\r\n}\r\n", StatusCode::kCorruption,
                 "line 3, column 1 (byte 16): '}' after '\"dp\": 2,'");
-  ExpectRefused("{\"\u00e9\u00e9\": x}", StatusCode::kCorruption, "line 1, column 7 (byte 9): 'x}'");
+  ExpectRefused("{\"\u00e9\u00e9\": x}", StatusCode::kCorruption, "line 1, column 8 (byte 10): 'x}'");
   ExpectRefused("{\n\"a\": \"b\n}", StatusCode::kCorruption,
                 "a line end or another control character in a string at line 2");
 }

@@ -158,7 +158,7 @@ TEST_F(SourceFilesTest, CompanionsThatAreOtherFiles) {
   Write("tokenizer.json", "");
   EXPECT_THAT(Warnings(), Contains(HasSubstr("'tokenizer.json' is empty")));
   Write("tokenizer.json", "{}");
-  Write("tokenizer.model", std::string("\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\2", 18));
+  Write("tokenizer.model", std::string("\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\2", 16));
   EXPECT_THAT(Warnings(), IsEmpty());
 }
 
