@@ -65,14 +65,15 @@ StatusSnapshots::Pointer StatusSnapshots::Find(std::uint64_t number) const {
 // Newest first. Only the newest text of a file is shared with further callers: none of them is to see an older state
 // than before.
 StatusSnapshots::Entry* StatusSnapshots::FindReusable(std::size_t file, pid_t caller) {
-  const Clock::time_point oldest = Clock::now() - kReuse;
+  const Clock::time_point now = Clock::now();
   bool is_newest = true;
-  for (auto place = entries_.rbegin(); place != entries_.rend() && place->second.made >= oldest; ++place) {
+  for (auto place = entries_.rbegin(); place != entries_.rend() && now - place->second.made <= kReuse; ++place) {
     Entry& entry = place->second;
     if (entry.snapshot->file != file) continue;
     const auto callers = entry.not_opened_by.begin();
     if (std::find(callers, entry.not_opened_by.end(), caller) != entry.not_opened_by.end()) return &entry;
-    if (is_newest && !entry.opened && entry.not_opened_by.size() < kMostCallers) {
+    const bool is_shared = is_newest && !entry.opened && now - entry.made <= kShare;
+    if (is_shared && entry.not_opened_by.size() < kMostCallers) {
       entry.not_opened_by.push_back(caller);
       return &entry;
     }

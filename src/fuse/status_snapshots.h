@@ -6,7 +6,8 @@
 //
 // A program that asks for the size by name and then opens that name has looked it up twice, and the kernel itself does
 // so when it finds that a name leads to another inode. Therefore a text that is younger than kReuse is given again to
-// the thread that has looked it up and not opened it yet, and to every caller while no one has opened it.
+// the thread that has looked it up and not opened it yet, and one that is younger than kShare to every caller while no
+// one has opened it.
 //
 // Thread-safety: all members from any thread. Bounded: kMost texts, however many descriptors a reader keeps open.
 #pragma once
@@ -40,7 +41,8 @@ class StatusSnapshots {
   using Pointer = std::shared_ptr<const StatusSnapshot>;
 
   static constexpr std::size_t kMost = 256;
-  static constexpr std::chrono::milliseconds kReuse{100};
+  static constexpr std::chrono::milliseconds kReuse{1000};
+  static constexpr std::chrono::milliseconds kShare{100};
 
   // For a look-up of `file` by thread `caller` of another process: a text of it, which one more reference of the kernel
   // keeps. Null when there are kMost. Throws what `make` throws; calls it without holding a lock.

@@ -10,6 +10,7 @@
 #include "fuse/fuse_available.h"
 #include "fuse/sample_tree.h"
 #include "fuse/temporary_mount.h"
+#include "fuse/watched_source.h"
 #include "shardfs/base/file_descriptor.h"
 #include "tools/allocations.h"
 
@@ -42,6 +43,21 @@ TEST(ReadCostTest, ServingAReadAllocatesNothing) {
   const std::uint64_t reads_before = mount.session().counters().reads();
   EXPECT_EQ(AllocationsOf(read), 0u);
   EXPECT_EQ(mount.session().counters().reads() - reads_before, 5000u);
+}
+
+// The scheduler of reads looks at the sources of each.
+TEST(ReadCostTest, ServingAReadOfASourceAllocatesNothing) {
+  SHARDFS_REQUIRE_FUSE();
+  std::vector<std::unique_ptr<WatchedSource>> sources;
+  sources.push_back(std::make_unique<WatchedSource>("a", std::uint64_t{4} << 20, [] { return Status::Ok(); }));
+  MountedTree mount(TreeOf(std::move(sources)));
+  ASSERT_TRUE(mount.status().ok()) << mount.status();
+  const FileDescriptor file(::open(mount.PathOf("file-0").c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  ASSERT_TRUE(file.valid());
+  alignas(4096) static char buffer[64 * 1024];
+  const auto read = [&](int i) { return ::pread(file.get(), buffer, sizeof buffer, (i % 40) * off_t{65536}); };
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(read(i), ssize_t{sizeof buffer});
+  EXPECT_EQ(AllocationsOf(read), 0u);
 }
 
 TEST(ReadCostTest, AskingForAnUnknownAttributeAllocatesNothing) {

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
+#include <thread>
 
 #include "fuse/captured_log.h"
 #include "fuse/watched_source.h"
@@ -95,18 +97,27 @@ std::vector<std::string> NamesOf(const std::vector<SourceFindings::File>& files)
   return names;
 }
 
+// Threads that were hanging end when they like.
+void LookUntil(const std::function<bool()>& condition, const std::function<void()>& look) {
+  for (int i = 0; i < 10'000 && !condition(); ++i) {
+    look();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 TEST(SourceWatchTest, ASourceThatHangsIsNamedAndTheOthersAreLookedAt) {
   HangingSources sources({"a", "b", "c"}, "b");
   SourceWatch watch(std::chrono::milliseconds(20));
   SourceFindings findings = watch.Look(sources.tree);
-  for (int i = 0; i < 1000 && findings.silent.empty(); ++i) findings = watch.Look(sources.tree);
+  const auto look = [&] { findings = watch.Look(sources.tree); };
+  LookUntil([&] { return !findings.silent.empty(); }, look);
   ASSERT_THAT(NamesOf(findings.silent), ElementsAre("b"));
   EXPECT_THAT(findings.silent[0].message, HasSubstr("'b' has not answered for 0 s"));
-  for (int i = 0; i < 1000 && sources.asked() < 4; ++i) findings = watch.Look(sources.tree);
+  LookUntil([&] { return sources.asked() >= 4; }, look);
   EXPECT_GE(sources.asked(), 4) << "a and b by the first look, a and c by the next";
   EXPECT_THAT(NamesOf(findings.silent), ElementsAre("b"));
   sources.Answer();
-  for (int i = 0; i < 1000 && !findings.silent.empty(); ++i) findings = watch.Look(sources.tree);
+  LookUntil([&] { return findings.silent.empty(); }, look);
   EXPECT_TRUE(findings.silent.empty());
 }
 
@@ -133,7 +144,7 @@ TEST(SourceWatchTest, OnlySoManyLooksHang) {
   const auto tree = TreeOf(std::move(list));
   SourceWatch watch(std::chrono::milliseconds(20));
   SourceFindings findings;
-  for (int i = 0; i < 1000 && findings.silent.size() < SourceWatch::kMostLooks; ++i) findings = watch.Look(tree);
+  LookUntil([&] { return findings.silent.size() == SourceWatch::kMostLooks; }, [&] { findings = watch.Look(tree); });
   findings = watch.Look(tree);
   EXPECT_EQ(asked, static_cast<int>(SourceWatch::kMostLooks));
   EXPECT_EQ(findings.silent.size(), SourceWatch::kMostLooks);
@@ -142,7 +153,7 @@ TEST(SourceWatchTest, OnlySoManyLooksHang) {
     gate->open = true;
     gate->opened.notify_all();
   }
-  for (int i = 0; i < 1000 && (!findings.silent.empty() || asked < 10); ++i) findings = watch.Look(tree);
+  LookUntil([&] { return findings.silent.empty() && asked >= 10; }, [&] { findings = watch.Look(tree); });
   EXPECT_TRUE(findings.silent.empty());
 }
 

@@ -174,7 +174,7 @@ TEST_F(StatusDirectoryTest, DescriptorsThatAreNeverClosedAreBounded) {
   }));
 }
 
-// What stat() says by name is what is read then by that name, though others open the file meanwhile.
+// What fstat() says is what is read, though others look the name up and open it meanwhile.
 TEST_F(StatusDirectoryTest, HasTheSizeThatIsRead) {
   const std::string path = mount_->PathOf(".shardfs/status.json");
   std::vector<std::string> wrong(8);
