@@ -246,9 +246,11 @@ Status Stop(const MaterializePlan& plan, bool keep, OutputTree& output, const St
         fmt::format("'{}' is incomplete and must not be used ({}; remove it)", plan.destination(), undone.message()));
   }
   if (!output.owns_destination()) return status;
+  // A source that contradicts itself does so whenever it is read.
+  const char* const next = status.code() == StatusCode::kCorruption ? "mend the source first, which fails every run"
+                                                                    : "run the same command again to go on";
   const std::string what =
-      kept ? fmt::format("{} of {} files are complete and kept: run the same command again to go on", complete,
-                         plan.files().size())
+      kept ? fmt::format("{} of {} files are complete and kept: {}", complete, plan.files().size(), next)
            : std::string("what it wrote was removed");
   if (status.code() == StatusCode::kCancelled) {
     return Status::Cancelled(fmt::format("materializing to '{}' was cancelled; {}", plan.destination(), what));
