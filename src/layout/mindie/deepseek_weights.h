@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "layout/mindie/deepseek_config.h"
@@ -87,6 +88,7 @@ struct DeepseekWeights {
   std::optional<MtpWeights> mtp;
   bool has_fa3 = false;  // every layer has fa3.* tensors
   std::vector<IgnoredTensor> ignored;
+  std::vector<std::string> warnings;  // of tensors that are left out and that one would not expect to be
 
   // `description` is null for a checkpoint without `quantize`. kCorruption naming the first ten tensors that are
   // missing, of another shape or dtype than they must have, contradicted by the description, or unknown; kNotSupported
