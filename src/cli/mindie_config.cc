@@ -57,6 +57,7 @@ class ModelReader {
     if (!json_.is_object()) return Status::InvalidArgument(where_ + " must be an object");
     SHARDFS_RETURN_IF_ERROR(ReadText("modelName", model_.name));
     SHARDFS_RETURN_IF_ERROR(ReadText("modelWeightPath", model_.weight_path));
+    SHARDFS_RETURN_IF_ERROR(ReadText("backendType", model_.backend));
     for (const SizeMember& size : kSizes) SHARDFS_RETURN_IF_ERROR(ReadSize(size.key, model_.sizes.*size.member));
     SHARDFS_RETURN_IF_ERROR(ReadPlugins());
     SHARDFS_RETURN_IF_ERROR(ReadModelOptions());

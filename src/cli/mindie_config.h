@@ -17,10 +17,14 @@
 
 namespace shardfs {
 
+// The backend that reads sharded directories.
+inline constexpr std::string_view kMindieBackend = "atb";
+
 // One entry of ModelConfig[].
 struct MindieModelConfig {
   std::string name;         // modelName
   std::string weight_path;  // modelWeightPath
+  std::string backend{kMindieBackend};  // backendType, which is this one where it is missing
   ParallelConfig sizes;     // as written; world_size is worldSize, which counts one node's NPUs
   bool mtp = false;         // plugin_params asks for speculation with the MTP layer
   std::map<std::string, std::string> layout_options;  // of models.deepseekv2, under their names as -O takes them
