@@ -1,10 +1,13 @@
 // shardfs check-mindie: says whether MindIE Server with a configuration loads a sharded directory right.
 #include "cli/check_mindie.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +33,9 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   SHARDFS_ASSIGN_OR_RETURN(const LayoutSettings environment, EnvironmentSettings());
   SHARDFS_ASSIGN_OR_RETURN(const MindieServerConfig config, ReadMindieServerConfig(arguments.file));
   std::error_code error;
-  if (!std::filesystem::is_directory(arguments.directory, error)) {
+  const bool is_directory = std::filesystem::is_directory(arguments.directory, error);
+  // What this user may not look at is another user's to try.
+  if (!is_directory && error != std::errc::permission_denied) {
     return Status::InvalidArgument(arguments.directory + " is no directory; give the one that MindIE is to load");
   }
   SHARDFS_ASSIGN_OR_RETURN(const MindieModelConfig* model, config.Choose(arguments.directory));
@@ -59,10 +64,21 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
                                .model = *model});
 }
 
+// The last line: what all the others come to.
+std::string Verdict(const std::vector<Finding>& findings) {
+  const auto wrong = std::count_if(findings.begin(), findings.end(),
+                                   [](const Finding& finding) { return finding.level == Finding::Level::kWrong; });
+  if (wrong == 0) return "Nothing that was checked is wrong: MindIE should load this directory.\n";
+  return fmt::format("{} wrong: MindIE will not load this directory, or not as it should.\n",
+                     wrong == 1 ? "1 thing is" : fmt::format("{} things are", wrong));
+}
+
 int RunCheckMindie(const CheckMindieArguments& arguments) {
   const auto findings = Check(arguments);
   if (!findings.ok()) return ExitCodeOf(findings.status());
-  return ReportFindings(*findings, arguments.json);
+  if (arguments.json) return ReportFindings(*findings, true);
+  std::cout << FormatFindings(*findings) << Verdict(*findings);
+  return FinishOutput("result", AnyWrong(*findings) ? 1 : 0);
 }
 
 }  // namespace

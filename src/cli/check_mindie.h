@@ -6,11 +6,13 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cli/finding.h"
 #include "cli/mindie_config.h"
+#include "layout/mindie/effective_config.h"
 #include "shardfs/parallel/rank_set.h"
 
 namespace shardfs {
@@ -24,14 +26,26 @@ struct MindieDirectoryCheck {
   MindieModelConfig model;
 };
 
-// One finding a check, in a fixed order; a check that another one makes pointless is left out.
+// One finding a check, in a fixed order; a check that another one makes pointless is left out. Forks: before any thread
+// is started.
 std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check);
 
-// Its parts. What the directory says about itself in model_sharded_metadata.json:
+// Its parts. All but CheckMindieAccess's finding, which is put in its place; this process must be able to look.
+std::vector<Finding> CheckMindieContents(const MindieDirectoryCheck& check, const Finding& access);
+// Whether MindIE's user can open every file that its ranks load, which is tried as that user where this process may be
+// it:
+Finding CheckMindieAccess(const MindieDirectoryCheck& check);
+// What the directory says about itself in model_sharded_metadata.json:
 std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check);
 // Owners and modes, as MindIE insists on them:
 Finding CheckMindiePermissions(const MindieDirectoryCheck& check);
-// The tensors that each rank will find, whatever the metadata say:
-std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check);
+// What MindIE refuses of the model's configuration, and the tensors that each rank will find, whatever the metadata
+// say:
+std::vector<Finding> CheckMindieModel(const MindieDirectoryCheck& check);
+// The latter, by a configuration that was read:
+std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check, const EffectiveConfig& config);
+
+// The folders that these ranks load.
+std::set<std::string> MindieFoldersOf(const MindieMapping& mapping, const RankSet& ranks);
 
 }  // namespace shardfs

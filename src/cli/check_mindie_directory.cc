@@ -90,17 +90,6 @@ std::optional<Finding> CheckVariant(const MindieDirectoryCheck& check, const Jso
                "show or write the directory again with -O fidelity=loader");
 }
 
-std::set<std::string> FoldersOf(const MindieMapping& mapping, const RankSet& ranks) {
-  std::set<std::string> names;
-  for (const std::uint32_t rank : ranks.ranks()) {
-    for (const MindieFolder folder : {MindieFolder::kMoe, MindieFolder::kDense, MindieFolder::kAttention,
-                                      MindieFolder::kRank, MindieFolder::kNorm}) {
-      names.insert(MindieFolderName(folder, mapping.At(rank)));
-    }
-  }
-  return names;
-}
-
 bool HasWeights(const fs::path& folder) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
@@ -120,8 +109,8 @@ std::string Some(const std::vector<std::string>& names) {
 }
 
 std::vector<Finding> CheckFolders(const MindieDirectoryCheck& check) {
-  const std::set<std::string> needed = FoldersOf(check.mapping, check.ranks);
-  const std::set<std::string> known = FoldersOf(check.mapping, RankSet::All(check.mapping.world_size()));
+  const std::set<std::string> needed = MindieFoldersOf(check.mapping, check.ranks);
+  const std::set<std::string> known = MindieFoldersOf(check.mapping, RankSet::All(check.mapping.world_size()));
   const fs::path directory = check.directory;
   std::vector<std::string> missing;
   std::vector<std::string> empty;
@@ -165,6 +154,14 @@ std::vector<Finding> CheckFolders(const MindieDirectoryCheck& check) {
   return findings;
 }
 
+Finding CheckBackend(const MindieModelConfig& model) {
+  if (model.backend == kMindieBackend) return Ok("backendType", model.backend);
+  return Wrong(
+      "backendType",
+      fmt::format("is {}, and only the backend {} reads sharded directories", QuoteName(model.backend), kMindieBackend),
+      fmt::format("set backendType to \"{}\", or let MindIE load the full checkpoint", kMindieBackend));
+}
+
 Finding CheckPlace(const MindieDirectoryCheck& check) {
   if (!IsSamePlace(check.model.weight_path, check.directory)) {
     return Wrong(
@@ -196,6 +193,17 @@ std::string WhyRefused(const std::string& path, uid_t user, gid_t group, mode_t 
 
 }  // namespace
 
+std::set<std::string> MindieFoldersOf(const MindieMapping& mapping, const RankSet& ranks) {
+  std::set<std::string> names;
+  for (const std::uint32_t rank : ranks.ranks()) {
+    for (const MindieFolder folder : {MindieFolder::kMoe, MindieFolder::kDense, MindieFolder::kAttention,
+                                      MindieFolder::kRank, MindieFolder::kNorm}) {
+      names.insert(MindieFolderName(folder, mapping.At(rank)));
+    }
+  }
+  return names;
+}
+
 std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check) {
   const std::string path = check.directory + "/" + kMetadata;
   std::error_code error;
@@ -221,7 +229,7 @@ Finding CheckMindiePermissions(const MindieDirectoryCheck& check) {
   const gid_t group = entry != nullptr ? entry->pw_gid : check.user;
   std::string problem = WhyRefused(check.directory, check.user, group, 0750, true);
   if (problem.empty()) problem = WhyRefused(check.directory + "/config.json", check.user, group, 0640, true);
-  for (const std::string& folder : FoldersOf(check.mapping, check.ranks)) {
+  for (const std::string& folder : MindieFoldersOf(check.mapping, check.ranks)) {
     if (!problem.empty()) break;
     const std::string path = check.directory + "/" + folder;
     problem = WhyRefused(path, check.user, group, 07777, false);
@@ -235,7 +243,7 @@ Finding CheckMindiePermissions(const MindieDirectoryCheck& check) {
                fmt::format("mount or materialize with --uid {} and the default modes, or chown and chmod", check.user));
 }
 
-std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check) {
+std::vector<Finding> CheckMindieContents(const MindieDirectoryCheck& check, const Finding& access) {
   const MindieMapping& sizes = check.mapping;
   std::vector<Finding> findings = {
       Ok("configuration", fmt::format("{} ranks: dp {}, tp {}, moe_tp {}, moe_ep {}, sp {}, cp {}", sizes.world_size(),
@@ -243,11 +251,13 @@ std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check) {
   const auto add = [&findings](std::vector<Finding> more) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));
   };
+  findings.push_back(CheckBackend(check.model));
   findings.push_back(CheckPlace(check));
   add(CheckMindieMetadata(check));
   add(CheckFolders(check));
+  findings.push_back(access);
   findings.push_back(CheckMindiePermissions(check));
-  add(CheckMindieTensors(check));
+  add(CheckMindieModel(check));
   return findings;
 }
 

@@ -1,6 +1,5 @@
 // The checks of check_mindie.h that read the headers of the weights: what each rank will find in its five folders.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <filesystem>
 #include <functional>
@@ -8,7 +7,6 @@
 #include <memory>
 
 #include "cli/check_mindie.h"
-#include "cli/text_file.h"
 #include "layout/mindie/deepseek_config.h"
 #include "layout/mindie/layout_options.h"
 #include "layout/mindie/state_dict.h"
@@ -35,8 +33,9 @@ struct Expected {
 
 class TensorChecker {
  public:
-  TensorChecker(const MindieDirectoryCheck& check, const DeepseekConfig& config, const MindieOptions& options)
-      : check_(check), config_(config), options_(options) {}
+  TensorChecker(const MindieDirectoryCheck& check, const DeepseekConfig& config, const MindieOptions& options,
+                bool is_float)
+      : check_(check), config_(config), options_(options), is_float_(is_float) {}
 
   std::vector<Finding> Run() {
     const std::vector<Expected> expected = WhatRanksExpect();
@@ -47,6 +46,7 @@ class TensorChecker {
         continue;
       }
       CheckDuplicates(rank);
+      LookForQuantised();
       for (const Expected& one : expected) CheckOne(rank, one);
     }
     return Findings(expected);
@@ -95,6 +95,18 @@ class TensorChecker {
           duplicate_ = fmt::format("rank {} finds {} in two of its folders", rank, QuoteName(tensor.name));
           return;
         }
+      }
+    }
+  }
+
+  // MindIE takes an integer weight for what it is only where it knows of a quantisation.
+  void LookForQuantised() {
+    if (!is_float_ || !quantised_.empty()) return;
+    for (const auto& folder : opened_) {
+      for (const TensorInfo& tensor : folder->tensors()) {
+        if (tensor.dtype != Dtype::kI8 || !tensor.name.ends_with(".weight")) continue;
+        quantised_ = tensor.name;
+        return;
       }
     }
   }
@@ -185,6 +197,13 @@ class TensorChecker {
     if (!duplicate_.empty()) {
       findings.push_back(Wrong("weights", duplicate_, "remove files that weight_sharder or shardfs did not write"));
     }
+    if (!quantised_.empty()) {
+      findings.push_back(Wrong("description",
+                               fmt::format("{} is I8, but config.json has no \"quantize\", and no "
+                                           "quant_model_description.json says \"model_quant_type\"",
+                                           quantised_),
+                               "show or write the directory again with -O fidelity=loader"));
+    }
     if (!incomplete_ && !equal.empty()) findings.push_back(Ok("weights", equal));
     return findings;
   }
@@ -192,55 +211,31 @@ class TensorChecker {
   const MindieDirectoryCheck& check_;
   const DeepseekConfig& config_;
   const MindieOptions& options_;
+  const bool is_float_;  // as far as the configuration says
   std::map<std::string, std::shared_ptr<const Checkpoint>> folders_;
   std::vector<std::shared_ptr<const Checkpoint>> opened_;  // of the rank at hand
   std::map<std::string, Finding> results_;                 // by subject
   std::string unreadable_;                                 // the first folder that cannot be read, and why
   bool incomplete_ = false;  // some rank has not all of its folders, which is another check's to say
   std::string duplicate_;
+  std::string quantised_;  // the first integer weight of a model that should have none
 };
-
-// A quantised model's description, under one of the names that the loader tries.
-std::optional<Finding> CheckDescription(const MindieDirectoryCheck& check, const std::string& quantize) {
-  if (quantize.empty()) return std::nullopt;
-  const std::string general = check.directory + "/quant_model_description.json";
-  struct stat attributes {};
-  if (::lstat(general.c_str(), &attributes) == 0) {
-    if (!S_ISLNK(attributes.st_mode)) return Ok("description", "quant_model_description.json");
-    return Wrong("description", "quant_model_description.json is a symbolic link, which MindIE refuses",
-                 "put the file itself there");
-  }
-  for (const std::string& name : {quantize, std::string("w8a8")}) {
-    const std::string file = "quant_model_description_" + name + ".json";
-    if (::stat((check.directory + "/" + file).c_str(), &attributes) == 0) return Ok("description", file);
-    if (quantize != "w8a8_dynamic" && quantize != "w8a8_pdmix") break;
-  }
-  return Wrong("description",
-               fmt::format("config.json says \"quantize\": \"{}\", and there is no description", quantize),
-               "show or write the directory again");
-}
 
 }  // namespace
 
-std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check) {
-  constexpr std::uint64_t kMaxConfigBytes = 100u << 20;
-  const auto wrong_config = [](const Status& status) {
+std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check, const EffectiveConfig& config) {
+  const auto wrong = [](const Status& status) {
     return std::vector{Wrong("config.json", std::string(status.message()),
                              "give a directory that weight_sharder or shardfs has made")};
   };
-  const Result<std::string> text = ReadTextFile(check.directory + "/config.json", kMaxConfigBytes);
-  if (!text.ok()) return wrong_config(text.status());
-  const Result<JsonValue> json = ParseJson(*text, "config.json");
-  if (!json.ok()) return wrong_config(json.status());
-  const auto config = DeepseekConfig::Parse(*json);
-  if (!config.ok()) return wrong_config(config.status());
+  // Shapes do not depend on the weights' kinds, of which MindIE takes more than the layout writes.
+  JsonValue json = config.json();
+  for (const char* key : {"quantize", "mla_quantize", "moe_quantize"}) json = json.WithMember(key, JsonValue::Null());
+  const auto sizes = DeepseekConfig::Parse(json);
+  if (!sizes.ok()) return wrong(sizes.status());
   const auto options = MindieOptions::Parse(check.model.layout_options, check.dp_partition_up);
-  if (!options.ok()) return wrong_config(options.status());
-  std::vector<Finding> findings;
-  if (auto description = CheckDescription(check, config->quantize)) findings.push_back(std::move(*description));
-  auto tensors = TensorChecker(check, *config, *options).Run();
-  std::move(tensors.begin(), tensors.end(), std::back_inserter(findings));
-  return findings;
+  if (!options.ok()) return wrong(options.status());
+  return TensorChecker(check, *sizes, *options, config.quantize().empty()).Run();
 }
 
 }  // namespace shardfs

@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/plan_report.h"
 #include "cli/view_status.h"
+#include "layout/mindie/server_limits.h"
 
 namespace shardfs {
 namespace {
@@ -80,6 +81,7 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
     const auto checkpoint = Checkpoint::Open(common.source);
     if (!checkpoint.ok()) return WrongPlan(checkpoint.status());
     Describe(**checkpoint, task);
+    for (const std::string& warning : RefusalWarnings(**checkpoint)) PrintWarning(warning);
     return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
                   "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
   }

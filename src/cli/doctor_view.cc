@@ -100,11 +100,11 @@ Finding ProbeView(const DoctorTask& task, const MountEntry& view) {
 }
 
 Finding ProbeBackend(const DoctorTask& task) {
-  if (task.backend == kShardedBackend) return Ok("backend", "backendType is " + QuoteName(task.backend));
+  if (task.backend == kMindieBackend) return Ok("backend", "backendType is " + QuoteName(task.backend));
   return Wrong("backend",
                fmt::format("backendType is {}, and only the backend {} reads a sharded directory",
-                           QuoteName(task.backend), QuoteName(kShardedBackend)),
-               fmt::format("write \"backendType\": \"{}\" in MindIE's configuration", kShardedBackend));
+                           QuoteName(task.backend), QuoteName(kMindieBackend)),
+               fmt::format("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
 }
 
 }  // namespace shardfs

@@ -18,13 +18,13 @@
 namespace shardfs {
 
 // The backendType that reads sharded directories; the others have no code for them. (section 8 of the spec)
-inline constexpr char kShardedBackend[] = "atb";
+inline constexpr std::string_view kMindieBackend = "atb";
 
 // One entry of ModelConfig[].
 struct MindieModelConfig {
   std::string name;         // modelName
   std::string weight_path;  // modelWeightPath
-  std::string backend;      // backendType; empty: MindIE's default, which is kShardedBackend
+  std::string backend{kMindieBackend};  // backendType, which is this one where it is missing
   ParallelConfig sizes;     // as written; world_size is worldSize, which counts one node's NPUs
   bool mtp = false;         // plugin_params asks for speculation with the MTP layer
   std::map<std::string, std::string> layout_options;  // of models.deepseekv2, under their names as -O takes them

@@ -121,6 +121,11 @@ Result<MindieSettings> ApplyMindieConfig(const std::string& file, const std::str
   MindieSettings result{std::move(given), mapping.nodes(), {}};
   SHARDFS_RETURN_IF_ERROR(TakeSizes(mapping, file, result.settings));
   SHARDFS_RETURN_IF_ERROR(TakeOptions(*model, file, result.settings));
+  if (model->backend != kMindieBackend) {
+    result.warnings.push_back(
+        fmt::format("backendType in {} is {}, and only MindIE's backend {} reads sharded directories", file,
+                    QuoteName(model->backend), kMindieBackend));
+  }
   if (!directory.empty() && !IsSamePlace(model->weight_path, directory)) {
     result.warnings.push_back(fmt::format("modelWeightPath in {} is {}, not {}: MindIE will not load what is here",
                                           file, QuoteName(model->weight_path), QuoteName(directory)));

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/mindie_names.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -61,7 +62,9 @@ std::optional<DeepseekConfig> ConfigOf(const View& view) {
   if (!text.ok()) return std::nullopt;
   const auto json = ParseJson(*text, "config.json");
   if (!json.ok()) return std::nullopt;
-  const auto config = DeepseekConfig::Parse(*json);
+  const auto named = UnderMindieNames(*json);
+  if (!named.ok()) return std::nullopt;
+  const auto config = DeepseekConfig::Parse(*named);
   return config.ok() ? std::optional(*config) : std::nullopt;
 }
 

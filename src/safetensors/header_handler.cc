@@ -43,6 +43,9 @@ bool HeaderHandler::Unexpected(std::string_view what) {
                                              place_ == Place::kShape ? "shape" : "data_offsets", what)));
 }
 
+// The format's own reader takes "__metadata__": null, which some writers write, for no metadata.
+bool HeaderHandler::null() { return (place_ == Place::kTop && in_metadata_value_) || Unexpected("null"); }
+
 bool HeaderHandler::number_unsigned(std::uint64_t value) {
   if ((place_ != Place::kShape && place_ != Place::kOffsets) || value > kMaxHeaderNumber) {
     return Unexpected(std::to_string(value));

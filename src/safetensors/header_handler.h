@@ -27,7 +27,7 @@ class HeaderHandler {
   const Status& status() const { return status_; }
 
   // The events, named as nlohmann's SAX interface wants them.
-  bool null() { return Unexpected("null"); }
+  bool null();
   bool boolean(bool) { return Unexpected("a boolean"); }
   bool number_integer(std::int64_t value) { return Unexpected(std::to_string(value)); }
   bool number_unsigned(std::uint64_t value);

@@ -24,12 +24,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (kind) lines.push_back({"model." + key, std::string(*kind)});
   }
   // What is shown is well-formed, and says of each tensor what it was given.
-  const auto shown = ParseJson(MindieDescriptionJson(JsonValue::Object({}), *description, "w8a8", lines), "shown");
+  const auto shown = ParseJson(MindieDescriptionJson(*description, "w8a8", lines, {}), "shown");
   SHARDFS_FUZZ_CHECK(shown.ok());
   for (const DescribedTensor& line : lines) {
     const JsonValue* kind = shown->Find(line.name);
     SHARDFS_FUZZ_CHECK(kind != nullptr && kind->text() == line.kind);
   }
+  // A version keeps its type.
+  const JsonValue* version = document->Find("version");
+  SHARDFS_FUZZ_CHECK(version == nullptr || shown->Find("version")->type() == version->type());
   SHARDFS_FUZZ_CHECK(!MindieDescriptionName(*description, "w8a8").empty());
   return 0;
 }

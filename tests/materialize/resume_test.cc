@@ -39,6 +39,14 @@ TEST_F(ResumeTest, AFailedRunKeepsWhatIsCompleteAndTheNextGoesOn) {
   ExpectComplete();
 }
 
+// It would fail in the same way.
+TEST_F(ResumeTest, ASourceThatContradictsItselfIsNotWorthAnotherRun) {
+  const auto failed = Run([](std::uint64_t) { return Status::Corruption("values that must agree differ"); });
+  EXPECT_EQ(failed.status().code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(failed.status().message()),
+              AllOf(HasSubstr("1 of 3 files are complete and kept"), HasSubstr("correct the source"), Not(HasSubstr("again"))));
+}
+
 TEST_F(ResumeTest, ACancelledRunIsGoneOnWith) {
   const auto cancelled = Run([this](std::uint64_t) {
     stop_.request_stop();

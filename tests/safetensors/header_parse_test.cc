@@ -36,6 +36,15 @@ TEST(ParseHeaderTest, KeepsMetadataInDocumentOrder) {
   EXPECT_EQ(header->metadata[1], (std::pair<std::string, std::string>("a", "\u00e9")));
 }
 
+TEST(ParseHeaderTest, NullMetadataAreNone) {
+  const auto header = Parse(R"({"__metadata__":null,"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2);
+  ASSERT_TRUE(header.ok()) << header.status();
+  EXPECT_TRUE(header->metadata.empty());
+  ASSERT_EQ(header->tensors.size(), 1u);
+  EXPECT_EQ(header->tensors[0].name, "a");
+  EXPECT_TRUE(Parse(R"({"__metadata__":null})", 0).ok());
+}
+
 TEST(ParseHeaderTest, EmptyHeaderIsAnEmptyFile) {
   const auto header = Parse("{}", 0);
   ASSERT_TRUE(header.ok()) << header.status();

@@ -103,6 +103,7 @@ TEST(HeaderRefusalTest, DuplicateKeyInATensor) {
 
 TEST(HeaderRefusalTest, DuplicateMetadata) {
   ExpectCorrupt(R"({"__metadata__":{},"__metadata__":{}})", 0, {"__metadata__", "twice"});
+  ExpectCorrupt(R"({"__metadata__":null,"__metadata__":{}})", 0, {"__metadata__", "twice"});
   ExpectCorrupt(R"({"__metadata__":{"k":"1","k":"2"}})", 0, {"__metadata__", "'k'", "twice"});
 }
 
@@ -112,6 +113,12 @@ TEST(HeaderRefusalTest, MetadataOtherThanStrings) {
   ExpectCorrupt(R"({"__metadata__":{"k":{}}})", 0, {"__metadata__", "'k'", "an object"});
   ExpectCorrupt(R"({"__metadata__":[]})", 0, {"__metadata__", "an array"});
   ExpectCorrupt(R"({"__metadata__":"pt"})", 0, {"__metadata__", "a string"});
+}
+
+TEST(HeaderRefusalTest, NullElsewhere) {
+  ExpectCorrupt(R"({"t":null})", 0, {"'t'", "null", "object"});
+  ExpectCorrupt(R"({"__metadata__":null,"t":null})", 0, {"'t'", "null", "object"});
+  ExpectCorrupt("null", 0, {"the header is null instead of an object"});
 }
 
 TEST(HeaderRefusalTest, TooMuchMetadata) {

@@ -5,6 +5,7 @@
 // only non-negative integers up to 2^48-1, rank at most 16, names at most 4 KiB and without NUL, known dtypes,
 // offsets that tile the data from 0 without hole or overlap, product of shape times dtype equal to the extent of the
 // offsets, and the file ending where the last tensor ends. (TRUST section 2; format: safetensors README, "Format")
+// "__metadata__": null stands for no metadata, as in the format's own reader.
 // Memory stays within 4 times the header's size, and a parse within a second: a file has at most 2^20 tensors,
 // __metadata__ at most 65,536 entries, and no string is longer than 16 MiB (kNotSupported beyond).
 //

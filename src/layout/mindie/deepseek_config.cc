@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "layout/mindie/shown_json.h"
 #include "safetensors/quote_name.h"
 
 namespace shardfs {
@@ -15,26 +16,6 @@ namespace {
 constexpr std::int64_t kMaxSize = 1 << 21;
 
 Status MissingKey(std::string_view key) { return Status::Corruption(fmt::format("config.json has no \"{}\"", key)); }
-
-// A value as a message shows it: text in quotes, numbers as they are written, of the rest the type.
-std::string Shown(const JsonValue& value) {
-  switch (value.type()) {
-    case JsonValue::Type::kString:
-      return "the string " + QuoteName(value.text());
-    case JsonValue::Type::kInteger:
-    case JsonValue::Type::kFloat:
-      return value.text().substr(0, 40);
-    case JsonValue::Type::kNull:
-      return "null";
-    case JsonValue::Type::kBool:
-      return "a boolean";
-    case JsonValue::Type::kArray:
-      return "an array";
-    case JsonValue::Type::kObject:
-      break;
-  }
-  return "an object";
-}
 
 // Reads keys one after the other; the first failure sticks.
 class Reader {
@@ -64,7 +45,7 @@ class Reader {
     const JsonValue* value = Require(key);
     if (value == nullptr) return {};
     if (!value->is_string()) {
-      Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a string", key, Shown(*value))));
+      Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a string", key, ShownJson(*value))));
     }
     return value->text();
   }
@@ -82,7 +63,7 @@ class Reader {
     const auto number = value.AsInt64();
     if (!number || *number < minimum || *number > kMaxSize) {
       Fail(Status::Corruption(fmt::format("\"{}\" of config.json is {}, not a whole number between {} and {}", key,
-                                          Shown(value), minimum, kMaxSize)));
+                                          ShownJson(value), minimum, kMaxSize)));
       return 0;
     }
     return static_cast<std::uint64_t>(*number);
@@ -96,11 +77,6 @@ class Reader {
   Status status_;
 };
 
-Status CheckLimit(std::string_view key, std::uint64_t value, std::uint64_t limit) {
-  if (value <= limit) return Status::Ok();
-  return Status::NotSupported(fmt::format("\"{}\" of config.json is {}; MindIE takes at most {}", key, value, limit));
-}
-
 Status CheckModelType(std::string_view model_type) {
   constexpr std::array<std::string_view, 3> kTypes = {"deepseekv2", "deepseek_v2", "deepseek_v3"};
   if (std::find(kTypes.begin(), kTypes.end(), model_type) != kTypes.end()) return Status::Ok();
@@ -108,26 +84,15 @@ Status CheckModelType(std::string_view model_type) {
                                           QuoteName(model_type), fmt::join(kTypes, ", ")));
 }
 
-// FP8 checkpoints say so in quantization_config; MindIE's own quantised ones may have that key too, for other things.
-Status CheckNotFp8(const JsonValue& config) {
-  const JsonValue* quantization = config.Find("quantization_config");
-  if (quantization == nullptr || !quantization->is_object()) return Status::Ok();
-  const JsonValue* method = quantization->Find("quant_method");
-  if (method == nullptr) return Status::Ok();
-  return Status::NotSupported(
-      fmt::format("\"quant_method\" of config.json is {}: such checkpoints are not supported; convert to BF16 first",
-                  QuoteName(method->text())));
-}
-
 // The kinds that the layout writes; "" for a key that is absent or null.
-Result<std::string> ParseQuantize(const JsonValue& config, std::string_view key) {
+Result<std::string> ParseQuantize(const JsonValue& config, std::string_view key, std::string_view origin) {
   const JsonValue* value = config.Find(key);
   if (value == nullptr || value->is_null()) return std::string();
   constexpr std::array<std::string_view, 4> kKinds = {"w8a8", "w8a8_dynamic", "w8a16", "w4a8_dynamic"};
   if (value->is_string() && std::find(kKinds.begin(), kKinds.end(), value->text()) != kKinds.end())
     return value->text();
-  return Status::NotSupported(fmt::format("\"{}\" of config.json is {}; the mindie layout covers {}", key,
-                                          value->is_string() ? QuoteName(value->text()) : Shown(*value),
+  return Status::NotSupported(fmt::format("{} is {}; the mindie layout covers {}", origin,
+                                          value->is_string() ? QuoteName(value->text()) : ShownJson(*value),
                                           fmt::join(kKinds, ", ")));
 }
 
@@ -140,17 +105,16 @@ Result<Dtype> ParseDtype(std::string_view text) {
 
 }  // namespace
 
-Result<DeepseekConfig> DeepseekConfig::Parse(const JsonValue& json) {
+Result<DeepseekConfig> DeepseekConfig::Parse(const JsonValue& json, std::string_view quantize_origin) {
   if (!json.is_object()) return Status::Corruption("config.json is not a JSON object");
   Reader reader(json);
   DeepseekConfig config;
   config.model_type = reader.Text("model_type");
   SHARDFS_RETURN_IF_ERROR(reader.status());
   SHARDFS_RETURN_IF_ERROR(CheckModelType(config.model_type));
-  SHARDFS_RETURN_IF_ERROR(CheckNotFp8(json));
-  SHARDFS_ASSIGN_OR_RETURN(config.quantize, ParseQuantize(json, "quantize"));
-  SHARDFS_ASSIGN_OR_RETURN(config.mla_quantize, ParseQuantize(json, "mla_quantize"));
-  SHARDFS_ASSIGN_OR_RETURN(config.moe_quantize, ParseQuantize(json, "moe_quantize"));
+  SHARDFS_ASSIGN_OR_RETURN(config.quantize, ParseQuantize(json, "quantize", quantize_origin));
+  SHARDFS_ASSIGN_OR_RETURN(config.mla_quantize, ParseQuantize(json, "mla_quantize", "\"mla_quantize\" of config.json"));
+  SHARDFS_ASSIGN_OR_RETURN(config.moe_quantize, ParseQuantize(json, "moe_quantize", "\"moe_quantize\" of config.json"));
   config.has_mtp_quantize = json.Find("mtp_quantize") != nullptr;
   const std::string dtype = reader.Text("torch_dtype");
   SHARDFS_RETURN_IF_ERROR(reader.status());
@@ -159,7 +123,7 @@ Result<DeepseekConfig> DeepseekConfig::Parse(const JsonValue& json) {
   config.intermediate_size = reader.Size("intermediate_size");
   config.moe_intermediate_size = reader.Size("moe_intermediate_size");
   config.layers = reader.Size("num_hidden_layers");
-  config.mtp_layers = reader.OptionalSize("num_nextn_predict_layers").value_or(0);
+  config.mtp_layers = reader.OptionalSize("num_nextn_predict_layers");
   config.first_dense_layers = reader.Size("first_k_dense_replace", 0);
   config.heads = reader.Size("num_attention_heads");
   config.routed_experts = reader.Size("n_routed_experts");
@@ -178,10 +142,6 @@ Result<DeepseekConfig> DeepseekConfig::Parse(const JsonValue& json) {
     return Status::NotSupported(
         fmt::format("\"moe_layer_freq\" of config.json is {}; the mindie layout covers 1", moe_layer_freq));
   }
-  SHARDFS_RETURN_IF_ERROR(CheckLimit("q_lora_rank", config.q_lora_rank.value_or(1), 1536));
-  SHARDFS_RETURN_IF_ERROR(CheckLimit("qk_nope_head_dim", config.nope_head_dim, 128));
-  SHARDFS_RETURN_IF_ERROR(CheckLimit("qk_rope_head_dim", config.rope_head_dim, 64));
-  SHARDFS_RETURN_IF_ERROR(CheckLimit("first_k_dense_replace", config.first_dense_layers, 61));
   return config;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
@@ -19,7 +20,8 @@ struct DeepseekConfig {
   std::uint64_t intermediate_size = 0;      // dense MLP
   std::uint64_t moe_intermediate_size = 0;  // one expert
   std::uint64_t layers = 0;                 // num_hidden_layers, without MTP layers
-  std::uint64_t mtp_layers = 0;             // num_nextn_predict_layers
+  // num_nextn_predict_layers: the MTP layers, which come behind the others; nothing where config.json does not say.
+  std::optional<std::uint64_t> mtp_layers;
   std::uint64_t first_dense_layers = 0;     // first_k_dense_replace: layers below it are dense, the others MoE
   std::uint64_t heads = 0;
   std::uint64_t routed_experts = 0;
@@ -46,9 +48,11 @@ struct DeepseekConfig {
 
   bool IsMoe(std::uint64_t layer) const { return layer >= first_dense_layers; }
 
-  // kCorruption for a missing key or one of the wrong type, kNotSupported for a model that the layout does not cover
-  // or that MindIE refuses; each names the key and its value.
-  static Result<DeepseekConfig> Parse(const JsonValue& config);
+  // `config` is config.json under MindIE's names (EffectiveConfig::json()); `quantize_origin` says in messages where
+  // its "quantize" comes from. kCorruption for a missing key or one of the wrong type, kNotSupported for a model that
+  // the layout does not cover; each names the key and its value. What else MindIE refuses, server_limits.h knows.
+  static Result<DeepseekConfig> Parse(const JsonValue& config,
+                                      std::string_view quantize_origin = "\"quantize\" of config.json");
 };
 
 }  // namespace shardfs

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "layout/mindie/linear_resolver.h"
+#include "layout/mindie/mtp_place.h"
 #include "layout/mindie/source_files.h"
 #include "layout/mindie/source_inventory.h"
 #include "safetensors/quote_name.h"
@@ -82,7 +82,9 @@ class Resolver {
         linears_.Find(prefix + ".up_proj", LinearRole::kColumn, intermediate, config_.hidden_size, quantize, routed);
     mlp.down_proj =
         linears_.Find(prefix + ".down_proj", LinearRole::kRow, config_.hidden_size, intermediate, quantize, routed);
-    if (mlp.gate_proj.kind != mlp.up_proj.kind) {
+    // A weight that is missing has no kind, and is a defect of its own.
+    const bool both = mlp.gate_proj.weight != nullptr && mlp.up_proj.weight != nullptr;
+    if (both && mlp.gate_proj.kind != mlp.up_proj.kind) {
       Fail(Status::NotSupported(fmt::format("{}.gate_proj is {}, but .up_proj is {}; they are packed into one tensor",
                                             prefix, LinearKindName(mlp.gate_proj.kind),
                                             LinearKindName(mlp.up_proj.kind))));
@@ -120,8 +122,8 @@ class Resolver {
       weights->fa_q_scale = Float(q_scale, {config_.heads, 1});
       weights->fa_k_scale = inventory_.Require(k_scale, {{1, 1}, {1}}, kFloats);
     } else {
-      inventory_.Ignore(q_scale, "no \"fa_quant_type\" is set");
-      inventory_.Ignore(k_scale, "no \"fa_quant_type\" is set");
+      inventory_.Ignore(q_scale, "no \"fa_quant_type\" is set", 0);
+      inventory_.Ignore(k_scale, "no \"fa_quant_type\" is set", 0);
     }
     for (const char* name : {".fa_q.offset", ".fa_k.offset", ".fa_v.scale", ".fa_v.offset"}) {
       inventory_.Ignore(prefix + name, "weight_sharder does not save it");
@@ -154,17 +156,21 @@ class Resolver {
     norm.is_described_anti = described && !name.ends_with(".q_a_layernorm");
     const bool static_kind = quantize == "w8a8" && AnyIs(linears, "W8A8");
     const bool anti = described && may_be_anti && (static_kind || (quantize == "w8a16" && AnyIs(linears, "W8A16")));
+    if (described && !description_->KindOf(module + ".weight")) {
+      inventory_.AddDefect(
+          fmt::format("{} gives {}.weight a kind that is no string", description_->file_name(), module));
+    }
     if (anti) {
       norm.anti_weight = Float(module + ".weight", {size});
       norm.anti_bias = Float(module + ".bias", {size});
     } else {
-      for (const char* part : {".weight", ".bias"}) inventory_.Ignore(module + part, "this norm is shown plain");
+      for (const char* part : {".weight", ".bias"}) inventory_.Ignore(module + part, "this norm is shown plain", 0);
     }
     norm.has_bias = static_kind && !anti;
     if (norm.has_bias && checkpoint_.Find(name + ".bias") != nullptr) {
       norm.bias = Float(name + ".bias", {size});
     } else {
-      inventory_.Ignore(name + ".bias", "this norm has no bias with weights of this kind");
+      inventory_.Ignore(name + ".bias", "this norm has no bias with weights of this kind", 0);
     }
     return norm;
   }
@@ -188,7 +194,7 @@ class Resolver {
       if (layer->input_layernorm.anti_weight != nullptr) {
         q_a.has_bias = false;
         q_a.bias = nullptr;
-        inventory_.Ignore(attention + ".q_a_layernorm.bias", "this norm has no bias with anti-outlier norms");
+        inventory_.Ignore(attention + ".q_a_layernorm.bias", "this norm has no bias with anti-outlier norms", 0);
       }
       layer->attention.q_a_layernorm = q_a;
     }
@@ -227,6 +233,7 @@ class Resolver {
       layer->experts.push_back(FindMlp(name, config_.moe_intermediate_size, quantize, true));
       const MlpWeights& first = layer->experts.front();
       const MlpWeights& last = layer->experts.back();
+      if (!IsWhole(first) || !IsWhole(last)) continue;  // what is missing is a defect of its own
       if (last.gate_proj.kind != first.gate_proj.kind || last.down_proj.kind != first.down_proj.kind) {
         Fail(Status::NotSupported(
             fmt::format("{} is of another weight kind than expert 0; they are stacked into one tensor", name)));
@@ -245,44 +252,46 @@ class Resolver {
     return weights;
   }
 
+  static bool IsWhole(const MlpWeights& mlp) {
+    return mlp.gate_proj.weight != nullptr && mlp.up_proj.weight != nullptr && mlp.down_proj.weight != nullptr;
+  }
+
   Status CheckMtpPresent() const {
-    const std::string prefix = fmt::format("{}{}.", kLayerPrefix, config_.layers);
-    for (const TensorInfo& info : checkpoint_.tensors()) {
-      if (info.name.starts_with(prefix)) return Status::Ok();
+    const MtpPlace place(checkpoint_, config_);
+    if (!place.HasTensors(config_.layers)) {
+      return Status::Corruption(
+          fmt::format("the MTP layer was asked for, but the checkpoint has no tensor {}{}.*; use --no-mtp",
+                      kLayerPrefix, config_.layers));
     }
+    if (place.LooksLikeMtp(config_.layers)) return Status::Ok();
     return Status::Corruption(
-        fmt::format("the MTP layer was asked for, but the checkpoint has no tensor {}*; use --no-mtp", prefix));
+        fmt::format("the MTP layer was asked for, but {} (\"num_hidden_layers\" of config.json is {})",
+                    place.WhyNoMtp(config_.layers), config_.layers));
   }
 
   // Why a tensor that no file is made of may be left out; empty when it may not.
-  std::string ReasonToIgnore(std::string_view name) const {
-    if (name.ends_with(".rotary_emb.inv_freq")) return "rotary frequencies are computed by the engine";
-    if (!name.starts_with(kLayerPrefix)) return {};
-    const std::string_view rest = name.substr(kLayerPrefix.size());
-    std::uint64_t layer = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
-    if (error != std::errc() || end == rest.data() + rest.size() || *end != '.') return {};
-    if (layer < config_.layers || layer >= config_.layers + std::max<std::uint64_t>(1, config_.mtp_layers)) return {};
-    if (!mtp_) return "the MTP layer is not asked for (--mtp shows it)";
-    if (layer > config_.layers) return "MindIE loads one MTP layer only";
-    const std::string_view local(end + 1, static_cast<std::size_t>(rest.data() + rest.size() - end - 1));
-    if (local == "embed_tokens.weight") return "MindIE's MTP layer shares model.embed_tokens";
-    if (local == "shared_head.head.weight") return "MindIE's MTP layer shares lm_head";
-    return {};
+  MtpPlace::Reason ReasonToIgnore(std::string_view name, const MtpPlace& place) const {
+    if (name.ends_with(".rotary_emb.inv_freq")) {
+      return {"rotary frequencies are computed by the engine", config_.layers + config_.mtp_layers.value_or(1) + 1};
+    }
+    return place.ReasonToIgnore(name, mtp_);
   }
 
   Status AccountForTheRest(std::vector<std::string>* warnings) {
+    const MtpPlace place(checkpoint_, config_);
+    StrayTensors stray(place, mtp_);
     ExtraFiles extra(checkpoint_, inventory_.NeededFiles());
     for (const TensorInfo* info : inventory_.Unaccounted()) {
-      const std::string reason = ReasonToIgnore(info->name);
-      if (!reason.empty()) {
-        inventory_.Ignore(info->name, reason);
+      const MtpPlace::Reason reason = ReasonToIgnore(info->name, place);
+      if (!reason.text.empty()) {
+        inventory_.Ignore(info->name, reason.text, reason.usual);
       } else if (!extra.Add(*info)) {
-        inventory_.AddDefect(fmt::format("{} in {} is not a tensor of this model", QuoteName(info->name),
-                                         QuoteName(info->source->name())));
+        stray.Add(*info);
       }
     }
+    for (std::string& sentence : inventory_.UnusualIgnored()) warnings->push_back(std::move(sentence));
     AccountForExtraFiles(extra, warnings);
+    for (std::string& sentence : stray.Sentences()) inventory_.AddDefect(std::move(sentence));
     return inventory_.ToStatus();
   }
 

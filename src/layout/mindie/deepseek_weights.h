@@ -88,7 +88,7 @@ struct DeepseekWeights {
   std::optional<MtpWeights> mtp;
   bool has_fa3 = false;  // every layer has fa3.* tensors
   std::vector<IgnoredTensor> ignored;
-  std::vector<std::string> warnings;  // of files and indices of the source that are passed over
+  std::vector<std::string> warnings;  // of files, indices and tensors that are passed over
 
   // `description` is null for a checkpoint without `quantize`. kCorruption naming the first ten tensors that are
   // missing, of another shape or dtype than they must have, contradicted by the description, or unknown; kNotSupported

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layout/mindie/attention_tensors.h"
+#include "layout/mindie/json_files.h"
 #include "layout/mindie/tensor_rules.h"
 #include "shardfs/tensor/read_plan.h"
 
@@ -41,8 +42,9 @@ std::string WhatSharderLoses(const DeepseekConfig& config, const DeepseekWeights
 }
 
 // Why MindIE's loader does not read weight_sharder's directory as it should; empty when it does.
-std::string WhyLoadDiffers(const DeepseekConfig& config, const DeepseekWeights& weights, const MindieMapping& mapping,
-                           const MindieOptions& options) {
+std::string WhyLoadDiffers(const EffectiveConfig& effective, const DeepseekConfig& config,
+                           const DeepseekWeights& weights, const MindieMapping& mapping, const MindieOptions& options) {
+  if (std::string lost = WhyDescriptionIsLost(effective); !lost.empty()) return lost;
   if (options.RotatesRouter(mapping)) {
     return fmt::format(
         "with dp {}, cp {} and moe_ep {} MindIE's loader rotates router rows that weight_sharder has rotated "
@@ -117,8 +119,17 @@ Status CheckLoaderCan(const DeepseekConfig& config, const DeepseekWeights& weigh
 
 }  // namespace
 
-Result<MindieFidelity> ChooseFidelity(const DeepseekConfig& config, const DeepseekWeights& weights,
-                                      const MindieMapping& mapping, const MindieOptions& options) {
+std::string WhyDescriptionIsLost(const EffectiveConfig& effective) {
+  if (!effective.quantize_is_described() || effective.description()->has_version()) return {};
+  return fmt::format(
+      "config.json has no \"quantize\", and {} has no version, so weight_sharder writes {}, which MindIE's loader does "
+      "not look for",
+      effective.description()->file_name(), MindieDescriptionName(*effective.description(), effective.quantize()));
+}
+
+Result<MindieFidelity> ChooseFidelity(const EffectiveConfig& effective, const DeepseekConfig& config,
+                                      const DeepseekWeights& weights, const MindieMapping& mapping,
+                                      const MindieOptions& options) {
   if (options.fidelity == MindieFidelity::kLoader) {
     SHARDFS_RETURN_IF_ERROR(CheckLoaderCan(config, weights, mapping));
     return MindieFidelity::kLoader;
@@ -129,7 +140,7 @@ Result<MindieFidelity> ChooseFidelity(const DeepseekConfig& config, const Deepse
         fmt::format("{}, and loses data; -O fidelity=loader shows a directory that MindIE loads right", loss));
   }
   if (options.fidelity) return *options.fidelity;
-  const std::string difference = WhyLoadDiffers(config, weights, mapping, options);
+  const std::string difference = WhyLoadDiffers(effective, config, weights, mapping, options);
   if (difference.empty()) return MindieFidelity::kSharder;
   return Status::InvalidArgument(
       fmt::format("{}.\nGive -O fidelity=loader for a directory that MindIE loads right, or -O fidelity=sharder for "

@@ -16,37 +16,40 @@ JsonValue FileList(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::string MindieConfigJson(const JsonValue& source_config, Dtype dtype) {
+std::string MindieConfigJson(const JsonValue& config, Dtype dtype) {
   const char* const text = dtype == Dtype::kF16 ? "float16" : "bfloat16";
-  return DumpPythonJson(source_config.WithMember("torch_dtype", JsonValue::String(text)));
+  return DumpPythonJson(config.WithMember("torch_dtype", JsonValue::String(text)));
 }
 
-JsonValue QuantizationSetting(const JsonValue& source_config, const QuantDescription* description,
-                              std::string_view key) {
-  const JsonValue* quantization = source_config.Find("quantization_config");
-  const JsonValue* configured = quantization == nullptr ? nullptr : quantization->Find(key);
-  const JsonValue* described = description == nullptr ? nullptr : description->Find(key);
-  const bool config_wins = key == "fa_quant_type" && configured != nullptr;
-  if (described != nullptr && !config_wins) return *described;
-  return configured != nullptr ? *configured : JsonValue::Null();
+std::string MindieConfigJson(const EffectiveConfig& config, Dtype dtype, MindieFidelity fidelity) {
+  if (fidelity == MindieFidelity::kSharder || !config.quantize_is_described()) {
+    return MindieConfigJson(config.written_json(), dtype);
+  }
+  return MindieConfigJson(config.written_json().WithMember("quantize", JsonValue::String(config.quantize())), dtype);
 }
 
-std::string MindieDescriptionJson(const JsonValue& source_config, const QuantDescription& description,
-                                  std::string_view quantize, const std::vector<DescribedTensor>& lines) {
+std::vector<JsonMember> MindieDescriptionSettings(const EffectiveConfig& config) {
+  JsonValue group_size = config.Quantization("group_size");
   std::vector<JsonMember> members;
-  members.emplace_back("model_quant_type", JsonValue::String(UpperCase(quantize)));
-  members.emplace_back("version", JsonValue::String(description.version()));
-  for (const DescribedTensor& line : lines) members.emplace_back(line.name, JsonValue::String(line.kind));
-  JsonValue group_size = QuantizationSetting(source_config, &description, "group_size");
   members.emplace_back("group_size", group_size.is_null() ? JsonValue::Integer(0) : std::move(group_size));
   for (const char* key : {"kv_quant_type", "fa_quant_type", "reduce_quant_type"}) {
-    members.emplace_back(key, QuantizationSetting(source_config, &description, key));
+    members.emplace_back(key, config.Quantization(key));
   }
+  return members;
+}
+
+std::string MindieDescriptionJson(const QuantDescription& description, std::string_view quantize,
+                                  const std::vector<DescribedTensor>& lines, const std::vector<JsonMember>& settings) {
+  std::vector<JsonMember> members;
+  members.emplace_back("model_quant_type", JsonValue::String(UpperCase(quantize)));
+  members.emplace_back("version", description.version());
+  for (const DescribedTensor& line : lines) members.emplace_back(line.name, JsonValue::String(line.kind));
+  members.insert(members.end(), settings.begin(), settings.end());
   return DumpPythonJson(JsonValue::Object(std::move(members)));
 }
 
 std::string MindieDescriptionName(const QuantDescription& description, std::string_view quantize) {
-  if (description.version() != "0.0.0") return "quant_model_description.json";
+  if (description.has_version()) return "quant_model_description.json";
   return "quant_model_description_" + std::string(quantize) + ".json";
 }
 

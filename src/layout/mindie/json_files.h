@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "layout/mindie/effective_config.h"
 #include "layout/mindie/quant_description.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/json.h"
@@ -16,17 +17,20 @@
 
 namespace shardfs {
 
-// config.json as modify_config writes it: re-dumped, with torch_dtype set to the model's dtype (BF16 or F16).
-std::string MindieConfigJson(const JsonValue& source_config, Dtype dtype);
+// config.json as modify_config writes it: re-dumped, with torch_dtype set to the model's dtype (BF16 or F16). `config`
+// is the source's, under MindIE's names. Loader's variant says `quantize` also where the source leaves it to its
+// description.
+std::string MindieConfigJson(const JsonValue& config, Dtype dtype);
+std::string MindieConfigJson(const EffectiveConfig& config, Dtype dtype, MindieFidelity fidelity);
 
-// What quantization_config of config.json, updated by the description, says under `key`; null where neither has it.
-// fa_quant_type of config.json wins over the description's. `description` may be null.
-JsonValue QuantizationSetting(const JsonValue& source_config, const QuantDescription* description,
-                              std::string_view key);
+// The last members of the description of the directory: what quantization_config says, updated by the source's
+// description (EffectiveConfig::Quantization). null where neither says anything, but 0 for group_size.
+std::vector<JsonMember> MindieDescriptionSettings(const EffectiveConfig& config);
 
-// The description of the directory: `lines` are rank 0's tensors. `quantize` as in config.json.
-std::string MindieDescriptionJson(const JsonValue& source_config, const QuantDescription& description,
-                                  std::string_view quantize, const std::vector<DescribedTensor>& lines);
+// The description of the directory: `lines` are rank 0's tensors. `quantize` is the model's kind; the version keeps its
+// type.
+std::string MindieDescriptionJson(const QuantDescription& description, std::string_view quantize,
+                                  const std::vector<DescribedTensor>& lines, const std::vector<JsonMember>& settings);
 
 // "quant_model_description.json", or with the quantize string in it for a source whose description has no version.
 std::string MindieDescriptionName(const QuantDescription& description, std::string_view quantize);

@@ -19,7 +19,7 @@ LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, s
   const TensorInfo* found = inventory_.FindIfPresent(name);
   if (found == nullptr || IsFloat(found->dtype)) {
     linear.weight = inventory_.Require(name, {{rows, columns}}, kFloats);
-    CheckDescription(name, LinearKind::kFloat);
+    if (found != nullptr) CheckDescription(name, LinearKind::kFloat);  // what is missing has no kind to contradict
     return linear;
   }
   const auto kind = LinearKindOfQuantize(quantize);
@@ -79,7 +79,7 @@ void LinearResolver::FindW4A8Companions(const std::string& prefix, LinearRole ro
   const JsonValue* group_size = description_ == nullptr ? nullptr : description_->Find("group_size");
   const std::string second = prefix + ".weight_scale_second";
   if (group_size != nullptr && group_size->AsInt64() == 0) {
-    inventory_.Ignore(second, "\"group_size\" of the description is 0");
+    inventory_.Ignore(second, "\"group_size\" of the description is 0", 0);
   } else if (const TensorInfo* found = inventory_.FindIfPresent(second); found != nullptr && found->shape.size() == 2) {
     linear->weight_scale_second = inventory_.Require(second, {{rows, found->shape[1]}}, kFloats);
   } else {
@@ -96,6 +96,8 @@ void LinearResolver::CheckDescription(const std::string& name, LinearKind kind) 
   const auto said = description_->KindOf(name);
   if (!said && description_->Find(name) != nullptr) {
     inventory_.AddDefect(fmt::format("{} gives {} a kind that is no string", description_->file_name(), name));
+  } else if (!said && kind != LinearKind::kFloat) {
+    inventory_.AddDefect(fmt::format("{} does not say what {} is", description_->file_name(), name));
   }
   if (!said || *said == LinearKindName(kind)) return;
   inventory_.AddDefect(fmt::format("{} says that {} is {}, but by its dtype and config.json it is {}",

@@ -7,7 +7,7 @@
 namespace shardfs {
 namespace {
 
-using Companion = const TensorInfo* LinearWeights::*;
+using Companion = LinearCompanion;
 
 // Casts to the model's dtype, one conversion above all experts where they agree in dtype.
 Result<TensorPtr> StackAndCast(std::vector<TensorPtr> parts, Dtype dtype) {
@@ -111,32 +111,19 @@ class LinearBuilder {
     return Add(".quant_bias", QuantBias());
   }
 
-  // One value per linear; those of packed linears must agree, and the first is kept.
-  Result<TensorPtr> Shared(Companion companion, bool truncate) const {
+  // One value per expert, or the one of the linear.
+  Result<TensorPtr> Shared(Companion companion) const {
     std::vector<TensorPtr> parts;
     for (const auto& packed : experts_) {
-      TensorPtr kept;
-      for (const LinearWeights* linear : packed) {
-        SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, SourceOf(*(linear->*companion)));
-        if (IsFloat(value->dtype())) {
-          SHARDFS_ASSIGN_OR_RETURN(value, Tensor::Cast(std::move(value), rules_.dtype));
-          if (truncate) {
-            SHARDFS_ASSIGN_OR_RETURN(value, Tensor::TruncateToI8(std::move(value)));
-          }
-        }
-        if (kept != nullptr) {
-          SHARDFS_ASSIGN_OR_RETURN(value, Tensor::RequireClose(std::move(kept), std::move(value)));
-        }
-        kept = std::move(value);
-      }
-      parts.push_back(std::move(kept));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, SharedValue(packed, companion, rules_.dtype));
+      parts.push_back(std::move(value));
     }
     if (!stacked_) return std::move(parts[0]);
     return Tensor::Stack(std::move(parts), 0);
   }
 
-  Result<TensorPtr> InputScale() const { return Shared(&LinearWeights::input_scale, false); }
-  Result<TensorPtr> InputOffset() const { return Shared(&LinearWeights::input_offset, true); }
+  Result<TensorPtr> InputScale() const { return Shared(&LinearWeights::input_scale); }
+  Result<TensorPtr> InputOffset() const { return Shared(&LinearWeights::input_offset); }
 
   Result<TensorPtr> DeqScale() const {
     const TensorInfo& first = *experts_.front().front()->deq_scale;
@@ -271,6 +258,25 @@ class LinearBuilder {
 };
 
 }  // namespace
+
+Result<TensorPtr> SharedValue(std::span<const LinearWeights* const> packed, LinearCompanion companion, Dtype dtype,
+                              const std::function<Result<TensorPtr>(const TensorInfo&)>& source) {
+  TensorPtr kept;
+  for (const LinearWeights* linear : packed) {
+    SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, source(*(linear->*companion)));
+    if (IsFloat(value->dtype())) {
+      SHARDFS_ASSIGN_OR_RETURN(value, Tensor::Cast(std::move(value), dtype));
+      if (companion == &LinearWeights::input_offset) {
+        SHARDFS_ASSIGN_OR_RETURN(value, Tensor::TruncateToI8(std::move(value)));
+      }
+    }
+    if (kept != nullptr) {
+      SHARDFS_ASSIGN_OR_RETURN(value, Tensor::RequireClose(std::move(kept), std::move(value)));
+    }
+    kept = std::move(value);
+  }
+  return kept;
+}
 
 Result<std::vector<LinearTensor>> BuildLinear(std::span<const LinearWeights* const> packed, const LinearCut& cut,
                                               const LinearRules& rules) {

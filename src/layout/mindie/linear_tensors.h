@@ -4,6 +4,7 @@
 // Free functions over immutable inputs; thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,13 @@ struct LinearRules {
   bool negate_offsets = true;                      // sharder's bytes; the loader negates them itself
   std::shared_ptr<const ReadObserver> on_offsets;  // sees every negated offset; may be null
 };
+
+// The one value that packed W8A8 linears (gate and up) have in common: `companion` of the first, read behind a check
+// that those of the others agree with it. input_offset is truncated to an I8. `source` gives the expression of a
+// tensor.
+using LinearCompanion = const TensorInfo* LinearWeights::*;
+Result<TensorPtr> SharedValue(std::span<const LinearWeights* const> packed, LinearCompanion companion, Dtype dtype,
+                              const std::function<Result<TensorPtr>(const TensorInfo&)>& source = SourceOf);
 
 // `packed`: the linears whose rows stand one behind the other in the output (gate and up), or one. All of one kind.
 Result<std::vector<LinearTensor>> BuildLinear(std::span<const LinearWeights* const> packed, const LinearCut& cut,

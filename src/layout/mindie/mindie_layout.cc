@@ -4,21 +4,22 @@
 
 #include <optional>
 
+#include "layout/mindie/agreeing_values.h"
 #include "layout/mindie/deepseek_config.h"
 #include "layout/mindie/deepseek_weights.h"
+#include "layout/mindie/described_kinds.h"
+#include "layout/mindie/effective_config.h"
 #include "layout/mindie/fidelity.h"
-#include "layout/mindie/json_files.h"
 #include "layout/mindie/layout_options.h"
 #include "layout/mindie/mindie_tree.h"
 #include "layout/mindie/offset_observer.h"
 #include "layout/mindie/quant_description.h"
+#include "layout/mindie/server_limits.h"
 #include "safetensors/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
 namespace {
-
-constexpr std::uint64_t kMaxConfigBytes = 100u << 20;
 
 // Raised with each change of a rule that changes a byte of a view (LayoutResult::rules_version).
 constexpr std::uint32_t kRulesVersion = 1;
@@ -40,18 +41,23 @@ Status CheckModelFits(const DeepseekConfig& config, const MindieMapping& mapping
   return CheckDivides("dense_mlp_local_tp", options.dense_mlp_local_tp, "the world size", mapping.world_size());
 }
 
-Result<JsonValue> ReadConfig(const Checkpoint& checkpoint) {
-  Result<std::string> text = checkpoint.ReadTextFile("config.json", kMaxConfigBytes);
-  if (!text.ok() && text.status().code() == StatusCode::kNotFound) {
-    return Status::Corruption(fmt::format("{} has no config.json", checkpoint.path()));
+// What weight_sharder itself ends at, beside what DeepseekConfig::Parse refuses.
+Status CheckSharderTakes(const EffectiveConfig& effective) {
+  for (const RefusedSetting& setting : FindRefusedSettings(effective)) {
+    if (!setting.decides_shapes) continue;
+    return Status::NotSupported(fmt::format("\"{}\" {}", setting.key, setting.problem));
   }
-  SHARDFS_RETURN_IF_ERROR(text.status());
-  return ParseJson(*text, "config.json");
+  const JsonValue* cast = effective.Find("is_nzcasted").value;
+  if (cast == nullptr && effective.description() != nullptr) cast = effective.description()->Find("is_nzcasted");
+  if (cast == nullptr || cast->is_null() || cast->AsBool() == false) return Status::Ok();
+  return Status::NotSupported(
+      "\"is_nzcasted\" is set: the weights are stored in the NPU's own format, which only an NPU can undo; quantise "
+      "again without it");
 }
 
 // Whether the model has FA3 tensors (section 3.5).
-Result<bool> HasFa3(const JsonValue& config_json, const QuantDescription* description) {
-  const JsonValue type = QuantizationSetting(config_json, description, "fa_quant_type");
+Result<bool> HasFa3(const EffectiveConfig& effective) {
+  const JsonValue type = effective.Quantization("fa_quant_type");
   if (type.is_null() || type.AsBool() == false || type.AsString() == "") return false;
   if (!type.is_string()) {
     return Status::NotSupported("\"fa_quant_type\" is not a string; the mindie layout covers FAQuant and FAKQuant");
@@ -59,6 +65,21 @@ Result<bool> HasFa3(const JsonValue& config_json, const QuantDescription* descri
   if (type.text() == "FAQuant" || type.text() == "FAKQuant") return true;
   return Status::NotSupported(
       fmt::format("\"fa_quant_type\" is {}; the mindie layout covers FAQuant and FAKQuant", QuoteName(type.text())));
+}
+
+// The description of the weights, or null for a float model; checked as a whole.
+Result<const QuantDescription*> DescribeWeights(const Checkpoint& checkpoint, const EffectiveConfig& effective,
+                                                const DeepseekConfig& config, bool mtp) {
+  if (config.quantize.empty()) return nullptr;
+  SHARDFS_RETURN_IF_ERROR(effective.RequireDescription());
+  const QuantDescription* description = effective.description();
+  if (!description->HasWeights()) {
+    return Status::Corruption(fmt::format(
+        "{} says of no weight what it is, but {} is \"{}\"; copy the description from where the weights are from",
+        description->file_name(), effective.QuantizeOrigin(), config.quantize));
+  }
+  SHARDFS_RETURN_IF_ERROR(CheckDescribedKinds(checkpoint, config, *description, mtp));
+  return description;
 }
 
 std::string Summary(const DeepseekConfig& config, const MindieMapping& mapping, MindieFidelity fidelity, bool mtp) {
@@ -89,18 +110,18 @@ Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> c
   SHARDFS_ASSIGN_OR_RETURN(const MindieOptions mindie,
                            MindieOptions::Parse(options.layout_options, options.dp_partition_up));
   SHARDFS_ASSIGN_OR_RETURN(const MindieMapping mapping, MindieMapping::Create(options.parallel));
-  SHARDFS_ASSIGN_OR_RETURN(const JsonValue config_json, ReadConfig(*checkpoint));
-  SHARDFS_ASSIGN_OR_RETURN(const DeepseekConfig config, DeepseekConfig::Parse(config_json));
+  SHARDFS_ASSIGN_OR_RETURN(const EffectiveConfig effective, EffectiveConfig::Read(*checkpoint));
+  SHARDFS_ASSIGN_OR_RETURN(const DeepseekConfig config,
+                           DeepseekConfig::Parse(effective.json(), effective.QuantizeOrigin()));
+  SHARDFS_RETURN_IF_ERROR(CheckSharderTakes(effective));
   SHARDFS_RETURN_IF_ERROR(CheckModelFits(config, mapping, mindie));
-  std::optional<QuantDescription> description;
-  if (!config.quantize.empty()) {
-    SHARDFS_ASSIGN_OR_RETURN(description, QuantDescription::Read(*checkpoint, config.quantize));
-  }
-  const QuantDescription* const described = description ? &*description : nullptr;
-  SHARDFS_ASSIGN_OR_RETURN(const bool fa3, HasFa3(config_json, described));
+  SHARDFS_ASSIGN_OR_RETURN(const QuantDescription* described,
+                           DescribeWeights(*checkpoint, effective, config, options.mtp));
+  SHARDFS_ASSIGN_OR_RETURN(const bool fa3, HasFa3(effective));
   SHARDFS_ASSIGN_OR_RETURN(const DeepseekWeights weights,
                            DeepseekWeights::Resolve(*checkpoint, config, described, fa3, options.mtp));
-  SHARDFS_ASSIGN_OR_RETURN(const MindieFidelity fidelity, ChooseFidelity(config, weights, mapping, mindie));
+  SHARDFS_ASSIGN_OR_RETURN(const MindieFidelity fidelity, ChooseFidelity(effective, config, weights, mapping, mindie));
+  SHARDFS_RETURN_IF_ERROR(CheckAgreeingValues(weights, config.dtype));
 
   LayoutResult result;
   result.world_size = mapping.world_size();
@@ -112,14 +133,20 @@ Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> c
   result.options = mindie.Describe(fidelity);
   result.rules_version = kRulesVersion;
   result.ignored = weights.ignored;
-  result.warnings = weights.warnings;
   result.read_files = {"config.json"};
-  if (description) result.read_files.push_back(description->file_name());
+  if (effective.description() != nullptr) result.read_files.push_back(effective.description()->file_name());
+  result.warnings = weights.warnings;
+  if (fidelity == MindieFidelity::kSharder) {
+    if (std::string lost = WhyDescriptionIsLost(effective); !lost.empty()) {
+      result.warnings.push_back(lost + "; -O fidelity=loader shows what loads right");
+    }
+  }
+  for (std::string& refusal : RefusalWarnings(effective)) result.warnings.push_back(std::move(refusal));
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);
   result.nonzero_offset_reads = observer->reads();
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
-  SHARDFS_ASSIGN_OR_RETURN(result.tree, BuildMindieTree(model, std::move(checkpoint), config_json,
-                                                        options.max_shard_bytes, &result.warnings));
+  SHARDFS_ASSIGN_OR_RETURN(
+      result.tree, BuildMindieTree(model, std::move(checkpoint), effective, options.max_shard_bytes, &result.warnings));
   return result;
 }
 

@@ -36,10 +36,10 @@ class TreeBuilder {
   TreeBuilder(const MindieModel& model, std::shared_ptr<const Checkpoint> checkpoint, std::uint64_t max_shard_bytes)
       : model_(model), checkpoint_(std::move(checkpoint)), max_shard_bytes_(max_shard_bytes) {}
 
-  Result<std::shared_ptr<const VirtualTree>> Build(const JsonValue& config_json, std::vector<std::string>* warnings) {
+  Result<std::shared_ptr<const VirtualTree>> Build(const EffectiveConfig& config, std::vector<std::string>* warnings) {
     SHARDFS_RETURN_IF_ERROR(AddFolders());
     SHARDFS_RETURN_IF_ERROR(AddCopiedFiles(warnings));
-    SHARDFS_RETURN_IF_ERROR(AddGeneratedFiles(config_json));
+    SHARDFS_RETURN_IF_ERROR(AddGeneratedFiles(config));
     SHARDFS_RETURN_IF_ERROR(AddMetadata());
     return std::move(builder_).Build();
   }
@@ -120,14 +120,14 @@ class TreeBuilder {
     return builder_.AddFile(name, RankSet::All(model_.mapping.world_size()), std::move(file));
   }
 
-  Status AddGeneratedFiles(const JsonValue& config_json) {
+  Status AddGeneratedFiles(const EffectiveConfig& config) {
     SHARDFS_RETURN_IF_ERROR(
-        AddRootFile("config.json", MakeGeneratedFile(MindieConfigJson(config_json, model_.config.dtype))));
+        AddRootFile("config.json", MakeGeneratedFile(MindieConfigJson(config, model_.config.dtype, model_.fidelity))));
     if (model_.description == nullptr) return Status::Ok();
     const std::string& quantize = model_.config.quantize;
-    return AddRootFile(
-        MindieDescriptionName(*model_.description, quantize),
-        MakeGeneratedFile(MindieDescriptionJson(config_json, *model_.description, quantize, description_)));
+    return AddRootFile(MindieDescriptionName(*model_.description, quantize),
+                       MakeGeneratedFile(MindieDescriptionJson(*model_.description, quantize, description_,
+                                                               MindieDescriptionSettings(config))));
   }
 
   // The first rank of each node writes it, each over the other's: from the second on, it lists the files of the root,
@@ -191,9 +191,9 @@ class TreeBuilder {
 
 Result<std::shared_ptr<const VirtualTree>> BuildMindieTree(const MindieModel& model,
                                                            std::shared_ptr<const Checkpoint> checkpoint,
-                                                           const JsonValue& config_json, std::uint64_t max_shard_bytes,
+                                                           const EffectiveConfig& config, std::uint64_t max_shard_bytes,
                                                            std::vector<std::string>* warnings) {
-  return TreeBuilder(model, std::move(checkpoint), max_shard_bytes).Build(config_json, warnings);
+  return TreeBuilder(model, std::move(checkpoint), max_shard_bytes).Build(config, warnings);
 }
 
 }  // namespace shardfs

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "layout/mindie/effective_config.h"
 #include "layout/mindie/state_dict.h"
-#include "shardfs/base/json.h"
 #include "shardfs/source/checkpoint.h"
 #include "shardfs/view/virtual_tree.h"
 
@@ -17,7 +17,7 @@ namespace shardfs {
 // parallel.
 Result<std::shared_ptr<const VirtualTree>> BuildMindieTree(const MindieModel& model,
                                                            std::shared_ptr<const Checkpoint> checkpoint,
-                                                           const JsonValue& config_json, std::uint64_t max_shard_bytes,
+                                                           const EffectiveConfig& config, std::uint64_t max_shard_bytes,
                                                            std::vector<std::string>* warnings);
 
 }  // namespace shardfs

@@ -2,27 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <algorithm>
 
 namespace shardfs {
-namespace {
-
-constexpr std::uint64_t kMaxDescriptionBytes = 100u << 20;
-
-}  // namespace
-
-Result<QuantDescription> QuantDescription::Read(const Checkpoint& checkpoint, const std::string& quantize) {
-  std::vector<std::string> names = {"quant_model_description.json", "quant_model_description_" + quantize + ".json"};
-  if (quantize == "w8a8_dynamic") names.emplace_back("quant_model_description_w8a8.json");
-  for (const std::string& name : names) {
-    const Result<std::string> text = checkpoint.ReadTextFile(name, kMaxDescriptionBytes);
-    if (text.ok()) return Parse(*text, name);
-    if (text.status().code() != StatusCode::kNotFound) return text.status();
-  }
-  return Status::Corruption(fmt::format("\"quantize\" of config.json is \"{}\", but the checkpoint has no {}", quantize,
-                                        fmt::join(names, " and no ")));
-}
-
 Result<QuantDescription> QuantDescription::Parse(std::string_view json, const std::string& file_name) {
   QuantDescription description;
   description.file_name_ = file_name;
@@ -39,14 +21,25 @@ std::optional<std::string_view> QuantDescription::KindOf(std::string_view tensor
   return value == nullptr ? std::nullopt : value->AsString();
 }
 
+bool QuantDescription::HasWeights() const {
+  const auto& members = document_.members();
+  return std::any_of(members.begin(), members.end(),
+                     [](const JsonMember& member) { return member.first.ends_with(".weight"); });
+}
+
 const JsonValue* QuantDescription::Find(std::string_view key) const {
   const auto at = by_key_.find(key);
   return at == by_key_.end() ? nullptr : at->second;
 }
 
-std::string QuantDescription::version() const {
+JsonValue QuantDescription::version() const {
   const JsonValue* value = Find("version");
-  return value == nullptr ? "0.0.0" : value->text();
+  return value == nullptr ? JsonValue::String("0.0.0") : *value;
+}
+
+bool QuantDescription::has_version() const {
+  const JsonValue* value = Find("version");
+  return value != nullptr && value->AsString() != "0.0.0";
 }
 
 }  // namespace shardfs

@@ -10,6 +10,7 @@ namespace shardfs {
 namespace {
 
 constexpr std::size_t kMaxNamedDefects = 10;
+constexpr std::size_t kNamedIgnored = 3;
 
 }  // namespace
 
@@ -44,8 +45,27 @@ const TensorInfo* SourceInventory::Require(const std::string& name, std::initial
   return info;
 }
 
-void SourceInventory::Ignore(const std::string& name, const std::string& reason) {
-  if (FindIfPresent(name) != nullptr) ignored_.push_back({name, reason});
+void SourceInventory::Ignore(const std::string& name, const std::string& reason, std::uint64_t usual) {
+  if (FindIfPresent(name) == nullptr) return;
+  ignored_.push_back({name, reason});
+  usual_.emplace(reason, usual);
+}
+
+std::vector<std::string> SourceInventory::UnusualIgnored() const {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const IgnoredTensor& tensor : ignored_) by_reason[tensor.reason].push_back(tensor.name);
+  std::vector<std::string> sentences;
+  for (auto& [reason, names] : by_reason) {
+    if (names.size() <= usual_.at(reason)) continue;
+    std::sort(names.begin(), names.end());
+    std::string first;
+    for (std::size_t i = 0; i < std::min(kNamedIgnored, names.size()); ++i)
+      first += (i == 0 ? "" : ", ") + QuoteName(names[i]);
+    if (names.size() > kNamedIgnored) first += fmt::format(" and {} more", names.size() - kNamedIgnored);
+    sentences.push_back(fmt::format("{} tensor{} of the source {} left out ({}): {}", names.size(),
+                                    names.size() == 1 ? "" : "s", names.size() == 1 ? "is" : "are", reason, first));
+  }
+  return sentences;
 }
 
 void SourceInventory::AddDefect(std::string sentence) {

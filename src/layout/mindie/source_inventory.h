@@ -4,7 +4,9 @@
 // Not thread-safe; used while a layout is built.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,6 +21,7 @@ class SourceInventory {
  public:
   // A config that asks for far more than the checkpoint has is not searched to its end.
   static constexpr std::size_t kMaxCountedDefects = 10'000;
+  static constexpr std::uint64_t kAnyNumber = ~std::uint64_t{0};
 
   explicit SourceInventory(const Checkpoint& checkpoint);
 
@@ -29,8 +32,9 @@ class SourceInventory {
   const TensorInfo* Require(const std::string& name, std::initializer_list<Shape> shapes,
                             std::initializer_list<Dtype> dtypes);
 
-  // Accounts for a tensor that no file is made of, if it is there.
-  void Ignore(const std::string& name, const std::string& reason);
+  // Accounts for a tensor that no file is made of, if it is there. `usual`: how many tensors one reason leaves out of
+  // an ordinary checkpoint; what is more gets a warning.
+  void Ignore(const std::string& name, const std::string& reason, std::uint64_t usual = kAnyNumber);
 
   void AddDefect(std::string sentence);
   std::size_t defects() const { return defects_; }
@@ -47,6 +51,8 @@ class SourceInventory {
 
   // Tensors that were neither used nor ignored so far.
   std::vector<const TensorInfo*> Unaccounted() const;
+  // A sentence with count and first names for each reason that left out more than its usual number.
+  std::vector<std::string> UnusualIgnored() const;
   std::vector<IgnoredTensor> TakeIgnored() { return std::move(ignored_); }
 
  private:
@@ -56,6 +62,7 @@ class SourceInventory {
   std::vector<bool> used_;  // by index into the checkpoint's tensors
   std::vector<IgnoredTensor> ignored_;
   std::vector<std::string> missing_;
+  std::map<std::string, std::uint64_t> usual_;  // by reason
   std::size_t defects_ = 0;
   std::vector<std::string> named_defects_;
 };
