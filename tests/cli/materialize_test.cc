@@ -130,7 +130,7 @@ TEST_F(MaterializeCommandTest, ReplaceMendsWhatIsDamagedAndSaysWhat) {
   EXPECT_EQ(ReadFile(out_ + "/config.json"), damaged) << "only what can be seen without reading is noticed unasked";
   const ProgramResult mended = Materialize({"--replace"});
   ASSERT_EQ(mended.exit_code, 0) << mended.err;
-  EXPECT_THAT(mended.out, HasSubstr("mended: 1 file that was damaged or missing (\"config.json\")"));
+  EXPECT_THAT(mended.out, HasSubstr("mended: 1 file that was damaged or missing ('config.json')"));
   EXPECT_EQ(ReadFile(out_ + "/config.json"), good);
   EXPECT_EQ(RunShardfs({"verify", out_}).exit_code, 0);
   WriteFile(out_ + "/config.json", damaged);
