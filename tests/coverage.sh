@@ -29,7 +29,7 @@ coverage() {
 }
 
 printf '%-14s %8s %10s\n' folder lines branches
-for folder in base safetensors source parallel tensor layout view; do
+for folder in base option source parallel tensor format checkpoint layout view; do
   summary=$(coverage "$folder")
   printf '%-14s %8s %10s\n' "$folder" \
     "$(sed -n 's/^lines: \([0-9.]*%\).*/\1/p' <<<"$summary")" "$(sed -n 's/^branches: \([0-9.]*%\).*/\1/p' <<<"$summary")"

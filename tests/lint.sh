@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Builds everything, the tests too, with clang, warnings as errors, and runs clang-tidy (.clang-tidy) over src/. Arguments
-# are sources to look at instead of all ("tests/lint.sh src/base/*.cc"); with --tidy-only nothing is built.
+# Checks the order of layers, builds everything, the tests too, with clang, warnings as errors, and runs clang-tidy
+# (.clang-tidy) over src/. Arguments are sources to look at instead of all ("tests/lint.sh src/base/*.cc"); with
+# --tidy-only nothing is built.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+
+tests/layers.sh
 
 build=1
 if [[ ${1:-} == --tidy-only ]]; then

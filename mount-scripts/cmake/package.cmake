@@ -72,7 +72,7 @@ endforeach()
 # ---- shardfs-dev: the core library, everything but FUSE and the command line ----
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME shardfs-dev)
-set(core_layers base safetensors source parallel tensor view layout materialize)
+set(core_layers base option console source parallel tensor format checkpoint view layout pipeline verify materialize)
 # How we compile ourselves is no business of those who link the library.
 foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS LINK_OPTIONS)
   get_target_property(ours shardfs_options INTERFACE_${property})
@@ -136,7 +136,7 @@ set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scr
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libtbb-dev, libxxhash-dev, pkg-config")
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libspdlog-dev, libtbb-dev, libxxhash-dev, pkg-config")
 set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
  The core of shardfs: reads safetensors checkpoints and computes any parallel
  cut of one. Headers, static libraries, CMake and pkg-config files.")

@@ -1,5 +1,5 @@
 // shardfs check-mindie: says whether MindIE Server with a configuration loads a sharded directory right.
-#include "cli/check_mindie.h"
+#include "layout/mindie/check_mindie.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #include <string>
 
 #include "cli/commands.h"
-#include "cli/output.h"
+#include "console/output.h"
 #include "cli/rank_options.h"
 #include "shardfs/parallel/rank_table.h"
 
@@ -65,7 +65,7 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
 }
 
 // The last line: what all the others come to.
-std::string Verdict(const std::vector<Finding>& findings) {
+std::string LastLine(const std::vector<Finding>& findings) {
   const auto wrong = std::count_if(findings.begin(), findings.end(),
                                    [](const Finding& finding) { return finding.level == Finding::Level::kWrong; });
   if (wrong == 0) return "Nothing that was checked is wrong: MindIE should load this directory.\n";
@@ -77,7 +77,7 @@ int RunCheckMindie(const CheckMindieArguments& arguments) {
   const auto findings = Check(arguments);
   if (!findings.ok()) return ExitCodeOf(findings.status());
   if (arguments.json) return ReportFindings(*findings, true);
-  std::cout << FormatFindings(*findings) << Verdict(*findings);
+  std::cout << FormatFindings(*findings) << LastLine(*findings);
   return FinishOutput("result", AnyWrong(*findings) ? 1 : 0);
 }
 

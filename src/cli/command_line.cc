@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/nearest_name.h"
-#include "cli/user_names.h"
+#include "base/user_names.h"
 #include "shardfs/layout/layout.h"
 
 namespace shardfs {

@@ -1,17 +1,17 @@
 // shardfs doctor: checks the machine, and says what to type where it is not ready.
-#include "cli/doctor.h"
+#include "doctor/doctor.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/describe_mount.h"
-#include "cli/mindie_config.h"
+#include "service/describe_mount.h"
+#include "layout/mindie/mindie_config.h"
 #include "cli/options.h"
-#include "cli/output.h"
-#include "cli/plan_report.h"
-#include "cli/view_status.h"
+#include "console/output.h"
+#include "report/plan_report.h"
+#include "service/view_status.h"
 #include "layout/mindie/server_limits.h"
 
 namespace shardfs {

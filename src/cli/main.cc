@@ -16,7 +16,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/mount_helper.h"
-#include "cli/output.h"
+#include "console/output.h"
 
 namespace shardfs {
 namespace {

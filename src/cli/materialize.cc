@@ -12,18 +12,18 @@
 #include <string>
 #include <vector>
 
-#include "cli/cancel_signals.h"
+#include "console/cancel_signals.h"
 #include "cli/commands.h"
-#include "cli/file_mode.h"
+#include "base/file_mode.h"
 #include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/progress_json.h"
+#include "console/output.h"
+#include "console/progress.h"
+#include "console/progress_json.h"
 #include "cli/rank_options.h"
-#include "cli/run_identity.h"
-#include "cli/view_time.h"
-#include "safetensors/quote_name.h"
-#include "shardfs/materialize/format_bytes.h"
+#include "pipeline/view_identity.h"
+#include "pipeline/view_time.h"
+#include "base/quote_name.h"
+#include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
 
 namespace shardfs {

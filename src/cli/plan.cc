@@ -10,13 +10,13 @@
 #include <sstream>
 
 #include "cli/commands.h"
-#include "cli/offset_check.h"
+#include "layout/mindie/offset_check.h"
 #include "cli/options.h"
-#include "cli/output.h"
-#include "cli/output_file.h"
-#include "cli/plan_html.h"
-#include "cli/plan_report.h"
-#include "cli/text_file.h"
+#include "console/output.h"
+#include "service/output_file.h"
+#include "report/plan_html.h"
+#include "report/plan_report.h"
+#include "base/text_file.h"
 
 namespace shardfs {
 namespace {

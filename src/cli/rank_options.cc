@@ -5,9 +5,9 @@
 #include <charconv>
 #include <utility>
 
-#include "cli/node_environment.h"
-#include "cli/node_ranks.h"
-#include "cli/output.h"
+#include "parallel/node_environment.h"
+#include "parallel/node_ranks.h"
+#include "console/output.h"
 
 namespace shardfs {
 namespace {

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "cli/commands.h"
-#include "cli/mounted_view.h"
-#include "cli/output.h"
-#include "cli/status_text.h"
-#include "cli/view_status.h"
+#include "service/mounted_view.h"
+#include "console/output.h"
+#include "service/status_text.h"
+#include "service/view_status.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

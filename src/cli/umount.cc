@@ -3,8 +3,8 @@
 #include <string>
 
 #include "cli/commands.h"
-#include "cli/mounted_view.h"
-#include "cli/output.h"
+#include "service/mounted_view.h"
+#include "console/output.h"
 #include "fuse/unmount.h"
 
 namespace shardfs {

@@ -12,18 +12,18 @@
 #include <string>
 #include <vector>
 
-#include "cli/cancel_signals.h"
+#include "console/cancel_signals.h"
 #include "cli/commands.h"
-#include "cli/directory_kind.h"
+#include "pipeline/directory_kind.h"
 #include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/progress_json.h"
+#include "console/output.h"
+#include "console/progress.h"
+#include "console/progress_json.h"
 #include "cli/rank_options.h"
-#include "safetensors/quote_name.h"
-#include "shardfs/materialize/format_bytes.h"
+#include "base/quote_name.h"
+#include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/manifest_verifier.h"
-#include "shardfs/materialize/verifier.h"
+#include "shardfs/verify/verifier.h"
 
 namespace shardfs {
 namespace {

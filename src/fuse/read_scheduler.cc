@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

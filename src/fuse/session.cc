@@ -18,7 +18,7 @@
 
 #include "fuse/filesystem.h"
 #include "fuse/libfuse_log.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/operations.h"
 #include "fuse/read_request.h"
 #include "fuse/serving_threads.h"

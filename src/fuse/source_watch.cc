@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <optional>
 
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 
 namespace shardfs {
 namespace {

@@ -20,7 +20,7 @@
 #include "base/path_within.h"
 #include "materialize/journal.h"
 #include "shardfs/base/checked_math.h"
-#include "shardfs/materialize/format_bytes.h"
+#include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/manifest.h"
 
 namespace shardfs {

@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "materialize/parallel_tasks.h"
+#include "base/parallel_tasks.h"
 #include "materialize/piece_schedule.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/checked_math.h"
 #include "shardfs/base/file_descriptor.h"
 

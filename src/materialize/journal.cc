@@ -14,7 +14,7 @@
 
 #include "materialize/run_identity_json.h"
 #include "materialize/small_file.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

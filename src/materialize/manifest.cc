@@ -6,7 +6,7 @@
 
 #include "materialize/run_identity_json.h"
 #include "materialize/small_file.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -61,23 +61,6 @@ bool IsSafeRelativePath(std::string_view path) {
     if (slash == path.npos) return true;
     path.remove_prefix(slash + 1);
   }
-}
-
-std::optional<std::string> DescribeDifference(const RunIdentity& there, const RunIdentity& here) {
-  const auto value_of = [](const RunIdentity& run, const std::string& name) {
-    for (const auto& [key, value] : run) {
-      if (key == name) return QuoteName(value);
-    }
-    return std::string("not given");
-  };
-  for (const RunIdentity* side : {&here, &there}) {
-    for (const auto& [name, value] : *side) {
-      const std::string one = value_of(there, name);
-      const std::string other = value_of(here, name);
-      if (one != other) return fmt::format("{} is {} there and {} here", QuoteName(name), one, other);
-    }
-  }
-  return std::nullopt;
 }
 
 std::string Manifest::Serialize() const {

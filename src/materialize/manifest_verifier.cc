@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "materialize/digest_check.h"
-#include "materialize/verifier_directory.h"
+#include "verify/verifier_directory.h"
 
 namespace shardfs {
 namespace {

@@ -15,7 +15,7 @@
 #include "materialize/leftovers.h"
 #include "materialize/reopen.h"
 #include "materialize/temporary_path.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/json.h"
 

@@ -22,7 +22,7 @@
 #include "materialize/digest_check.h"
 #include "materialize/journal.h"
 #include "materialize/output_tree.h"
-#include "materialize/parallel_tasks.h"
+#include "base/parallel_tasks.h"
 #include "materialize/piece_schedule.h"
 #include "materialize/read_ahead.h"
 #include "materialize/source_release.h"

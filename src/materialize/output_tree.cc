@@ -17,7 +17,7 @@
 #include "materialize/settled_tree.h"
 #include "materialize/small_file.h"
 #include "materialize/temporary_path.h"
-#include "shardfs/materialize/digest_time.h"
+#include "shardfs/base/digest_time.h"
 
 namespace shardfs {
 namespace {

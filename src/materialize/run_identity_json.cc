@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "materialize/small_file.h"
-#include "shardfs/materialize/digest_time.h"
+#include "shardfs/base/digest_time.h"
 
 namespace shardfs {
 namespace {

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "shardfs/materialize/file_digest.h"
+#include "shardfs/base/file_digest.h"
 
 namespace shardfs {
 

@@ -13,7 +13,7 @@
 #include <climits>
 #include <new>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

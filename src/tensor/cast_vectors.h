@@ -5,7 +5,7 @@
 // Thread-safety: pure functions.
 #pragma once
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 #include "shardfs/tensor/cast_kernels.h"
 
 namespace shardfs {

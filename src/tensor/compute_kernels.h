@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 #include "shardfs/tensor/cast_kernels.h"
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/elementwise_kernels.h"

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 #include "shardfs/tensor/tensor.h"
 
 namespace shardfs {

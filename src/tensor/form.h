@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 #include "shardfs/tensor/tensor.h"
 #include "tensor/elementwise_kernels.h"
 #include "tensor/strided_view.h"

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "shardfs/safetensors/shape.h"
+#include "shardfs/tensor/shape.h"
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/plan_segments.h"
 

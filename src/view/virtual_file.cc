@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 
 namespace shardfs {
 namespace {

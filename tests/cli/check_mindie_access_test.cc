@@ -10,7 +10,7 @@
 #include <string>
 
 #include "cli/mindie_files.h"
-#include "cli/open_as_user.h"
+#include "layout/mindie/open_as_user.h"
 #include "cli/run_shardfs.h"
 #include "cli/verify_fixture.h"
 #include "fuse/fuse_available.h"

@@ -1,4 +1,4 @@
-#include "cli/daemon.h"
+#include "service/daemon.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

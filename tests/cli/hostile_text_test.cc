@@ -10,8 +10,8 @@
 #include <iterator>
 #include <string>
 
-#include "cli/logging.h"
-#include "cli/output.h"
+#include "console/logging.h"
+#include "console/output.h"
 #include "cli/run_shardfs.h"
 #include "materialize/temporary_directory.h"
 

@@ -1,4 +1,4 @@
-#include "cli/inherited_descriptors.h"
+#include "service/inherited_descriptors.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

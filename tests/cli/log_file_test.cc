@@ -1,4 +1,4 @@
-#include "cli/log_file.h"
+#include "console/log_file.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "cli/logging.h"
+#include "console/logging.h"
 #include "fuse/temporary_mount.h"
 #include "tools/read_text.h"
 

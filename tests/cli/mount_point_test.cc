@@ -1,4 +1,4 @@
-#include "cli/mount_point.h"
+#include "service/mount_point.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/output_file.h"
+#include "layout/mindie/place_warnings.h"
+#include "service/output_file.h"
 #include "fuse/temporary_mount.h"
 
 namespace shardfs {

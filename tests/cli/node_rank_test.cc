@@ -9,10 +9,10 @@
 #include <set>
 #include <string>
 
-#include "cli/node_environment.h"
-#include "cli/node_ranks.h"
+#include "parallel/node_environment.h"
+#include "parallel/node_ranks.h"
 #include "cli/rank_options.h"
-#include "cli/rank_table_node.h"
+#include "parallel/rank_table_node.h"
 #include "fuse/temporary_mount.h"
 
 namespace shardfs {

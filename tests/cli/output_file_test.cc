@@ -1,5 +1,5 @@
 // Files that a command writes must not be the checkpoint's.
-#include "cli/output_file.h"
+#include "service/output_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

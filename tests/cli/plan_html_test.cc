@@ -1,4 +1,4 @@
-#include "cli/plan_html.h"
+#include "report/plan_html.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

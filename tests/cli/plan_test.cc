@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "cli/node_ranks.h"
+#include "parallel/node_ranks.h"
 #include "cli/run_shardfs.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "cli/privileges.h"
+#include "service/privileges.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "cli/selinux.h"
+#include "service/selinux.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cli/service_notify.h"
+#include "service/service_notify.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -16,7 +16,7 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/prometheus_parser.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"

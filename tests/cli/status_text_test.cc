@@ -1,4 +1,4 @@
-#include "cli/status_text.h"
+#include "service/status_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

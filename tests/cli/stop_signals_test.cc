@@ -1,4 +1,4 @@
-#include "cli/stop_signals.h"
+#include "service/stop_signals.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"
 

@@ -9,7 +9,7 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"
 #include "tools/wait_until.h"

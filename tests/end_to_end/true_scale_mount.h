@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "end_to_end/mounted_program.h"
-#include "shardfs/safetensors/dtype.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/tensor/dtype.h"
+#include "shardfs/format/safetensors/header.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/processes.h"
 #include "tools/processor_time.h"

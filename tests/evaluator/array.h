@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs::evaluator {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs::evaluator {
 

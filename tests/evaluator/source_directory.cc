@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "evaluator/mindie_evaluator.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::evaluator {
 namespace fs = std::filesystem;

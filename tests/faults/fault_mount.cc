@@ -10,7 +10,7 @@
 #include <iterator>
 
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/layout/layout.h"
 

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "faults/fault_mount.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 
 namespace shardfs {
 namespace {

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "faults/fault_mount.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 
 #include <gtest/gtest.h>
 

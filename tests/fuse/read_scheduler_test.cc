@@ -249,6 +249,7 @@ TEST_F(ReadSchedulerTest, ASourceThatIsSuspectedWronglyIsCleared) {
   Submit(kZ, 6);
   ASSERT_TRUE(Begun(kZ, 4));
   ServeWaiting(JudgeLater().threads);
+  ASSERT_TRUE(Begun(kZ, 5)) << "one more as a probe; else a thread of c's reads might go on with it, and hang";
   for (int i = 0; i < 5; ++i) {
     Submit(kC, 10);
     EXPECT_TRUE(Done(kC, 10 * (i + 1))) << i;

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/sample_tree.h"
 #include "fuse/temporary_mount.h"
 #include "fuse/unmount.h"

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <future>
 
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/unmount.h"
 #include "tools/wait_until.h"
 

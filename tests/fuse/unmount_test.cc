@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/sample_tree.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"

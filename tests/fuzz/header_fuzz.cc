@@ -6,7 +6,7 @@
 #include <string>
 
 #include "fuzz/fuzz_target.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::testing {
 namespace {

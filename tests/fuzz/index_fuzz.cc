@@ -1,6 +1,6 @@
 // A *.safetensors.index.json. The input is its text.
 #include "fuzz/fuzz_target.h"
-#include "source/checkpoint_index.h"
+#include "checkpoint/checkpoint_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace shardfs;

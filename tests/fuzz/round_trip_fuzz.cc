@@ -10,7 +10,7 @@
 
 #include "fuzz/fuzz_target.h"
 #include "layout/mindie/json_files.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::testing {
 namespace {

@@ -1,6 +1,6 @@
 // A file of settings, as --config takes it. The input is its text.
-#include "cli/settings.h"
 #include "fuzz/fuzz_target.h"
+#include "pipeline/config_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace shardfs;

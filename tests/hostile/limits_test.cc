@@ -10,13 +10,13 @@
 #include <memory>
 #include <string>
 
-#include "safetensors/header_bytes.h"
-#include "safetensors/header_limits.h"
+#include "format/safetensors/header_bytes.h"
+#include "format/safetensors/header_limits.h"
 #include "sanitizers/sanitized.h"
-#include "shardfs/source/checkpoint.h"
-#include "source/checkpoint_index.h"
+#include "shardfs/checkpoint/checkpoint.h"
+#include "checkpoint/checkpoint_index.h"
 #include "source/scratch_directory.h"
-#include "source/shard_reader.h"
+#include "checkpoint/shard_reader.h"
 #include "tools/allocations.h"
 #include "tools/processor_time.h"
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "layout/mindie/mindie_fixture.h"
-#include "shardfs/parallel/mindie_mapping.h"
+#include "layout/mindie/mindie_mapping.h"
 
 namespace shardfs::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "hostile/system_calls.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/tensor/read_plan.h"
 #include "source/scratch_directory.h"
 

@@ -35,6 +35,7 @@ done
 
 ((EUID == 0)) || skip "only root may give files away, as the documents do"
 require_fuse
+chmod 755 "$scratch"  # the uid that MindIE runs as looks into it
 mkdir -p "$scratch/bin" "$scratch/mnt" "$scratch/conf"
 ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/shardfs"
 ln -s "$SHARDFS_EXECUTABLE" "$scratch/bin/mount.shardfs"

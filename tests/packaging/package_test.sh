@@ -65,9 +65,9 @@ mkdir "$scratch/consumer"
 cat >"$scratch/consumer/main.cc" <<'TEXT'
 #include <cstdio>
 
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/layout/layout.h"
 #include "shardfs/materialize/materialize_plan.h"
-#include "shardfs/source/checkpoint.h"
 
 int main(int, char** argv) {
   auto checkpoint = shardfs::Checkpoint::Open(argv[1]);

@@ -12,7 +12,7 @@
 
 #include "cli/notify_socket.h"
 #include "fuse/fuse_available.h"
-#include "fuse/mount_table.h"
+#include "base/mount_table.h"
 #include "fuse/temporary_mount.h"
 #include "packaging/unit_file.h"
 #include "tools/wait_until.h"

@@ -18,7 +18,7 @@ TEST(RankTable, RefusesWhatDisagreesOrIsNoCount) {
   const std::pair<const char*, const char*> refusals[] = {
       {"{}", "has no \"server_count\""},
       {"[]", "is no JSON object"},
-      {"nonsense", "not valid JSON at line 1, column 2"},
+      {"nonsense", "not valid JSON at line 1, column 1"},
       {"", "is empty (0 bytes)"},
       {R"({"server_count": "two"})", "is \"two\", not a positive number"},
       {R"({"server_count": 0})", "is \"0\", not a positive number"},

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "safetensors/header_bytes.h"
+#include "format/safetensors/header_bytes.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs::testing {

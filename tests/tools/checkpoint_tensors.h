@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shardfs/base/status.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 #include "tools/deepseek_shape.h"
 #include "tools/quantisation.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "shardfs/base/status.h"
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 #include "tools/quantisation.h"
 
 namespace shardfs::tools {

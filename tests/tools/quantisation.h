@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs::tools {
 

@@ -25,7 +25,7 @@
 #include <string_view>
 #include <vector>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs::tools {
 

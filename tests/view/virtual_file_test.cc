@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 #include "tensor/memory_source.h"
 
 namespace shardfs {

@@ -19,7 +19,7 @@
 
 #include "shardfs/base/result.h"
 #include "shardfs/parallel/parallel_config.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {

@@ -13,7 +13,8 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/materialize/file_digest.h"
+#include "shardfs/base/file_digest.h"
+#include "shardfs/pipeline/run_identity.h"
 
 namespace shardfs {
 
@@ -21,13 +22,6 @@ inline constexpr char kManifestName[] = ".shardfs-manifest.json";
 inline constexpr char kCompleteName[] = ".shardfs-complete";
 inline constexpr char kJournalName[] = ".shardfs-journal";
 inline constexpr char kJournalDraftName[] = ".shardfs-journal.tmp";  // until its first line is written
-
-// What decides the names and bytes of a run, as names and values for people: layout, sizes, options, ranks, the
-// source's files. Two runs with equal fields write the same. Ordered; names are unique.
-using RunIdentity = std::vector<std::pair<std::string, std::string>>;
-
-// The first field in which two runs differ, in words: "tp is 8 there and 4 here"; nothing when they are equal.
-std::optional<std::string> DescribeDifference(const RunIdentity& there, const RunIdentity& here);
 
 struct ManifestFile {
   std::string path;  // relative to the destination

@@ -11,7 +11,7 @@
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/manifest.h"
-#include "shardfs/materialize/verifier.h"
+#include "shardfs/verify/verifier.h"
 
 namespace shardfs {
 

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs {
 

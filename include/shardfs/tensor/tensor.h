@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/safetensors/dtype.h"
-#include "shardfs/safetensors/shape.h"
+#include "shardfs/tensor/dtype.h"
+#include "shardfs/tensor/shape.h"
 #include "shardfs/source/byte_source.h"
 
 namespace shardfs {

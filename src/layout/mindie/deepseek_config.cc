@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "layout/mindie/shown_json.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

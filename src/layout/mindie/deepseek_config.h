@@ -9,7 +9,7 @@
 
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
-#include "shardfs/safetensors/dtype.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs {
 

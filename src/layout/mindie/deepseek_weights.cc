@@ -8,7 +8,7 @@
 #include "layout/mindie/mtp_place.h"
 #include "layout/mindie/source_files.h"
 #include "layout/mindie/source_inventory.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

@@ -13,7 +13,7 @@
 #include "layout/mindie/linear_kind.h"
 #include "layout/mindie/quant_description.h"
 #include "shardfs/layout/layout.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

@@ -8,7 +8,7 @@
 #include "layout/mindie/deepseek_config.h"
 #include "layout/mindie/quant_description.h"
 #include "shardfs/base/result.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

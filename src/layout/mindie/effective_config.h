@@ -18,7 +18,7 @@
 #include "layout/mindie/quant_description.h"
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

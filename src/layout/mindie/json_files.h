@@ -12,8 +12,8 @@
 #include "layout/mindie/quant_description.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/json.h"
-#include "shardfs/parallel/mindie_mapping.h"
-#include "shardfs/safetensors/dtype.h"
+#include "layout/mindie/mindie_mapping.h"
+#include "shardfs/tensor/dtype.h"
 
 namespace shardfs {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/parallel/mindie_mapping.h"
+#include "layout/mindie/mindie_mapping.h"
 
 namespace shardfs {
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

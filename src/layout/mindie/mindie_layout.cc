@@ -15,7 +15,7 @@
 #include "layout/mindie/offset_observer.h"
 #include "layout/mindie/quant_description.h"
 #include "layout/mindie/server_limits.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

@@ -9,8 +9,8 @@
 #include "base/parallel.h"
 #include "layout/mindie/json_files.h"
 #include "layout/shard_packing.h"
-#include "safetensors/quote_name.h"
-#include "source/recognise_source.h"
+#include "base/quote_name.h"
+#include "checkpoint/recognise_source.h"
 
 namespace shardfs {
 namespace {

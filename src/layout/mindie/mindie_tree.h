@@ -8,7 +8,7 @@
 
 #include "layout/mindie/effective_config.h"
 #include "layout/mindie/state_dict.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {

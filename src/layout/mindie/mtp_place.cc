@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "layout/mindie/source_inventory.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "layout/mindie/deepseek_config.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

@@ -13,7 +13,7 @@
 #include <span>
 
 #include "layout/mindie/shown_json.h"
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {
@@ -121,7 +121,7 @@ class Checker {
   void Check(const Row& row) {
     const EffectiveConfig::Setting setting = SettingOf(row);
     const bool absent = setting.value == nullptr || (setting.value->is_null() && row.rule != Rule::kNotZero);
-    if (absent && !row.absent) return;
+    if (absent && (!row.absent || !config_.generation_status().ok())) return;
     const JsonValue value = absent ? JsonValue::Integer(*row.absent) : *setting.value;
     const std::string shown = absent ? fmt::format("is absent, which counts as {}", *row.absent)
                                      : fmt::format("is {} in {}", ShownJson(value), setting.file);

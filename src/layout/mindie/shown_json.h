@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

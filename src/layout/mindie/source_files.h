@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "safetensors/quote_name.h"
+#include "base/quote_name.h"
 
 namespace shardfs {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "shardfs/layout/layout.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 

@@ -12,7 +12,7 @@
 #include "layout/mindie/deepseek_config.h"
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/layout_options.h"
-#include "shardfs/parallel/mindie_mapping.h"
+#include "layout/mindie/mindie_mapping.h"
 #include "shardfs/view/virtual_file.h"
 
 namespace shardfs {

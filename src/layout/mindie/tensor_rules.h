@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/source/checkpoint.h"
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/tensor/tensor.h"
 
 namespace shardfs {

@@ -34,8 +34,9 @@ TEST_F(MindieMtpPlace, ADecoderLayerIsNotLeftOutAsTheMtpLayer) {
     const std::string message(result.status().message());
     EXPECT_EQ(message.find("; '"), std::string::npos) << "one sentence for the layer: " << message;
   }
+  EXPECT_FALSE(BuildOneLayerTooFew("1").ok());
   options_.mtp = true;
-  ExpectRefused(BuildOneLayerTooFew("1"), 3, "the MTP layer was asked for", "layer " + last + " is no MTP layer");
+  ExpectRefused(BuildWritten(), 3, "the MTP layer was asked for", "layer " + last + " is no MTP layer");
 }
 
 TEST_F(MindieMtpPlace, OneLayerTooFewBeforeAnMtpLayerIsRefused) {

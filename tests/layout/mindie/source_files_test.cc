@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "layout/mindie/mindie_fixture.h"
-#include "shardfs/safetensors/header.h"
+#include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::testing {
 namespace {

@@ -20,7 +20,8 @@ class MindieW4A8Refusal : public MindieFixture {
 
 TEST_F(MindieW4A8Refusal, LinearsThatAreNotOfRoutedExperts) {
   ExpectRefused(BuildWithConfig("\"quantize\": \"w8a8_dynamic\"", "\"quantize\": \"w4a8_dynamic\""), 3,
-                "model.layers.0.mlp.gate_proj.weight would be W4A8_DYNAMIC", "for routed experts only");
+                "dense MLPs and shared experts are W8A8_DYNAMIC (the first: model.layers.0.mlp.gate_proj)",
+                "\"quantize\" of config.json makes them \"w4a8_dynamic\"; set it to \"w8a8_dynamic\"");
 }
 
 TEST_F(MindieW4A8Refusal, AnOddNumberOfRows) {

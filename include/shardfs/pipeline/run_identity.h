@@ -1,0 +1,18 @@
+// RunIdentity: what decides the names and bytes of a run, by which a later run knows what it may go on with.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace shardfs {
+
+// What decides the names and bytes of a run, as names and values for people: layout, sizes, options, ranks, the
+// source's files. Two runs with equal fields write the same. Ordered; names are unique.
+using RunIdentity = std::vector<std::pair<std::string, std::string>>;
+
+// The first field in which two runs differ, in words: "tp is 8 there and 4 here"; nothing when they are equal.
+std::optional<std::string> DescribeDifference(const RunIdentity& there, const RunIdentity& here);
+
+}  // namespace shardfs

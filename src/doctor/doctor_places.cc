@@ -1,0 +1,187 @@
+// Probes of doctor.h: the mountpoint as MindIE wants it, and where the source lies.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+#include <system_error>
+
+#include "doctor/doctor.h"
+#include "layout/mindie/place_warnings.h"
+#include "service/mount_point.h"
+#include "base/text_file.h"
+#include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/format_bytes.h"
+#include "shardfs/materialize/manifest.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory on the way that the user may not pass.
+std::string Obstacle(const std::string& path, uid_t user) {
+  fs::path way;
+  for (const fs::path& part : fs::path(path).parent_path()) {
+    way /= part;
+    struct stat attributes {};
+    if (::stat(way.c_str(), &attributes) != 0) return "";
+    const mode_t wanted = attributes.st_uid == user ? S_IXUSR : S_IXOTH;
+    if ((attributes.st_mode & wanted) == 0) return way;
+  }
+  return "";
+}
+
+bool IsNetwork(const std::string& type) {
+  constexpr std::array<std::string_view, 12> kTypes = {"nfs",    "nfs4", "cifs", "smb3", "ceph",      "lustre",
+                                                       "beegfs", "gpfs", "9p",   "afs",  "glusterfs", "virtiofs"};
+  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end() || type.starts_with("fuse.");
+}
+
+// Bytes of a file in the page cache; nothing where the kernel does not say (before 6.5).
+std::optional<std::uint64_t> CachedBytes(const std::string& path) {
+  constexpr long kCachestat = 451;  // the system call, which Debian 12's headers do not have
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;  // 0: to the end
+  } range;
+  struct Counts {
+    std::uint64_t cache = 0;  // pages
+    std::uint64_t dirty = 0;
+    std::uint64_t writeback = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t recently_evicted = 0;
+  } counts;
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid() || ::syscall(kCachestat, file.get(), &range, &counts, 0u) != 0) return std::nullopt;
+  return counts.cache * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::string CacheShare(const DoctorTask& task) {
+  std::uint64_t cached = 0;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(task.source, error)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const auto bytes = CachedBytes(entry.path());
+    if (!bytes) return "";
+    cached += *bytes;
+  }
+  if (task.source_bytes == 0) return "";
+  const double share = 100.0 * static_cast<double>(cached) / static_cast<double>(task.source_bytes);
+  return fmt::format(", {:.0f} % in the page cache", std::min(share, 100.0));
+}
+
+// What `materialize` would make of it as DEST, where a mount could not be made: nothing where it would refuse it, too.
+std::optional<Finding> ProbeDestination(const std::optional<MountWithOptions>& mount, const std::string& path) {
+  const std::string subject = "mountpoint";
+  const bool in_tmpfs = mount && mount->entry.type == "tmpfs";
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    if (!fs::is_directory(fs::path(path).parent_path(), error)) return std::nullopt;
+    if (in_tmpfs) return Ok(subject, path + " is not there; `shardfs materialize` creates it in the tmpfs");
+    return Advice(subject, path + " is not there; `shardfs materialize` creates it, `shardfs mount` does not",
+                  "mkdir " + path + ", to mount on it");
+  }
+  if (status.type() != fs::file_type::directory) return std::nullopt;
+  for (const char* name : {kCompleteName, kManifestName, kJournalName}) {
+    if (fs::exists(fs::path(path) / name, error)) {
+      return Ok(subject, path + " holds what `shardfs materialize` has written");
+    }
+  }
+  const bool is_mount = in_tmpfs && mount->entry.mount_point == path;
+  if (!is_mount) return std::nullopt;
+  if (fs::is_empty(path, error))
+    return Ok(subject, path + " is an empty tmpfs; `shardfs materialize` can write into it");
+  return Wrong(subject, path + " is a tmpfs that holds other files", "give a directory in it: " + path + "/weights");
+}
+
+}  // namespace
+
+std::optional<std::string> OptionValue(const std::string& options, const std::string& name) {
+  std::istringstream words(options);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (word.starts_with(name + "=")) return word.substr(name.size() + 1);
+  }
+  return std::nullopt;
+}
+
+std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTask& task) {
+  const std::string subject = "mountpoint";
+  std::vector<Finding> findings;
+  const std::string& path = task.mount_point;
+  const auto mount = MountOf(system, path);
+  if (mount && mount->entry.type == kShardfsType && mount->entry.mount_point == path) {
+    findings.push_back(ProbeView(task, mount->entry));
+  } else {
+    const auto usable = CheckMountPoint(path, task.source.empty() ? "/proc/self/no-source" : task.source);
+    if (usable.ok()) {
+      findings.push_back(Ok(subject, path + " is an empty directory"));
+    } else if (auto destination = ProbeDestination(mount, path)) {
+      findings.push_back(std::move(*destination));
+    } else {
+      const std::string message(usable.status().message());
+      const std::size_t advice = message.rfind("; ");
+      std::error_code error;
+      const bool missing = !fs::exists(fs::symlink_status(path, error));
+      findings.push_back(Wrong(subject, message.substr(0, advice),
+                               missing                       ? "mkdir -p " + path
+                               : advice == std::string::npos ? "choose another directory"
+                                                             : message.substr(advice + 2)));
+    }
+  }
+  for (const std::string& warning : MindieWarnings(path, 0, 0)) {
+    findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
+  }
+  const std::string obstacle = task.mindie_user == 0 ? "" : Obstacle(path, task.mindie_user);
+  if (!obstacle.empty()) {
+    findings.push_back(Wrong(subject, fmt::format("MindIE as uid {} may not pass {}", task.mindie_user, obstacle),
+                             "chmod o+x " + obstacle));
+  }
+  return findings;
+}
+
+Finding ProbeSourcePlace(const DoctorSystem& system, const DoctorTask& task) {
+  std::error_code error;
+  const std::string path = fs::weakly_canonical(task.source, error);
+  const auto mount = MountOf(system, path);
+  const std::string type = mount ? mount->entry.type : "unknown";
+  const std::string what = fmt::format("{} in {} files on {}", FormatBytes(task.source_bytes), task.source_files, type);
+  if (IsNetwork(type)) {
+    return Advice(
+        "source", what + ", which is over the network or behind another process",
+        "let each node materialize its own ranks (--node-rank, --nnodes), or copy the source to a local disk");
+  }
+  return Ok("source", what + CacheShare(task));
+}
+
+std::vector<Finding> Examine(const DoctorSystem& system, const DoctorTask& task) {
+  std::vector<Finding> findings = {ProbeDevice(system),
+                                   ProbePrivileges(system),
+                                   ProbeFusermount(system),
+                                   ProbeUser(system, task),
+                                   ProbeMountMax(system, task),
+                                   ProbeAllowOther(system, task),
+                                   ProbeKernel(system),
+                                   ProbeReadAhead(system, task),
+                                   ProbeLog(system),
+                                   ProbeTmpfs(system, task),
+                                   ProbeInodes(system, task),
+                                   ProbeHugePages(system, task),
+                                   ProbeMemory(system, task),
+                                   ProbeSwap(system),
+                                   ProbeOpenFiles(system, task)};
+  if (task.source_files > 0) findings.push_back(ProbeSourcePlace(system, task));
+  if (!task.backend.empty()) findings.push_back(ProbeBackend(task));
+  if (!task.mount_point.empty()) {
+    for (Finding& finding : ProbeMountPoint(system, task)) findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace shardfs

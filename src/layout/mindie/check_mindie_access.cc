@@ -1,0 +1,132 @@
+// The check of check_mindie.h that opens every file as MindIE's user.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "layout/mindie/check_mindie.h"
+#include "base/mount_table.h"
+#include "layout/mindie/open_as_user.h"
+#include "layout/mindie/state_dict.h"
+#include "base/quote_name.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kSubject = "access";
+
+// The FUSE mount on the way to `path` that lets in nobody but another user than `user`.
+std::optional<MountWithOptions> ClosedMount(const std::string& path, uid_t user) {
+  const auto mount = MountOf(path);
+  if (!mount || !mount->entry.user || *mount->entry.user == user) return std::nullopt;
+  const std::string options = "," + mount->super_options + ",";
+  return options.find(",allow_other,") == std::string::npos ? mount : std::nullopt;
+}
+
+std::string Remedy(const std::string& path, uid_t user) {
+  if (const auto mount = ClosedMount(path, user)) {
+    return fmt::format("mount {} again with --allow-other --uid {}, or as uid {}: it is a FUSE mount of uid {} alone",
+                       QuoteName(mount->entry.mount_point), user, user, *mount->entry.user);
+  }
+  return fmt::format("let uid {} in with chown, chmod or setfacl, there and in the directories above", user);
+}
+
+Finding CannotOpen(const std::string& directory, uid_t user, const std::vector<OpenFailure>& failures) {
+  const OpenFailure& first = failures.front();
+  const std::string reason = std::generic_category().message(first.error_number);
+  const bool is_above = failures.size() == 1 && first.path.size() <= directory.size();
+  return Wrong(kSubject,
+               is_above ? fmt::format("uid {} cannot enter {}: {}", user, QuoteName(first.path), reason)
+                        : fmt::format("uid {} cannot open {} of the files and directories, the first {}: {}", user,
+                                      failures.size(), QuoteName(first.path), reason),
+               Remedy(directory, user));
+}
+
+// Whether `user` may pass a directory of these attributes, as far as the modes say.
+bool MayPass(const struct stat& attributes, const UserGroups& user) {
+  if (user.uid == 0) return true;
+  if (attributes.st_uid == user.uid) return (attributes.st_mode & S_IXUSR) != 0;
+  for (const gid_t group : user.groups) {
+    if (attributes.st_gid == group) return (attributes.st_mode & S_IXGRP) != 0;
+  }
+  return (attributes.st_mode & S_IXOTH) != 0;
+}
+
+// What can be said without becoming the user.
+Finding Reason(const MindieDirectoryCheck& check) {
+  const UserGroups user = GroupsOf(check.user);
+  if (const auto mount = ClosedMount(check.directory, user.uid)) {
+    return Wrong(kSubject,
+                 fmt::format("{} is a FUSE mount of uid {} without allow_other, which uid {} cannot enter",
+                             QuoteName(mount->entry.mount_point), *mount->entry.user, user.uid),
+                 Remedy(check.directory, user.uid));
+  }
+  fs::path above;
+  for (const fs::path& part : fs::path(check.directory)) {
+    above /= part;
+    struct stat attributes {};
+    if (::stat(above.c_str(), &attributes) != 0 || MayPass(attributes, user)) continue;
+    return Wrong(kSubject,
+                 fmt::format("uid {} cannot enter {}: its mode is {:04o}", user.uid, QuoteName(above.string()),
+                             attributes.st_mode & 07777),
+                 Remedy(check.directory, user.uid));
+  }
+  return Advice(kSubject, fmt::format("whether uid {} can open the files was not tried", user.uid),
+                fmt::format("run this as root or as uid {}", user.uid));
+}
+
+Finding::Level LevelOf(const std::string& word) {
+  if (word == "wrong") return Finding::Level::kWrong;
+  return word == "advice" ? Finding::Level::kAdvice : Finding::Level::kOk;
+}
+
+std::string Encode(const std::vector<Finding>& findings) {
+  return FindingsToJson(findings).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::vector<Finding> Decode(const std::string& text) {
+  std::vector<Finding> findings;
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_array()) return {Wrong(kSubject, "the process that tried gave no answer", "run this again")};
+  for (const auto& one : json) {
+    findings.push_back(
+        {LevelOf(one.value("level", "")), one.value("subject", ""), one.value("message", ""), one.value("remedy", "")});
+  }
+  return findings;
+}
+
+}  // namespace
+
+Finding CheckMindieAccess(const MindieDirectoryCheck& check) {
+  if (!CanActAs(check.user)) return Reason(check);
+  const std::set<std::string> folders = MindieFoldersOf(check.mapping, check.ranks);
+  const auto answer = ActAs(GroupsOf(check.user), [&] {
+    const auto failures = TryToOpen(check.directory, {folders.begin(), folders.end()});
+    if (!failures.empty()) return Encode({CannotOpen(check.directory, check.user, failures)});
+    return Encode({Ok(kSubject, fmt::format("uid {} can open every file", check.user))});
+  });
+  if (!answer.ok()) {
+    return Advice(kSubject, std::string(answer.status().message()),
+                  fmt::format("run this where root may become uid {}", check.user));
+  }
+  return Decode(*answer).front();
+}
+
+std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check) {
+  const Finding access = CheckMindieAccess(check);
+  struct stat attributes {};
+  // A FUSE mount may let in nobody but its own user, not even root.
+  const bool may_look = ::stat(check.directory.c_str(), &attributes) == 0;
+  if (may_look) return CheckMindieContents(check, access);
+  if (access.level == Finding::Level::kOk) {
+    const auto answer = ActAs(GroupsOf(check.user), [&] { return Encode(CheckMindieContents(check, access)); });
+    if (answer.ok()) return Decode(*answer);
+  }
+  return {access};
+}
+
+}  // namespace shardfs

@@ -1,0 +1,51 @@
+#include "pipeline/directory_kind.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "base/quote_name.h"
+
+namespace shardfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kShardedMetadata = "model_sharded_metadata.json";
+
+bool Has(const std::string& directory, const char* name) {
+  std::error_code error;
+  return fs::exists(fs::path(directory) / name, error);
+}
+
+// The name of a weights file right in the directory, or empty.
+std::string WeightsIn(const std::string& directory) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with('.') && name.ends_with(".safetensors")) return name;
+  }
+  return "";
+}
+
+}  // namespace
+
+Status ExplainSource(const std::string& source, Status otherwise) {
+  if (!Has(source, kShardedMetadata) || !WeightsIn(source).empty()) return otherwise;
+  return Status::NotSupported(fmt::format(
+      "source {} is sharded already (it has {}), and SOURCE is the full checkpoint that such a directory is made from; "
+      "give that one, or serve this directory as it is; to compare the two, write `shardfs verify SOURCE {}`",
+      QuoteName(source), kShardedMetadata, source));
+}
+
+Status CheckNoFullCheckpoint(const std::string& directory) {
+  const std::string weights = Has(directory, kShardedMetadata) ? "" : WeightsIn(directory);
+  if (weights.empty()) return Status::Ok();
+  return Status::InvalidArgument(fmt::format(
+      "{} is a full checkpoint (it has {}), and DIR is a sharded directory: the output of weight_sharder or "
+      "materialize, or a mount; write `shardfs verify {} DIR`",
+      QuoteName(directory), QuoteName(weights), directory));
+}
+
+}  // namespace shardfs

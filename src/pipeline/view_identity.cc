@@ -1,0 +1,83 @@
+#include "pipeline/view_identity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace shardfs {
+namespace {
+
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{256} << 20;  // more than any layout reads
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::uint64_t kSamples = 64;  // of a larger file
+
+FileDigest DigestOf(const std::string& text) { return FileDigest::OfBytes(std::as_bytes(std::span(text))); }
+
+// Weights go by size and time: reading them would take as long as the run.
+Result<std::string> DescribeSource(const View& view) {
+  std::string files;
+  for (const auto& file : view.checkpoint->files()) {
+    files += fmt::format("{}\n{}\n{}\n", file->name(), file->size(), file->mtime_ns());
+  }
+  for (const std::string& name : view.layout.read_files) {
+    SHARDFS_ASSIGN_OR_RETURN(auto source, view.checkpoint->OpenFile(name));
+    SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, ContentDigest(*MakePassthroughFile(std::move(source))));
+    files += fmt::format("{}\n{}\n", name, digest.ToHex());
+  }
+  for (const VirtualNode& node : view.layout.tree->nodes()) {
+    if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
+    const auto digest = ContentDigest(*node.file);
+    if (!digest.ok()) return digest.status().WithContext(node.name);
+    files += fmt::format("{}\n{}\n", node.name, digest->ToHex());
+  }
+  return files;
+}
+
+}  // namespace
+
+Result<FileDigest> ContentDigest(const VirtualFile& file) {
+  DigestStream digest;
+  const std::uint64_t size = file.size();
+  const bool sampled = size > kMaxTextBytes;
+  const std::uint64_t step = sampled ? (size - kPieceBytes) / (kSamples - 1) : kPieceBytes;
+  std::vector<std::byte> piece;
+  for (std::uint64_t offset = 0; offset < size; offset += step) {
+    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size - offset, kPieceBytes)));
+    SHARDFS_RETURN_IF_ERROR(file.ReadAt(offset, piece));
+    digest.Add(piece);
+  }
+  if (sampled) {
+    std::string rest = fmt::format("{}\n", size);
+    file.VisitSources(0, size,
+                      [&rest](const SourceSpan& span) { rest += fmt::format("{}\n", span.source->mtime_ns()); });
+    digest.Add(std::as_bytes(std::span(rest)));
+  }
+  return digest.Finish();
+}
+
+Result<RunIdentity> IdentityOf(const View& view) {
+  const LayoutOptions& options = view.options.options;
+  RunIdentity identity = {{std::string(kProgramField), SHARDFS_VERSION}, {"layout", view.options.layout}};
+  for (const auto& [name, size] : view.layout.sizes) {
+    std::string typed = name;
+    std::replace(typed.begin(), typed.end(), '_', '-');
+    identity.emplace_back(std::move(typed), std::to_string(size));
+  }
+  identity.emplace_back("nodes", std::to_string(view.layout.nodes));
+  identity.emplace_back("mtp", options.mtp ? "yes" : "no");
+  identity.emplace_back("max-shard-size", std::to_string(options.max_shard_bytes));
+  identity.emplace_back("dp-partition-up", options.dp_partition_up ? "yes" : "no");
+  for (const auto& [name, value] : options.layout_options)
+    identity.emplace_back(std::string(kOptionPrefix) + name, value);
+  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeSource(view));
+  identity.emplace_back("source",
+                        fmt::format("{} files of digest {} (names, sizes and times of the weights, contents of the "
+                                    "others)",
+                                    view.checkpoint->files().size(), DigestOf(files).ToHex()));
+  return identity;
+}
+
+}  // namespace shardfs

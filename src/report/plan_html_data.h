@@ -1,0 +1,78 @@
+// What the page of `shardfs plan --html` shows, added up from a view: who holds which part of which layer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/plan_report.h"
+#include "layout/mindie/mindie_mapping.h"
+
+namespace shardfs {
+
+enum class WeightClass : std::uint8_t {
+  kRoutedExperts,
+  kSharedExperts,
+  kAttention,
+  kDense,
+  kEmbedding,  // and lm_head
+  kSmall,      // norms and routers
+  kOther,
+  kFiles,  // headers, JSON and copied files
+};
+inline constexpr std::size_t kWeightClasses = 8;
+using ClassBytes = std::array<std::uint64_t, kWeightClasses>;
+
+std::string_view WeightClassName(WeightClass weight_class);
+
+// Of a tensor's name, in the source (one expert a tensor) or in the view, where the stacked experts of a MoE layer have
+// the names of a dense MLP: `stacked` says that the tensor is of such a layer.
+WeightClass ClassOf(std::string_view name, bool stacked);
+
+// The layer in "model.layers.12.mlp...", or nothing.
+std::optional<std::uint32_t> LayerOfTensor(std::string_view name);
+
+// A part of something that ranks split: [begin, end) of `whole`. Empty (whole 0) where the model has none.
+struct Part {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t whole = 0;
+};
+
+struct RankPicture {
+  std::uint32_t rank = 0;
+  std::uint32_t node = 0;
+  std::uint64_t bytes = 0;  // the sum of by_class, and of by_column
+  ClassBytes by_class{};
+  std::vector<std::uint64_t> by_column;
+  // Nothing for a layout whose cut is not known here.
+  std::optional<MindieCoordinates> at;
+  Part heads;         // of attention
+  Part experts;       // of a MoE layer
+  Part expert_slice;  // of each of these experts
+  Part dense_slice;
+  Part shared_slice;
+  Part head_slice;  // of lm_head
+};
+
+struct PlanColumn {
+  std::string label;   // "12", "MTP 61", "top", "files"
+  std::string spoken;  // "layer 12"
+  bool has_experts = false;
+};
+
+struct PlanPicture {
+  std::vector<PlanColumn> columns;  // what belongs to no layer, the layers, headers and files
+  std::vector<RankPicture> ranks;
+  ClassBytes source{};  // of the source's tensors that the view is made of
+  ClassBytes loaded{};  // by all ranks together
+  ClassBytes once{};    // of all files, each once
+  std::uint32_t expert_groups = 0;
+};
+
+PlanPicture MakePlanPicture(const View& view, const PlanReport& report, const std::optional<MindieMapping>& mapping);
+
+}  // namespace shardfs

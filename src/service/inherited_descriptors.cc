@@ -1,0 +1,82 @@
+#include "service/inherited_descriptors.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <climits>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/environment_variable.h"
+
+namespace shardfs {
+namespace {
+
+constexpr int kFirst = STDERR_FILENO + 1;  // systemd's SD_LISTEN_FDS_START too
+
+std::optional<int> ParseCount(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+// How many descriptors from kFirst on the service manager has passed to this process.
+int PassedOnPurpose() {
+  const std::optional<std::string> process = EnvironmentVariable("LISTEN_PID");
+  const std::optional<std::string> count = EnvironmentVariable("LISTEN_FDS");
+  if (!process || !count || ParseCount(*process) != ::getpid()) return 0;
+  return std::min(ParseCount(*count).value_or(0), INT_MAX - kFirst);
+}
+
+bool CloseByRange(int first) {
+#ifdef SYS_close_range
+  return ::syscall(SYS_close_range, static_cast<unsigned>(first), ~0u, 0u) == 0;
+#else
+  return first < 0;
+#endif
+}
+
+bool CloseListed(int first, const std::string& listing) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(listing.c_str()), &::closedir);
+  if (!directory) return false;
+  std::vector<int> open;  // closing while the directory is read could make it pass over some
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::optional<int> number = ParseCount(entry->d_name);
+    if (number && *number >= first && *number != ::dirfd(directory.get())) open.push_back(*number);
+  }
+  for (const int number : open) ::close(number);
+  return true;
+}
+
+// The last resort. The limit may have been lowered since a descriptor was opened, so it is not less than the kernel's
+// default for a process that may raise its own.
+void CloseEach(int first) {
+  constexpr rlim_t kLeast = 4096;
+  constexpr rlim_t kMost = 1 << 20;  // the kernel's own default of fs.nr_open
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_max = kLeast;
+  const auto end = static_cast<int>(std::clamp(limit.rlim_max, kLeast, kMost));
+  for (int number = first; number < end; ++number) ::close(number);
+}
+
+}  // namespace
+
+void CloseInheritedDescriptors(const std::string& listing) {
+  const int first = kFirst + PassedOnPurpose();
+  constexpr int kMostSockets = 1024;  // that any unit has
+  for (int number = kFirst; number < std::min(first, kFirst + kMostSockets); ++number) {
+    ::fcntl(number, F_SETFD, FD_CLOEXEC);
+  }
+  if (CloseByRange(first) || CloseListed(first, listing)) return;
+  CloseEach(first);
+}
+
+}  // namespace shardfs

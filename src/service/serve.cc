@@ -1,0 +1,133 @@
+#include "service/serve.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/background_task.h"
+#include "service/describe_mount.h"
+#include "service/mount_point.h"
+#include "console/output.h"
+#include "service/parent_death.h"
+#include "service/service_notify.h"
+#include "service/stop_signals.h"
+#include "pipeline/view_time.h"
+#include "shardfs/source/source_alarm.h"
+
+namespace shardfs {
+namespace {
+
+// Why a mount that asked for allow_other may have been refused, if that is why.
+std::string AllowOtherHint(const FuseOptions& options) {
+  if (!options.allow_other || ::geteuid() == 0) return "";
+  std::ifstream config("/etc/fuse.conf");
+  for (std::string line; std::getline(config, line);) {
+    if (line.starts_with("user_allow_other")) return "";
+  }
+  return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
+}
+
+// The files that the view's bytes come from, the ones that are shown as they are included.
+std::vector<const ByteSource*> SourcesOf(const View& view) {
+  std::vector<const ByteSource*> sources;
+  for (const auto& file : view.checkpoint->files()) sources.push_back(file.get());
+  for (const VirtualNode& node : view.layout.tree->nodes()) {
+    if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
+    node.file->VisitSources(0, node.file->size(), [&](const SourceSpan& span) { sources.push_back(span.source); });
+  }
+  return sources;
+}
+
+// The looks of an alarm: on a thread of their own, as each may wait for a server that does not answer, and a file of
+// the view is opened without its source. They keep the view's sources alive.
+std::function<void()> LooksOf(const View& view) {
+  auto alarm = std::make_shared<SourceAlarm>(SourcesOf(view), std::chrono::milliseconds(0),
+                                             [checkpoint = view.checkpoint] { return checkpoint->CheckPath(); });
+  return [alarm = std::move(alarm), tree = view.layout.tree] {
+    try {
+      alarm->Look([](const Status& status) { spdlog::warn("{}", status.message()); });
+    } catch (const std::bad_alloc&) {
+      // The next look finds it.
+    }
+  };
+}
+
+// The mount is gone already, so what is left are threads that wait for a source, which only the end of the process ends.
+[[noreturn]] void EndWithThreadsThatHang(const std::string& mount_point) {
+  spdlog::error("unmounted {}, and reads from the source still hang; the process ends without them", mount_point);
+  spdlog::shutdown();
+  ::_exit(0);
+}
+
+// Before the first request is answered. The end of the process is the only safe answer to a failure; whoever supervises
+// it detaches the mount.
+void BecomeOrEnd(const Account& account) {
+  const Status status = DropPrivileges(account);
+  if (status.ok()) return;
+  PrintError(status.message());
+  ::_exit(1);
+}
+
+void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const LayoutResult& layout) {
+  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", mount_point, counters.reads(),
+               counters.read_bytes(), counters.read_errors());
+  if (layout.nonzero_offset_reads != nullptr && layout.nonzero_offset_reads->load() > 0) {
+    spdlog::warn("{} reads met a weight_offset that is not zero", layout.nonzero_offset_reads->load());
+  }
+}
+
+}  // namespace
+
+int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready) {
+  ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a mount
+  StopSignals signals(rotation);
+  const Result<View> view = BuildView(common);
+  if (!view.ok()) return ExitCodeOf(view.status());
+  PeriodicTask alarm(LooksOf(*view), SourceAlarm::kInterval);
+  FuseOptions& options = request.options;
+  const Result<std::int64_t> time = TimeOf(*view);
+  if (!time.ok()) return ExitCodeOf(time.status());
+  options.attributes.time_ns = *time;
+  options.description = DescribeMount(*view, options);
+  options.source_name = view->checkpoint->path();
+  options.on_open = [&alarm] { alarm.StartIfDue(); };
+  options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
+  std::atomic<bool> ready{false};
+  options.on_ready = [&] {
+    if (request.run_as) BecomeOrEnd(*request.run_as);
+    ready = true;
+    on_ready();
+  };
+  const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->layout.tree, options);
+  if (!session.ok()) return ExitCodeOf(session.status());
+
+  Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
+  if (!lock.ok()) return ExitCodeOf(lock.status());
+  signals.Attach(**session, request.mount_point);
+  OutliveParent();  // from here on a process that starts this one hears of it by `on_ready`
+  Status status = (*session)->Mount(request.mount_point);
+  *lock = FileDescriptor();
+  if (!status.ok()) {
+    signals.Detach();
+    return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(options)));
+  }
+  spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->layout.summary);
+  status = (*session)->Run();
+  NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
+  signals.Detach();
+  LogTheEnd(request.mount_point, (*session)->counters(), view->layout);
+  if (!ready) return ExitCodeOf(status);  // somebody waits to hear of it
+  if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
+  return ToExitCode(status.code());
+}
+
+}  // namespace shardfs

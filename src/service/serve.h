@@ -1,0 +1,26 @@
+// Serving a mount from its beginning to its end: what `shardfs mount` does once the command line is understood.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "service/daemon.h"
+#include "service/log_rotation.h"
+#include "pipeline/build_view.h"
+#include "service/privileges.h"
+#include "fuse/session.h"
+
+namespace shardfs {
+
+struct MountRequest {
+  std::string mount_point;  // canonical, checked
+  FuseOptions options;
+  std::optional<Account> run_as;  // who the process becomes once it has mounted
+};
+
+// Builds the view, mounts it and serves until it is unmounted or a signal ends it; the exit code, having printed or
+// logged why when it is not 0. `on_ready` is called once the mount answers. SIGHUP is handed to `rotation`; where that is
+// null, it ends the mount. `rotation` must outlive the call.
+int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready);
+
+}  // namespace shardfs
