@@ -44,7 +44,7 @@ if [[ -z $build ]]; then
 fi
 [[ -e $build/CPackConfig.cmake ]] || refuse "$build is no build of shardfs; configure it with cmake first"
 build=$(realpath "$build") # cpack runs in it
-cmake --build "$build" --target shardfs
+cmake --build "$build" --target shardfs shardfs_man
 
 # cpack's own working directory lies where the packages come to lie; only those are to stay.
 work=$(mktemp -d "$output/.cpack-XXXXXX")

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
-layers=(base option console source parallel tensor format checkpoint view layout pipeline verify fuse
+layers=(base option console source parallel tensor format checkpoint view transform layout pipeline verify fuse
   materialize report service doctor cli)
 
 grep -rHo --include='*.h' --include='*.cc' '^#include "[^"]*"' src include/shardfs |

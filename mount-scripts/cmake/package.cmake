@@ -52,27 +52,27 @@ install(CODE [[
 ]] COMPONENT shardfs)
 file(WRITE ${generated}/conffiles "/etc/logrotate.d/shardfs\n")
 
-# Man pages: the options that several subcommands share are written once, in layout-options.man. They are compressed, as
-# Debian wants them, without a time in the file, so that the same source gives the same package.
+# Man pages, which the program is asked for a part of (man-pages.cmake).
 set(man_source ${PROJECT_SOURCE_DIR}/src/cli/man)
-file(READ ${man_source}/layout-options.man SHARDFS_LAYOUT_OPTIONS)
-file(READ ${man_source}/rank-options.man SHARDFS_RANK_OPTIONS)
 file(GLOB man_pages CONFIGURE_DEPENDS ${man_source}/*.[18])
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${man_source}/layout-options.man
-                                                               ${man_source}/rank-options.man)
+add_custom_command(
+  OUTPUT ${generated}/man/made
+  COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:shardfs> -DSOURCE=${man_source} -DDESTINATION=${generated}/man
+          -DPROJECT_VERSION=${PROJECT_VERSION} -P ${scripts}/cmake/man-pages.cmake
+  DEPENDS shardfs ${man_pages} ${man_source}/layout-options.man ${man_source}/rank-options.man
+          ${scripts}/cmake/man-pages.cmake
+  COMMENT "Making the man pages" VERBATIM)
+add_custom_target(shardfs_man ALL DEPENDS ${generated}/man/made)
 foreach(page ${man_pages})
   cmake_path(GET page FILENAME name)
   string(REGEX MATCH "[18]$" section ${name})
-  configure_file(${page} ${generated}/man/${name} @ONLY)
-  file(ARCHIVE_CREATE OUTPUT ${generated}/man/${name}.gz PATHS ${generated}/man/${name}
-       FORMAT raw COMPRESSION GZip MTIME "1970-01-01 00:00:00 UTC")
   install(FILES ${generated}/man/${name}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
 # ---- shardfs-dev: the core library, everything but FUSE and the command line ----
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME shardfs-dev)
-set(core_layers base option console source parallel tensor format checkpoint view layout pipeline verify materialize)
+set(core_layers base option console source parallel tensor format checkpoint view transform layout pipeline verify materialize)
 # How we compile ourselves is no business of those who link the library.
 foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS LINK_OPTIONS)
   get_target_property(ours shardfs_options INTERFACE_${property})

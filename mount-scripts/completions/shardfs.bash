@@ -15,6 +15,22 @@ _shardfs_value() {
   "$1" "$2" --help 2>/dev/null | sed -nE "s/^  ([^ ]*,)?$3(,[^ ]*)? ([A-Z][^ ]*).*/\3/p"
 }
 
+# What the program says of readers, transforms, layouts and options: the names of the kind $2, and the choices of the
+# option $2 ("moe_tp"), one a line.
+_shardfs_names() {
+  "$1" layouts --format words 2>/dev/null | sed -nE "s/^($2) //p"
+}
+_shardfs_choices() {
+  "$1" layouts --format words 2>/dev/null | sed -n "s/^option $2 //p" | tr ' ' '\n'
+}
+
+# "fidelity=loader fidelity=sharder dp= ...": every option as -O takes it.
+_shardfs_assignments() {
+  "$1" layouts --format words 2>/dev/null | awk '
+    $1 == "option" && NF == 2 { print $2 "=" }
+    $1 == "option" { for (i = 3; i <= NF; ++i) print $2 "=" $i }'
+}
+
 _shardfs() {
   local program=$1 current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} subcommand='' word value
   COMPREPLY=()
@@ -36,12 +52,11 @@ _shardfs() {
   fi
   case $word in
     --progress) mapfile -t COMPREPLY < <(compgen -W 'auto bar lines json none' -- "$current") ;;
-    --layout) mapfile -t COMPREPLY < <(compgen -W 'mindie' -- "$current") ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W 'text json man words' -- "$current") ;;
+    --layout) mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" layout)" -- "$current") ;;
+    --from) mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" reader)" -- "$current") ;;
     --node-rank) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$current") ;;
-    -O)
-      mapfile -t COMPREPLY < <(compgen -W 'fidelity=sharder fidelity=loader ep_level=1 ep_level=2 enable_gating_dp=
-        enable_shared_expert_dp= dense_mlp_local_tp=' -- "$current")
-      ;;
+    -O) mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_assignments "$program")" -- "$current") ;;
     *)
       value=$(_shardfs_value "$program" "$subcommand" "$word")
       if [[ $current == -* ]]; then
@@ -49,8 +64,11 @@ _shardfs() {
       elif [[ $word == -* && $value == FILE ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames 2>/dev/null || true # outside of a completion there is nothing to set
-      elif [[ $word == -* && -n $value ]]; then
-        return # a number, for which there is nothing to propose
+      elif [[ $word == -* && -n $value ]]; then # one of few, or a number, for which there is nothing to propose
+        word=${word#--}
+        mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_choices "$program" "${word//-/_}")" -- "$current")
+      elif [[ $subcommand == layouts ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" 'reader|transform|layout')" -- "$current")
       else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         compopt -o filenames 2>/dev/null || true

@@ -22,6 +22,14 @@ function __shardfs_value
     $argv[1] $argv[2] --help 2>/dev/null | string replace -rf -- "^  (?:\S*,)?$argv[3](?:,\S*)? ([A-Z]\S*).*" '$1'
 end
 
+# The names of the kind $argv[2] that the program $argv[1] knows, and the choices of the option $argv[2] ("moe_tp").
+function __shardfs_names
+    $argv[1] layouts --format words 2>/dev/null | string replace -rf "^$argv[2] (\S+)\$" '$1'
+end
+function __shardfs_choices
+    $argv[1] layouts --format words 2>/dev/null | string replace -rf "^option $argv[2] (\S.*)" '$1' | string split ' '
+end
+
 function __shardfs_proposals
     set -l words (commandline -opc)
     set -l subcommand (__shardfs_subcommand)
@@ -34,13 +42,18 @@ function __shardfs_proposals
     switch $words[-1]
         case --progress
             printf '%s\n' auto bar lines json none
+        case --format
+            printf '%s\n' text json man words
         case --layout
-            echo mindie
+            __shardfs_names $words[1] layout
+        case --from
+            __shardfs_names $words[1] reader
         case --node-rank
             echo auto
         case -O
-            printf '%s\n' fidelity=sharder fidelity=loader ep_level=1 ep_level=2 enable_gating_dp= \
-                enable_shared_expert_dp= dense_mlp_local_tp=
+            $words[1] layouts --format words 2>/dev/null | awk '
+                $1 == "option" && NF == 2 { print $2 "=" }
+                $1 == "option" { for (i = 3; i <= NF; ++i) print $2 "=" $i }'
         case '*'
             set -l value
             if string match -q -- '-*' $words[-1]
@@ -50,7 +63,11 @@ function __shardfs_proposals
                 __shardfs_options $words[1] $subcommand
             else if test "$value" = FILE
                 __fish_complete_path $current
-            else if test -z "$value" # a number otherwise, for which there is nothing to propose
+            else if test -n "$value" # one of few, or a number, for which there is nothing to propose
+                __shardfs_choices $words[1] (string replace -r '^--' '' -- $words[-1] | string replace -a - _)
+            else if test $subcommand = layouts
+                __shardfs_names $words[1] '(?:reader|transform|layout)'
+            else
                 __fish_complete_directories $current ''
             end
     end

@@ -9,8 +9,6 @@
 namespace shardfs {
 namespace {
 
-constexpr std::size_t kIndent = 4;
-
 // The value that Python's float() reads: infinity beyond a double's range, 0 below it.
 double ParseDouble(const std::string& text) {
   double value = 0;
@@ -44,20 +42,20 @@ std::string PythonFloat(double value) {
   return sign + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
-// nlohmann escapes as Python does with ensure_ascii: short forms, else \uxxxx in lower case, DEL included.
-std::string PythonString(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+// nlohmann escapes as Python does: short forms, else \uxxxx in lower case; with ensure_ascii DEL and all above it.
+std::string PythonString(const std::string& text, const PythonJsonStyle& style) {
+  return nlohmann::json(text).dump(-1, ' ', style.ensure_ascii, nlohmann::json::error_handler_t::replace);
 }
 
-void Dump(const JsonValue& value, std::size_t indent, std::string& out);
+void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out);
 
-void DumpArray(const JsonValue& value, std::size_t indent, std::string& out) {
+void DumpArray(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
   const char* separator = "\n";
   out += '[';
   for (const JsonValue& item : value.items()) {
     out += separator;
-    out.append(indent + kIndent, ' ');
-    Dump(item, indent + kIndent, out);
+    out.append(indent + style.indent, ' ');
+    Dump(item, style, indent + style.indent, out);
     separator = ",\n";
   }
   if (!value.items().empty()) {
@@ -67,15 +65,15 @@ void DumpArray(const JsonValue& value, std::size_t indent, std::string& out) {
   out += ']';
 }
 
-void DumpObject(const JsonValue& value, std::size_t indent, std::string& out) {
+void DumpObject(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
   const char* separator = "\n";
   out += '{';
   for (const auto& [key, member] : value.members()) {
     out += separator;
-    out.append(indent + kIndent, ' ');
-    out += PythonString(key);
+    out.append(indent + style.indent, ' ');
+    out += PythonString(key, style);
     out += ": ";
-    Dump(member, indent + kIndent, out);
+    Dump(member, style, indent + style.indent, out);
     separator = ",\n";
   }
   if (!value.members().empty()) {
@@ -85,7 +83,7 @@ void DumpObject(const JsonValue& value, std::size_t indent, std::string& out) {
   out += '}';
 }
 
-void Dump(const JsonValue& value, std::size_t indent, std::string& out) {
+void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
   switch (value.type()) {
     case JsonValue::Type::kNull:
       out += "null";
@@ -100,22 +98,22 @@ void Dump(const JsonValue& value, std::size_t indent, std::string& out) {
       out += PythonFloat(ParseDouble(value.text()));
       return;
     case JsonValue::Type::kString:
-      out += PythonString(value.text());
+      out += PythonString(value.text(), style);
       return;
     case JsonValue::Type::kArray:
-      DumpArray(value, indent, out);
+      DumpArray(value, style, indent, out);
       return;
     case JsonValue::Type::kObject:
-      DumpObject(value, indent, out);
+      DumpObject(value, style, indent, out);
       return;
   }
 }
 
 }  // namespace
 
-std::string DumpPythonJson(const JsonValue& value) {
+std::string DumpPythonJson(const JsonValue& value, const PythonJsonStyle& style) {
   std::string out;
-  Dump(value, 0, out);
+  Dump(value, style, 0, out);
   return out;
 }
 

@@ -105,7 +105,8 @@ bool IndexHandler::string(std::string& value) {
   if (index_.weight_map.size() == kMaxIndexEntries) {
     return Fail(Status::NotSupported(fmt::format("weight_map has more than {} tensors", kMaxIndexEntries)));
   }
-  index_.weight_map.push_back({tensor_, file->second});
+  const auto position = static_cast<std::uint32_t>(index_.weight_map.size());
+  index_.weight_map.push_back({tensor_, file->second, position});
   return true;
 }
 

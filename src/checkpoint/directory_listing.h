@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
 
 namespace shardfs {
 

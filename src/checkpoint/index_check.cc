@@ -56,6 +56,8 @@ CheckedIndex CheckIndex(std::string name, CheckpointIndex index, std::span<const
   for (std::size_t i = 0; i < index.files.size(); ++i) {
     is_there[i] = std::binary_search(shards.begin(), shards.end(), index.files[i]);
   }
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> keys;  // position in the map, and tensor
+  keys.reserve(std::min(index.weight_map.size(), tensors.size()));
   std::size_t lost = 0;  // entries of the map, moved to its begin: the map can be as large as memory allows
   auto tensor = tensors.begin();
   const auto pass_over = [&] {
@@ -73,10 +75,16 @@ CheckedIndex CheckIndex(std::string name, CheckpointIndex index, std::span<const
     }
     const std::string& holder = tensor->source->name();
     if (is_there[entry.file] && holder != file) counter.Count(Kind::kOtherFile, file, entry.tensor, holder);
+    if (holder == file) {
+      keys.emplace_back(entry.position, static_cast<std::uint32_t>(tensor - tensors.begin()));
+    }
     ++tensor;
   }
   while (tensor != tensors.end()) pass_over();
   checked.name = std::move(name);
+  std::sort(keys.begin(), keys.end());
+  checked.order.reserve(keys.size());
+  for (const auto& [position, number] : keys) checked.order.push_back(number);
   checked.defects = counter.Take();
   index.weight_map.resize(lost);
   index.weight_map.shrink_to_fit();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/checkpoint/checkpoint.h"
+#include "checkpoint/tensor_info.h"
 #include "checkpoint/checkpoint_index.h"
 #include "checkpoint/shard_reader.h"
 

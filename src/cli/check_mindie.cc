@@ -50,7 +50,7 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
     return std::vector{
         Wrong("configuration", std::string(mapping.status().message()), "set these sizes in " + arguments.file)};
   }
-  LayoutResult layout;  // what the options of ranks look at
+  View layout;  // what the options of ranks look at
   layout.world_size = mapping->world_size();
   layout.nodes = mapping->nodes();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<RankSet> ranks, SelectRanks(arguments.ranks, layout));

@@ -9,7 +9,8 @@
 
 #include "base/nearest_name.h"
 #include "base/user_names.h"
-#include "shardfs/layout/layout.h"
+#include "option/declared_options.h"
+#include "shardfs/layout/registry.h"
 
 namespace shardfs {
 namespace {
@@ -79,35 +80,23 @@ std::vector<std::string> OptionNames(const CLI::App& command) {
   return names;
 }
 
-// Whether the layouts have an option of this name, and as what.
-std::string LayoutOptionNamed(std::string name) {
-  std::replace(name.begin(), name.end(), '-', '_');
-  for (const std::string_view layout : LayoutNames()) {
-    const std::vector<std::string_view> names = FindLayout(layout)->option_names();
-    if (std::find(names.begin(), names.end(), name) != names.end()) return name;
-  }
-  return "";
-}
-
-// "mount", "mount and materialize": the subcommands that have the option.
+// "mount has it", "mount and materialize have it", of an option; empty where no subcommand has.
 std::string CommandsWith(const CLI::App& program, const std::string& option) {
   std::vector<std::string> names;
   for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_option_no_throw(option) != nullptr) names.push_back(command->get_name());
   }
-  return fmt::format("{}", fmt::join(names, " and "));
+  const std::string all = fmt::format("{}", fmt::join(names, ", "));
+  if (names.size() < 2) return names.empty() ? "" : all + " has it";
+  const std::size_t last = all.rfind(", ");
+  return all.substr(0, last) + " and " + all.substr(last + 2) + " have it";
 }
 
 // What to type instead of an option that `command` does not have, as the end of a message.
 std::string Instead(const CLI::App& program, const CLI::App& command, const std::string& option) {
   if (const std::string meant = DidYouMean(option, OptionNames(command)); !meant.empty()) return meant;
-  const std::size_t dashes = std::min(option.find_first_not_of('-'), option.size());
-  const std::string layout_option = LayoutOptionNamed(option.substr(dashes));
-  if (!layout_option.empty() && command.get_option_no_throw("-O") != nullptr) {
-    return fmt::format("; it is an option of the layout: write -O {}=VALUE", layout_option);
-  }
   const std::string others = CommandsWith(program, option);
-  if (!others.empty()) return fmt::format("; {} has it", others);
+  if (!others.empty()) return "; " + others;
   return fmt::format("; `shardfs {} --help` lists those that it has", command.get_name());
 }
 
@@ -127,6 +116,11 @@ Status UnknownOption(const CLI::App& program, const CLI::App& command, const std
 }
 
 Status UnknownWord(const CLI::App& program, const std::string& word) {
+  if (word.starts_with('-')) {
+    std::string end = DidYouMean(word, OptionNames(program));
+    if (end.empty()) end = "; options stand behind the subcommand, and `shardfs --help` lists these";
+    return Status::InvalidArgument(fmt::format("shardfs has no option {}{}", word, end));
+  }
   std::vector<std::string> names;
   for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(command->get_name());

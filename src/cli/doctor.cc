@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "console/output.h"
 #include "report/plan_report.h"
+#include "shardfs/layout/registry.h"
 #include "service/view_status.h"
 #include "layout/mindie/server_limits.h"
 
@@ -18,22 +19,16 @@ namespace shardfs {
 namespace {
 
 struct DoctorArguments {
-  CommonOptions common;
+  ViewRequest view;
   std::string mount_point;
   std::optional<std::uint32_t> nodes;
   uid_t mindie_user = ::geteuid();
   bool json = false;
 };
 
-bool SaysSizes(const CommonOptions& common) {
-  if (!common.config_file.empty() || !common.mindie_config.empty()) return true;
-  return std::any_of(SizeSettings().begin(), SizeSettings().end(),
-                     [&common](const SizeSetting& size) { return (common.settings.*size.member).has_value(); });
-}
-
 void Describe(const Checkpoint& checkpoint, DoctorTask& task) {
-  task.source_files = checkpoint.files().size();
-  task.source_bytes = checkpoint.total_tensor_bytes();
+  task.source_files = checkpoint.root().files().size();
+  task.source_bytes = checkpoint.root().total_tensor_bytes();
 }
 
 // Whether a view is there whose daemon hangs, so that looking at the mountpoint would, too.
@@ -72,37 +67,48 @@ Finding WrongPlan(const Status& status) {
   return Wrong("plan", message.substr(0, advice), message.substr(advice + 2));
 }
 
+// Whether the request says enough for a plan: a count, such as a parallel size, or a file or a layout that has them.
+bool SaysSizes(const ViewRequest& request) {
+  if (!request.layout.empty() || !request.config_file.empty()) return true;
+  const std::vector<OptionTaker> takers = AllTakers();
+  const std::vector<const OptionSpec*> specs = SpecsOf(takers);
+  return std::any_of(specs.begin(), specs.end(), [&request](const OptionSpec* spec) {
+    return (spec->kind == OptionKind::kCount || spec->kind == OptionKind::kFile) && !request.Given(spec->name).empty();
+  });
+}
+
 // What the source says, with a plan where sizes are given.
 Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
-  CommonOptions common = arguments.common;
+  ViewRequest request = arguments.view;
+  request.place.path = arguments.mount_point;
   // MindIE's configuration names a directory, which is compared with the mountpoint.
-  if (!common.mindie_config.empty() && Hangs(task.mount_point)) common.directory = nullptr;
-  if (!SaysSizes(common)) {
-    const auto checkpoint = Checkpoint::Open(common.source);
+  if (!request.Given("mindie_config").empty() && Hangs(task.mount_point)) request.place.path.clear();
+  if (!SaysSizes(request)) {
+    const auto checkpoint = OpenCheckpoint(request);
     if (!checkpoint.ok()) return WrongPlan(checkpoint.status());
     Describe(**checkpoint, task);
     for (const std::string& warning : RefusalWarnings(**checkpoint)) PrintWarning(warning);
     return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
                   "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
   }
-  const auto view = BuildView(common);
+  const auto view = BuildView(request);
   if (!view.ok()) return WrongPlan(view.status());
   Describe(*view->checkpoint, task);
-  const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->layout.nodes, 1u));
+  const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, false);
   if (!report.ok()) return Wrong("plan", std::string(report.status().message()), "give another --nnodes");
   task.node_bytes = 0;
   for (const PlanNode& node : report->nodes) {
     task.node_bytes = std::max(*task.node_bytes, node.bytes);
-    task.node_inodes = std::max(task.node_inodes, InodesOf(*view->layout.tree, node));
+    task.node_inodes = std::max(task.node_inodes, InodesOf(*view->view.tree, node));
   }
   task.view = DescribeMount(*view, {});
-  return Ok("plan", view->layout.summary);
+  return Ok("plan", view->view.summary);
 }
 
 int RunDoctor(const DoctorArguments& arguments) {
   DoctorTask task;
-  task.source = arguments.common.source;
+  task.source = arguments.view.source;
   task.mindie_user = arguments.mindie_user;
   if (!arguments.mount_point.empty()) {
     const auto canonical = CanonicalMountPath(arguments.mount_point);
@@ -111,7 +117,7 @@ int RunDoctor(const DoctorArguments& arguments) {
   }
   std::optional<Finding> plan;
   if (!task.source.empty()) plan = ExamineSource(arguments, task);
-  task.backend = BackendOf(arguments.common.mindie_config, task.mount_point);
+  task.backend = BackendOf(arguments.view.Given("mindie_config"), task.mount_point);
   std::vector<Finding> findings = Examine(DoctorSystem(), task);
   if (plan) findings.push_back(std::move(*plan));
   return ReportFindings(findings, arguments.json);
@@ -122,9 +128,8 @@ int RunDoctor(const DoctorArguments& arguments) {
 Command AddDoctorCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("doctor", "Check this machine, and say what to type where it is not ready");
   const auto arguments = std::make_shared<DoctorArguments>();
-  AddCommonOptions(*app, arguments->common);
+  AddViewOptions(*app, arguments->view);
   app->get_option("SOURCE")->required(false);
-  arguments->common.directory = &arguments->mount_point;
   app->add_option("MOUNTPOINT", arguments->mount_point, "Where to mount, or a place in tmpfs to materialize into");
   app->add_option("--nnodes", arguments->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");

@@ -30,7 +30,7 @@ namespace shardfs {
 namespace {
 
 struct MaterializeArguments {
-  CommonOptions common;
+  ViewRequest view;
   std::string destination;
   RankOptions ranks;
   std::string file_mode = "0640";  // octal, as typed
@@ -138,20 +138,21 @@ Result<Materialized> Run(MaterializeArguments& arguments, bool& plan_refused) {
   SHARDFS_ASSIGN_OR_RETURN(arguments.options.directory_mode, ParseMode(arguments.directory_mode, "--dir-mode"));
   arguments.options.keep = !arguments.no_keep;
 
-  SHARDFS_ASSIGN_OR_RETURN(const View view, BuildView(arguments.common));
-  SHARDFS_ASSIGN_OR_RETURN(const auto ranks, SelectRanks(arguments.ranks, view.layout));
+  arguments.view.place.path = arguments.destination;
+  SHARDFS_ASSIGN_OR_RETURN(const BuiltView built, BuildView(arguments.view));
+  SHARDFS_ASSIGN_OR_RETURN(const auto ranks, SelectRanks(arguments.ranks, built.view));
   MaterializePlanOptions plan_options;
   plan_options.restart = arguments.restart;
   plan_options.replace = arguments.replace;
-  SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(view));
-  SHARDFS_ASSIGN_OR_RETURN(arguments.options.time_ns, TimeOf(view, plan_options.identity));
+  SHARDFS_ASSIGN_OR_RETURN(plan_options.identity, IdentityOf(built));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.time_ns, TimeOf(built, plan_options.identity));
   auto plan =
-      MaterializePlan::Create(view.layout.tree, ranks, view.checkpoint->path(), arguments.destination, plan_options);
+      MaterializePlan::Create(built.view.tree, ranks, built.checkpoint->path(), arguments.destination, plan_options);
   plan_refused = !plan.ok();
   if (!plan.ok()) return plan.status();
   SHARDFS_ASSIGN_OR_RETURN(const MaterializeSummary summary,
                            RunWithProgress(*plan, arguments.options, arguments.progress));
-  return Materialized{view.checkpoint->path(), plan->destination(), summary};
+  return Materialized{built.checkpoint->path(), plan->destination(), summary};
 }
 
 int RunMaterialize(MaterializeArguments& arguments) {
@@ -168,8 +169,7 @@ int RunMaterialize(MaterializeArguments& arguments) {
 Command AddMaterializeCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("materialize", "Write the files of a view to a directory");
   const auto arguments = std::make_shared<MaterializeArguments>();
-  AddCommonOptions(*app, arguments->common);
-  arguments->common.directory = &arguments->destination;
+  AddViewOptions(*app, arguments->view);
   app->add_option("DEST", arguments->destination, "Directory to make, an empty one, or one to go on with")->required();
   AddRankOptions(*app, "Write only what", arguments->ranks);
   app->add_option("--uid", arguments->options.uid, "Owner (default: the user who runs this)")->type_name("USER");

@@ -22,7 +22,6 @@
 #include "service/inherited_descriptors.h"
 #include "service/log_rotation.h"
 #include "console/logging.h"
-#include "layout/mindie/place_warnings.h"
 #include "service/mount_point.h"
 #include "service/mount_privilege.h"
 #include "cli/options.h"
@@ -37,7 +36,7 @@ namespace shardfs {
 namespace {
 
 struct MountArguments {
-  CommonOptions common;
+  ViewRequest view;
   std::string mount_point;
   bool foreground = false;
   bool allow_other = false;
@@ -65,7 +64,7 @@ Status SetUpLog(const MountArguments& arguments, const std::string& mount_point)
     return Status::InvalidArgument("the log file " + path + " is inside the mountpoint " + mount_point +
                                    "; put it elsewhere");
   }
-  SHARDFS_RETURN_IF_ERROR(CheckOutsideSource("the log file", arguments.log_file, arguments.common.source));
+  SHARDFS_RETURN_IF_ERROR(CheckOutsideSource("the log file", arguments.log_file, arguments.view.source));
   return LogToFile(arguments.log_file);
 }
 
@@ -92,13 +91,8 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
   }
   SHARDFS_ASSIGN_OR_RETURN(request.options.kernel_options, SelinuxMountOptions(LabelsAskedFor(arguments)));
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
-  SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.common.source));
+  SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.view.source));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
-  const AttributeOptions& attributes = request.options.attributes;
-  for (const std::string& warning :
-       MindieWarnings(request.mount_point, attributes.file_mode, attributes.directory_mode)) {
-    PrintWarning(warning);
-  }
   return request;
 }
 
@@ -127,8 +121,11 @@ OnHangup MeaningOfHangup(const MountArguments& arguments) {
 // manager listens to and a terminal waits for.
 int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, ReadyNotifier on_ready) {
   const OnHangup on_hangup = MeaningOfHangup(arguments);
+  ViewRequest view = arguments.view;
+  view.place = {request.mount_point, request.options.attributes.file_mode, request.options.attributes.directory_mode};
+  view.warns_of_place = true;
   const auto serve = [&](LogRotation& rotation, const ReadyNotifier& ready) {
-    return Serve(arguments.common, request, on_hangup == OnHangup::kStop ? nullptr : &rotation, ready);
+    return Serve(view, request, on_hangup == OnHangup::kStop ? nullptr : &rotation, ready);
   };
   if (!request.run_as) {
     LogRotation rotation;
@@ -152,7 +149,7 @@ int RunMount(const MountArguments& arguments) {
   const Result<MountRequest> request = Prepare(arguments);
   if (!request.ok()) return ExitCodeOf(request.status());
   if (arguments.foreground) {
-    const std::string& source = arguments.common.source;
+    const std::string& source = arguments.view.source;
     NotifyServiceOrWarn("STATUS=reading the headers of " + source);
     // Whichever process and thread comes to call it, this one is the service.
     const std::string ready =
@@ -173,8 +170,7 @@ int RunMount(const MountArguments& arguments) {
 Command AddMountCommand(CLI::App& program) {
   CLI::App* command = program.add_subcommand("mount", "Show a view of a checkpoint on a directory");
   auto arguments = std::make_shared<MountArguments>();
-  AddCommonOptions(*command, arguments->common);
-  arguments->common.directory = &arguments->mount_point;
+  AddViewOptions(*command, arguments->view);
   command->add_option("MOUNTPOINT", arguments->mount_point, "Empty directory to mount on")->required();
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
   command->add_flag("--allow-other", arguments->allow_other, "Let other users in, as the modes allow");

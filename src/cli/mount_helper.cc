@@ -9,7 +9,8 @@
 #include <utility>
 
 #include "base/nearest_name.h"
-#include "shardfs/layout/layout.h"
+#include "option/declared_options.h"
+#include "shardfs/layout/registry.h"
 
 namespace shardfs {
 namespace {
@@ -20,11 +21,12 @@ constexpr std::string_view kHelperOfShownType = "mount.fuse.shardfs";
 
 // What mount(8) itself acts upon and yet hands on, and what a view has or cannot have, whatever is asked: mount(8) says
 // "rw" where nobody said anything, and a mount is always ro,nosuid,nodev,noexec,noatime.
-constexpr std::array<std::string_view, 36> kIgnored = {
-    "rw",       "ro",         "defaults", "auto",    "noauto",  "nofail",   "_netdev",    "user",        "nouser",
-    "users",    "nousers",    "owner",    "noowner", "group",   "nogroup",  "suid",       "nosuid",      "dev",
-    "nodev",    "exec",       "noexec",   "atime",   "noatime", "diratime", "nodiratime", "relatime",    "norelatime",
-    "lazytime", "nolazytime", "sync",     "async",   "dirsync", "silent",   "loud",       "strictatime", "comment"};
+constexpr std::array<std::string_view, 38> kIgnored = {
+    "rw",         "ro",       "defaults",    "auto",     "noauto",     "nofail",     "_netdev", "user",
+    "nouser",     "users",    "nousers",     "owner",    "noowner",    "group",      "nogroup", "suid",
+    "nosuid",     "dev",      "nodev",       "exec",     "noexec",     "atime",      "noatime", "diratime",
+    "nodiratime", "relatime", "norelatime",  "lazytime", "nolazytime", "sync",       "async",   "dirsync",
+    "silent",     "loud",     "strictatime", "comment",  "symfollow",  "nosymfollow"};
 
 struct MountOption {
   std::string name;
@@ -37,12 +39,13 @@ bool IsIgnored(const std::string& name) {
          std::find(kIgnored.begin(), kIgnored.end(), name) != kIgnored.end();
 }
 
-bool IsLayoutOption(const std::string& name) {
-  for (const std::string_view layout : LayoutNames()) {
-    const std::vector<std::string_view> names = FindLayout(layout)->option_names();
-    if (std::find(names.begin(), names.end(), name) != names.end()) return true;
-  }
-  return false;
+bool IsViewOption(const std::string& name) {
+  const auto options = DeclaredOptions(AllTakers());
+  const std::string wanted = OptionNameOf(name);
+  return std::any_of(options.begin(), options.end(), [&wanted](const DeclaredOption& option) {
+    return option.name == wanted ||
+           std::find(option.aliases.begin(), option.aliases.end(), wanted) != option.aliases.end();
+  });
 }
 
 // Options are parted by commas; one inside double quotes or after a backslash belongs to a value.
@@ -86,9 +89,6 @@ std::vector<std::string> MountOptionNames(const CLI::App& mount) {
       if (FindOption(mount, name) != nullptr) names.push_back(std::move(name));
     }
   }
-  for (const std::string_view layout : LayoutNames()) {
-    for (const std::string_view name : FindLayout(layout)->option_names()) names.emplace_back(name);
-  }
   return names;
 }
 
@@ -105,12 +105,12 @@ class OptionTranslator {
           "remount: a mounted view cannot be changed; unmount it with `umount MOUNTPOINT`, then mount it with the new "
           "options");
     }
-    if (IsLayoutOption(option.name)) {
-      if (!option.value || option.value->empty()) return NeedsValue(option);
-      Put(option.name, {"-O", option.text});
+    const CLI::Option* known = FindOption(mount_, option.name);
+    if (known != nullptr && option.value && IsViewOption(option.name)) {
+      if (option.value->empty()) return NeedsValue(option);
+      Put(known->get_name(), {"-O", option.text});
       return Status::Ok();
     }
-    const CLI::Option* known = FindOption(mount_, option.name);
     if (known == nullptr) {
       if (sloppy_) return Status::Ok();
       const std::string meant = DidYouMean(option.name, MountOptionNames(mount_));

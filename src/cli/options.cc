@@ -1,60 +1,109 @@
 #include "cli/options.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "console/output.h"
+#include "option/declared_options.h"
+#include "shardfs/layout/registry.h"
+
 namespace shardfs {
 namespace {
 
-constexpr const char* kGroup = "Layout";
-
 // "--moe-tp,--moe_tp"
-std::string BothSpellings(std::string_view name) {
-  std::string spellings = "--" + std::string(name);
-  if (name.find('-') == std::string_view::npos) return spellings;
-  std::string underscored(name);
-  for (char& c : underscored) c = c == '-' ? '_' : c;
-  return spellings + ",--" + underscored;
+std::string Spellings(std::string_view name) {
+  const std::string flag = OptionFlagOf(name);
+  const std::string underscored = "--" + std::string(name);
+  return flag == underscored ? flag : flag + "," + underscored;
+}
+
+std::string AllSpellings(const DeclaredOption& option) {
+  std::string spellings = Spellings(option.name);
+  for (const std::string& alias : option.aliases) spellings += "," + Spellings(alias);
+  return spellings;
+}
+
+void Give(ViewRequest& request, std::string_view name, std::string text) {
+  request.options.push_back({std::string(name), std::move(text), OptionOrigin::kCommandLine, OptionFlagOf(name)});
+}
+
+void AddSwitch(CLI::App& command, const DeclaredOption& option, ViewRequest& request) {
+  const std::string name = option.name;
+  const std::string flag = OptionFlagOf(name);
+  std::string spellings = flag + ",!--no-" + flag.substr(2);
+  if (name.find('_') != std::string::npos) spellings += ",--" + name + ",!--no_" + name;
+  command
+      .add_flag_function(
+          spellings,
+          [&request, name, flag](std::int64_t count) {  // of the first, less that of the second
+            if (count == 0)
+              throw CLI::ValidationError(flag, "contradicts --no-" + flag.substr(2) + "; give one of them");
+            Give(request, name, count > 0 ? "true" : "false");
+          },
+          option.help)
+      ->group(option.group);
+}
+
+void AddOption(CLI::App& command, const DeclaredOption& option, ViewRequest& request) {
+  if (option.kind == OptionKind::kSwitch) return AddSwitch(command, option, request);
+  const std::string name = option.name;
+  CLI::Option* const added = command.add_option_function<std::vector<std::string>>(
+      AllSpellings(option),
+      [&request, name](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) Give(request, name, text);
+      },
+      option.help);
+  added->group(option.group)->type_name(option.value)->allow_extra_args(false)->type_size(1)->expected(1);
+  added->multi_option_policy(option.kind == OptionKind::kList ? CLI::MultiOptionPolicy::TakeAll
+                                                              : CLI::MultiOptionPolicy::Throw);
+}
+
+void AddAssignments(CLI::App& command, ViewRequest& request) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-O",
+          [&request](const std::vector<std::string>& assignments) {
+            for (const std::string& assignment : assignments) {
+              const std::size_t equals = assignment.find('=');
+              if (equals == std::string::npos || equals == 0) {
+                throw CLI::ValidationError("-O", "wants NAME=VALUE, and got '" + assignment + "'");
+              }
+              const std::string name = OptionNameOf(assignment.substr(0, equals));
+              request.options.push_back(
+                  {name, assignment.substr(equals + 1), OptionOrigin::kCommandLine, "-O " + name});
+            }
+          },
+          "Any option below, as NAME=VALUE; may be given again for another")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group("View");
 }
 
 }  // namespace
 
-void AddCommonOptions(CLI::App& command, CommonOptions& options) {
-  command.add_option("SOURCE", options.source, "Directory of the checkpoint (safetensors and config.json)")->required();
-  command.add_option("--layout", options.settings.layout, "Layout of the view (default: mindie)")->group(kGroup);
-  for (const SizeSetting& size : SizeSettings()) {
-    command.add_option(BothSpellings(size.name), options.settings.*size.member, std::string(size.description))
-        ->group(kGroup)
-        ->type_name("N");
-  }
+void AddViewOptions(CLI::App& command, ViewRequest& request) {
+  command.add_option("SOURCE", request.source, "Directory of the checkpoint")->required();
+  command.add_option("--from", request.from, "How SOURCE is stored (default: recognised)")
+      ->type_name("NAME")
+      ->group("View");
   command
-      .add_flag_function(
-          "--mtp,!--no-mtp",
-          [&options](std::int64_t count) {  // of the first, less that of the second
-            if (count == 0) throw CLI::ValidationError("--mtp", "contradicts --no-mtp; give one of them");
-            options.settings.mtp = count > 0;
-          },
-          "Show the MTP layer (default: whether DEEPSEEK_MTP is not 0)")
-      ->group(kGroup);
-  command
-      .add_option(BothSpellings("rank-table"), options.settings.rank_table,
-                  "Rank table; says how many servers there are (default: RANK_TABLE_FILE)")
-      ->group(kGroup)
+      .add_option("--layout", request.layout,
+                  "How it is shown; `shardfs layouts` lists them (default: mindie for DeepSeek)")
+      ->type_name("NAME")
+      ->group("View");
+  AddAssignments(command, request);
+  command.add_option("--config", request.config_file, "JSON file of the same options, under the same names")
+      ->group("View")
       ->type_name("FILE");
-  command
-      .add_option(BothSpellings("max-shard-size"), options.max_shard_size,
-                  "Close a file before it grows past this (default: 10GB)")
-      ->group(kGroup)
-      ->type_name("SIZE");
-  command.add_option("-O", options.assignments, "Option of the layout itself; may be given again for another")
-      ->group(kGroup)
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
-  command.add_option("--config", options.config_file, "JSON file of these settings, under the same names")
-      ->group(kGroup)
-      ->type_name("FILE");
-  command
-      .add_option(BothSpellings("mindie-config"), options.mindie_config,
-                  "MindIE Server's config.json, to take the parallel sizes from")
-      ->group(kGroup)
-      ->type_name("FILE");
+  for (const DeclaredOption& option : DeclaredOptions(AllTakers())) AddOption(command, option, request);
+}
+
+Result<BuiltView> BuildView(const ViewRequest& request) {
+  return BuildView(
+      request, [](const std::string& notice) { spdlog::warn("{}", notice); },
+      [](const std::string& warning) { PrintWarning(warning); });
 }
 
 }  // namespace shardfs

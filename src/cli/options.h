@@ -1,13 +1,18 @@
-// The options that every subcommand with a SOURCE has.
+// The command line's part of a view: SOURCE, --from, --layout, --config, and the options that readers, transforms and
+// layouts declare. Nothing here knows one of them by name.
 #pragma once
 
 #include <CLI/App.hpp>
 
 #include "pipeline/build_view.h"
+#include "pipeline/view_request.h"
 
 namespace shardfs {
 
-// Registers SOURCE and the layout options on a subcommand. `options` must outlive the parsing of the CLI::App.
-void AddCommonOptions(CLI::App& command, CommonOptions& options);
+// Registers them on a subcommand. `request` is filled while the command line is parsed, and must outlive that.
+void AddViewOptions(CLI::App& command, ViewRequest& request);
+
+// BuildView, with notices to the log and warnings to stderr.
+Result<BuiltView> BuildView(const ViewRequest& request);
 
 }  // namespace shardfs

@@ -22,7 +22,7 @@ namespace shardfs {
 namespace {
 
 struct PlanOptions {
-  CommonOptions common;
+  ViewRequest view;
   std::optional<std::uint32_t> nodes;
   bool sources = false;
   bool check = false;
@@ -49,16 +49,8 @@ std::string CommandLine() {
   return line;
 }
 
-// Of the layout whose cut the page can show rank by rank.
-std::optional<MindieMapping> MappingOf(const CommonOptions& common) {
-  const auto resolved = Resolve(common);
-  if (!resolved.ok() || resolved->layout != "mindie") return std::nullopt;
-  const auto mapping = MindieMapping::Create(resolved->options.parallel);
-  return mapping.ok() ? std::optional(*mapping) : std::nullopt;
-}
-
-Status WritePage(const PlanOptions& options, const View& view, const PlanReport& report) {
-  const PlanPicture picture = MakePlanPicture(view, report, MappingOf(options.common));
+Status WritePage(const PlanOptions& options, const BuiltView& view, const PlanReport& report) {
+  const PlanPicture picture = MakePlanPicture(view, report);
   const std::string page = FormatPlanPage(view, report, picture, CommandLine());
   errno = 0;
   std::ofstream file(options.html, std::ios::binary | std::ios::trunc);
@@ -68,19 +60,19 @@ Status WritePage(const PlanOptions& options, const View& view, const PlanReport&
 
 int RunPlan(const PlanOptions& options) {
   if (!options.html.empty()) {
-    const Status outside = CheckOutsideSource("the page", options.html, options.common.source);
+    const Status outside = CheckOutsideSource("the page", options.html, options.view.source);
     if (!outside.ok()) return ExitCodeOf(outside);
   }
   const Result<FileDescriptor> reader = HoldReader("the page", options.html);
   if (!reader.ok()) return ExitCodeOf(reader.status());
-  const auto view = BuildView(options.common);
+  const auto view = BuildView(options.view);
   if (!view.ok()) return ExitCodeOf(view.status());
-  const std::uint32_t nodes = options.nodes.value_or(std::max(view->layout.nodes, 1u));
+  const std::uint32_t nodes = options.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, options.sources);
   if (!report.ok()) return ExitCodeOf(report.status());
   std::optional<OffsetCheck> offsets;
   if (options.check) {
-    auto checked = CheckOffsets(*view->layout.tree);
+    auto checked = CheckOffsets(*view->view.tree);
     if (!checked.ok()) return ExitCodeOf(checked.status());
     offsets = std::move(checked).value();
   }
@@ -105,7 +97,7 @@ int RunPlan(const PlanOptions& options) {
 Command AddPlanCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("plan", "Print what a view consists of and what each rank loads of it");
   const auto options = std::make_shared<PlanOptions>();
-  AddCommonOptions(*app, options->common);
+  AddViewOptions(*app, options->view);
   app->add_option("--nnodes", options->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");
   app->add_flag("--sources", options->sources, "Show what each file is made of");

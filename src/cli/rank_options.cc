@@ -21,7 +21,7 @@ Result<std::uint32_t> ParseNodeRank(const std::string& text) {
   return Status::InvalidArgument("--node-rank is '" + text + "', and must be a number from 0, or auto");
 }
 
-Result<RankSet> RanksOfThisNode(const RankOptions& options, const LayoutResult& layout) {
+Result<RankSet> RanksOfThisNode(const RankOptions& options, const View& layout) {
   SHARDFS_ASSIGN_OR_RETURN(const NodeNumbers numbers, NodeFromEnvironment());
   std::string origin = numbers.rank_variable;
   std::uint32_t nodes = layout.nodes;
@@ -48,7 +48,7 @@ Result<RankSet> RanksOfThisNode(const RankOptions& options, const LayoutResult& 
   return ranks;
 }
 
-Result<RankSet> RanksAskedFor(const RankOptions& options, const LayoutResult& layout) {
+Result<RankSet> RanksAskedFor(const RankOptions& options, const View& layout) {
   if (!options.ranks.empty()) return RankSet::Parse(options.ranks, layout.world_size);
   if (options.node_rank == kAuto) return RanksOfThisNode(options, layout);
   SHARDFS_ASSIGN_OR_RETURN(const std::uint32_t node_rank, ParseNodeRank(options.node_rank));
@@ -75,7 +75,7 @@ void AddRankOptions(CLI::App& command, const std::string& what, RankOptions& opt
   nodes->needs(node_rank)->type_name("M");
 }
 
-Result<std::optional<RankSet>> SelectRanks(const RankOptions& options, const LayoutResult& layout) {
+Result<std::optional<RankSet>> SelectRanks(const RankOptions& options, const View& layout) {
   if (options.ranks.empty() && options.node_rank.empty()) return std::optional<RankSet>();
   SHARDFS_ASSIGN_OR_RETURN(RankSet ranks, RanksAskedFor(options, layout));
   if (ranks.ranks().size() == layout.world_size) return std::optional<RankSet>();

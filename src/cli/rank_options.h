@@ -7,7 +7,7 @@
 #include <string>
 
 #include "shardfs/base/result.h"
-#include "shardfs/layout/layout.h"
+#include "shardfs/view/view.h"
 #include "shardfs/parallel/rank_set.h"
 
 namespace shardfs {
@@ -23,6 +23,6 @@ struct RankOptions {
 void AddRankOptions(CLI::App& command, const std::string& what, RankOptions& options);
 
 // The ranks asked for; nothing for all. kInvalidArgument when the view has no such ranks or nodes.
-Result<std::optional<RankSet>> SelectRanks(const RankOptions& options, const LayoutResult& layout);
+Result<std::optional<RankSet>> SelectRanks(const RankOptions& options, const View& layout);
 
 }  // namespace shardfs

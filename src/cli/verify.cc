@@ -12,15 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "console/cancel_signals.h"
+#include "base/quote_name.h"
 #include "cli/commands.h"
-#include "pipeline/directory_kind.h"
 #include "cli/options.h"
+#include "cli/rank_options.h"
+#include "console/cancel_signals.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/progress_json.h"
-#include "cli/rank_options.h"
-#include "base/quote_name.h"
+#include "pipeline/directory_kind.h"
 #include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/manifest_verifier.h"
 #include "shardfs/verify/verifier.h"
@@ -31,7 +31,7 @@ namespace {
 constexpr int kDifferent = 4;  // the exit code
 
 struct VerifyArguments {
-  CommonOptions common;
+  ViewRequest view;
   std::string directory;
   RankOptions ranks;
   VerifyOptions options;
@@ -74,7 +74,7 @@ nlohmann::ordered_json ToJson(const Difference& difference) {
 
 // The directory is the only positional argument when it is compared with its own manifest.
 const std::string& DirectoryOf(const VerifyArguments& arguments) {
-  return arguments.directory.empty() ? arguments.common.source : arguments.directory;
+  return arguments.directory.empty() ? arguments.view.source : arguments.directory;
 }
 
 const char* QuickVerdict(const VerifyArguments& arguments) {
@@ -84,7 +84,7 @@ const char* QuickVerdict(const VerifyArguments& arguments) {
 nlohmann::ordered_json ToJson(const VerifyArguments& arguments, const VerifyReport& report) {
   const bool has_source = !arguments.directory.empty();
   nlohmann::ordered_json json = {
-      {"source", has_source ? nlohmann::ordered_json(arguments.common.source) : nlohmann::ordered_json()},
+      {"source", has_source ? nlohmann::ordered_json(arguments.view.source) : nlohmann::ordered_json()},
       {"directory", DirectoryOf(arguments)},
       {"equal", report.equal()},
       {"quick", arguments.options.quick},
@@ -110,7 +110,7 @@ void PrintText(const VerifyArguments& arguments, const VerifyReport& report) {
 }
 
 Result<VerifyReport> CompareWithManifest(const VerifyArguments& arguments) {
-  SHARDFS_ASSIGN_OR_RETURN(const ManifestVerifier verifier, ManifestVerifier::Create(arguments.common.source));
+  SHARDFS_ASSIGN_OR_RETURN(const ManifestVerifier verifier, ManifestVerifier::Create(arguments.view.source));
   return RunWithProgress(verifier.manifest().files, verifier.total_bytes(), arguments.progress,
                          [&](VerifyProgress& progress, const std::stop_token& cancel) {
                            return verifier.Run(arguments.options.quick, arguments.options.threads, progress, cancel);
@@ -146,14 +146,24 @@ Status CheckNoViewOptions(const CLI::App& app) {
   return Status::Ok();
 }
 
+// Whether the view itself looks like a full checkpoint.
+bool HasWeightsAtTheTop(const VirtualTree& tree) {
+  const auto& nodes = tree.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [](const VirtualNode& node) {
+    return !node.is_directory() && node.parent == kRootNode && node.name.ends_with(".safetensors");
+  });
+}
+
 Result<VerifyReport> CompareWithSource(VerifyArguments& arguments) {
-  SHARDFS_ASSIGN_OR_RETURN(const View view, BuildView(arguments.common));
-  SHARDFS_ASSIGN_OR_RETURN(arguments.options.ranks, SelectRanks(arguments.ranks, view.layout));
+  arguments.view.place.path = arguments.directory;
+  SHARDFS_ASSIGN_OR_RETURN(const BuiltView built, BuildView(arguments.view));
+  if (!HasWeightsAtTheTop(*built.view.tree)) SHARDFS_RETURN_IF_ERROR(CheckNoFullCheckpoint(arguments.directory));
+  SHARDFS_ASSIGN_OR_RETURN(arguments.options.ranks, SelectRanks(arguments.ranks, built.view));
   // weight_sharder lists folders in the order of its file system.
   arguments.options.order_insensitive_json = {"model_sharded_metadata.json"};
   // Only shardfs marks the variant that is meant for the loader; a directory is that variant by its bytes.
   arguments.options.optional_json_keys = {"shardfs_fidelity"};
-  const auto verifier = Verifier::Create(view.layout.tree, arguments.directory, arguments.options);
+  const auto verifier = Verifier::Create(built.view.tree, arguments.directory, arguments.options);
   if (!verifier.ok()) return verifier.status();
   return RunWithProgress(
       verifier->files(), verifier->total_bytes(), arguments.progress,
@@ -161,8 +171,8 @@ Result<VerifyReport> CompareWithSource(VerifyArguments& arguments) {
 }
 
 Result<VerifyReport> Run(const CLI::App& app, VerifyArguments& arguments) {
-  SHARDFS_RETURN_IF_ERROR(CheckNoFullCheckpoint(DirectoryOf(arguments)));
   if (!arguments.directory.empty()) return CompareWithSource(arguments);
+  SHARDFS_RETURN_IF_ERROR(CheckNoFullCheckpoint(DirectoryOf(arguments)));
   SHARDFS_RETURN_IF_ERROR(CheckNoViewOptions(app));
   return CompareWithManifest(arguments);
 }
@@ -184,8 +194,7 @@ Command AddVerifyCommand(CLI::App& program) {
       "With DIR alone (and --quick, --threads, --json, --progress), DIR is checked against its manifest, without the "
       "source.");
   const auto arguments = std::make_shared<VerifyArguments>();
-  AddCommonOptions(*app, arguments->common);
-  arguments->common.directory = &arguments->directory;
+  AddViewOptions(*app, arguments->view);
   app->add_option("DIR", arguments->directory,
                   "Output of weight_sharder or materialize, or a mount. With one directory only, that is checked "
                   "against the manifest that materialize left in it, without the source");

@@ -1,30 +1,60 @@
+#include "shardfs/layout/registry.h"
+
+#include <algorithm>
 #include <array>
 
+#include "layout/deepseek_mp/deepseek_mp_layout.h"
+#include "layout/huggingface/huggingface_layout.h"
+#include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
-#include "shardfs/layout/layout.h"
+#include "shardfs/transform/transform.h"
 
 namespace shardfs {
 namespace {
 
-// One line a layout.
-std::array<const Layout*, 1> AllLayouts() {
-  static const MindieLayout mindie;
-  return {&mindie};
+// The only object of a class without state.
+template <typename T>
+const T* Instance() {
+  static const T instance;
+  return &instance;
 }
 
 }  // namespace
 
-const Layout* FindLayout(std::string_view name) {
-  for (const Layout* layout : AllLayouts()) {
-    if (layout->name() == name) return layout;
-  }
-  return nullptr;
+// One line a reader, and its header above.
+std::span<const CheckpointReader* const> Readers() {
+  static const auto all = std::to_array<const CheckpointReader*>({
+      Instance<HuggingfaceReader>(),
+  });
+  return all;
 }
 
-std::vector<std::string_view> LayoutNames() {
-  std::vector<std::string_view> names;
-  for (const Layout* layout : AllLayouts()) names.push_back(layout->name());
-  return names;
+// One line a layout, and its header above.
+std::span<const Layout* const> Layouts() {
+  static const auto all = std::to_array<const Layout*>({
+      Instance<MindieLayout>(),
+      Instance<HuggingfaceLayout>(),
+      Instance<DeepseekMpLayout>(),
+  });
+  return all;
+}
+
+const Layout* FindLayout(std::string_view name) {
+  const auto all = Layouts();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [name](const Layout* layout) { return layout->name() == name; });
+  return found == all.end() ? nullptr : *found;
+}
+
+std::vector<OptionTaker> AllTakers() {
+  std::vector<OptionTaker> takers;
+  for (const CheckpointReader* const reader : Readers())
+    takers.push_back({"reader", reader->name(), reader->options()});
+  for (const Transform* const transform : Transforms()) {
+    takers.push_back({"transform", transform->name(), transform->options()});
+  }
+  for (const Layout* const layout : Layouts()) takers.push_back({"layout", layout->name(), layout->options()});
+  return takers;
 }
 
 }  // namespace shardfs

@@ -1,117 +1,189 @@
+// The composition: the reader is named or recognised, and opens the source; each transform that an option asks for
+// makes a new checkpoint of it, in the registry's order; the layout is named or the default for the checkpoint, and
+// builds the view. Options are checked twice: for the reader and the transforms when the source is opened, and all of
+// them once the layout is known, since two layouts may mean different things by one name.
 #include "pipeline/build_view.h"
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
-#include "console/output.h"
-#include "layout/mindie/mindie_config.h"
-#include "pipeline/config_file.h"
+#include <algorithm>
+#include <filesystem>
+
+#include "base/quote_name.h"
 #include "pipeline/directory_kind.h"
-#include "shardfs/parallel/rank_table.h"
+#include "pipeline/option_origins.h"
+#include "shardfs/layout/registry.h"
+#include "shardfs/option/option_taker.h"
+#include "shardfs/transform/transform.h"
 
 namespace shardfs {
 namespace {
 
-constexpr const char* kDefaultLayout = "mindie";
-
-std::int64_t SizeOf(const std::optional<std::int64_t>& size) { return size.value_or(ParallelConfig::kDefault); }
-
-Status CheckSizes(const LayoutSettings& settings) {
-  for (const SizeSetting& size : SizeSettings()) {
-    const std::int64_t value = SizeOf(settings.*size.member);
-    if (value >= 1 || value == ParallelConfig::kDefault) continue;
-    return Status::InvalidArgument(std::string(size.name) + " is " + std::to_string(value) +
-                                   ", and must be at least 1, or -1 for the default");
+std::vector<std::string> NamesIn(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    names.push_back(entry.path().filename().string());
   }
-  return Status::Ok();
-}
-
-Result<LayoutSettings> CommandLineSettings(const CommonOptions& options) {
-  LayoutSettings settings = options.settings;
-  for (const std::string& assignment : options.assignments) {
-    SHARDFS_RETURN_IF_ERROR(AddAssignment(assignment, settings.layout_options));
-  }
-  for (const auto& [name, value] : settings.layout_options) {
-    if (!value.empty()) continue;
-    return Status::InvalidArgument("-O " + name + ": its value is empty; give one, or leave the option out");
-  }
-  if (!options.max_shard_size.empty()) {
-    const Result<std::uint64_t> bytes = ParseByteSize(options.max_shard_size);
-    if (!bytes.ok()) return bytes.status().WithContext("--max-shard-size");
-    settings.max_shard_bytes = *bytes;
-  }
-  return settings;
-}
-
-std::string KnownLayouts() {
-  std::string names;
-  for (const std::string_view name : LayoutNames()) {
-    if (!names.empty()) names += ", ";
-    names += name;
-  }
+  std::sort(names.begin(), names.end());
   return names;
 }
 
-}  // namespace
-
-Result<ResolvedOptions> Resolve(const CommonOptions& options) {
-  SHARDFS_ASSIGN_OR_RETURN(LayoutSettings settings, CommandLineSettings(options));
-  SHARDFS_ASSIGN_OR_RETURN(const LayoutSettings environment, EnvironmentSettings());
-  settings = Merge(std::move(settings), environment);
-  if (!options.config_file.empty()) {
-    SHARDFS_ASSIGN_OR_RETURN(const LayoutSettings config, ReadConfigFile(options.config_file));
-    settings = Merge(std::move(settings), config);
+// The reader that recognises the directory; the first of those that may fit where none is certain, and the first of all
+// where none fits, whose refusal then says what is missing.
+Result<const CheckpointReader*> Recognise(const std::string& source) {
+  const std::vector<std::string> names = NamesIn(source);
+  const CheckpointReader* possible = nullptr;
+  const CheckpointReader* certain = nullptr;
+  std::string evidence;
+  for (const CheckpointReader* const reader : Readers()) {
+    const Recognition recognition = reader->Recognise(names);
+    if (recognition.degree == Recognition::Degree::kPossible && possible == nullptr) possible = reader;
+    if (recognition.degree != Recognition::Degree::kCertain) continue;
+    if (certain != nullptr) {
+      return Status::InvalidArgument(fmt::format("{} looks like {} ({}) and like {} ({}); say which with --from",
+                                                 source, certain->name(), evidence, reader->name(),
+                                                 recognition.evidence));
+    }
+    certain = reader;
+    evidence = recognition.evidence;
   }
-  SHARDFS_RETURN_IF_ERROR(CheckSizes(settings));
-
-  ResolvedOptions resolved;
-  std::optional<std::int64_t> nodes;  // as MindIE's configuration implies them
-  if (!options.mindie_config.empty()) {
-    const std::string directory = options.directory == nullptr ? "" : *options.directory;
-    SHARDFS_ASSIGN_OR_RETURN(MindieSettings mindie,
-                             ApplyMindieConfig(options.mindie_config, directory, std::move(settings)));
-    settings = std::move(mindie.settings);
-    nodes = mindie.nodes;
-    resolved.warnings = std::move(mindie.warnings);
-  }
-  resolved.source = options.source;
-  resolved.layout = settings.layout.value_or(kDefaultLayout);
-  LayoutOptions& layout = resolved.options;
-  layout.parallel.world_size = SizeOf(settings.world_size);
-  layout.parallel.dp = SizeOf(settings.dp);
-  layout.parallel.tp = SizeOf(settings.tp);
-  layout.parallel.moe_tp = SizeOf(settings.moe_tp);
-  layout.parallel.moe_ep = SizeOf(settings.moe_ep);
-  layout.parallel.sp = SizeOf(settings.sp);
-  layout.parallel.cp = SizeOf(settings.cp);
-  if (nodes) {
-    layout.parallel.nodes = *nodes;
-  } else if (settings.rank_table) {
-    SHARDFS_ASSIGN_OR_RETURN(layout.parallel.nodes, ReadRankTableServerCount(*settings.rank_table));
-  }
-  layout.mtp = settings.mtp.value_or(layout.mtp);
-  layout.max_shard_bytes = settings.max_shard_bytes.value_or(layout.max_shard_bytes);
-  layout.dp_partition_up = settings.dp_partition_up.value_or(layout.dp_partition_up);
-  layout.layout_options = std::move(settings.layout_options);
-  return resolved;
+  if (certain != nullptr) return certain;
+  return possible != nullptr ? possible : Readers().front();
 }
 
-Result<View> BuildView(const CommonOptions& options) {
-  SHARDFS_ASSIGN_OR_RETURN(ResolvedOptions resolved, Resolve(options));
-  resolved.options.on_notice = [](const std::string& notice) { spdlog::warn("{}", notice); };
-  const Layout* layout = FindLayout(resolved.layout);
-  if (layout == nullptr) {
-    return Status::InvalidArgument("there is no layout '" + resolved.layout + "'; there is " + KnownLayouts());
+Result<const CheckpointReader*> ChooseReader(const std::string& from, const std::string& source) {
+  if (from.empty()) return Recognise(source);
+  std::vector<std::string_view> names;
+  for (const CheckpointReader* const reader : Readers()) {
+    if (reader->name() == from) return reader;
+    names.push_back(reader->name());
   }
-  for (const std::string& warning : resolved.warnings) PrintWarning(warning);
-  View view;
-  auto checkpoint = Checkpoint::Open(resolved.source);
-  if (!checkpoint.ok()) return ExplainSource(resolved.source, checkpoint.status());
-  view.checkpoint = *std::move(checkpoint);
-  SHARDFS_ASSIGN_OR_RETURN(view.layout, layout->Build(view.checkpoint, resolved.options));
-  view.options = std::move(resolved);
-  for (const std::string& warning : view.checkpoint->warnings()) PrintWarning(warning);
-  for (const std::string& warning : view.layout.warnings) PrintWarning(warning);
-  return view;
+  return Status::InvalidArgument(
+      fmt::format("there is no reader {}; there is {}", QuoteName(from), fmt::join(names, ", ")));
+}
+
+std::string LayoutNames() {
+  std::vector<std::string_view> names;
+  for (const Layout* const layout : Layouts()) names.push_back(layout->name());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Status RequireLayout(const std::string& name) {
+  if (name.empty() || FindLayout(name) != nullptr) return Status::Ok();
+  return Status::InvalidArgument(fmt::format("there is no layout {}; there is {}", QuoteName(name), LayoutNames()));
+}
+
+// Where config.json cannot be read as well: the default layout's refusal then says what is wrong with it.
+Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
+  const auto config = checkpoint.config();
+  if (!config.ok()) return FindLayout(kDefaultLayout);
+  const JsonValue* const type = (*config)->Find("model_type");
+  const bool is_named = type != nullptr && type->is_string();
+  if (is_named && type->text().find("deepseek") != std::string::npos) return FindLayout(kDefaultLayout);
+  return Status::NotSupported(fmt::format(
+      "config.json has {}, and DeepSeek's models alone have a default layout; say "
+      "how to show {} with --layout: {}",
+      is_named ? "\"model_type\": " + QuoteName(type->text()) : "no \"model_type\"", checkpoint.path(), LayoutNames()));
+}
+
+// The settings of a request from all origins, and the reader, the transforms and the layout that take them.
+class Pipeline {
+ public:
+  explicit Pipeline(const ViewRequest& request) : request_(request), given_(request.options) {}
+
+  Status ReadConfig() {
+    if (!request_.config_file.empty()) {
+      SHARDFS_ASSIGN_OR_RETURN(ConfigFile config, ReadConfigFile(request_.config_file));
+      layout_name_ = std::move(config.layout);
+      from_ = std::move(config.from);
+      given_.insert(given_.end(), config.options.begin(), config.options.end());
+    }
+    if (!request_.layout.empty()) layout_name_ = request_.layout;
+    return RequireLayout(layout_name_);
+  }
+
+  Result<CheckpointPtr> Open() {
+    SHARDFS_ASSIGN_OR_RETURN(reader_, ChooseReader(request_.from.empty() ? from_ : request_.from, request_.source));
+    takers_.push_back({"reader", reader_->name(), reader_->options()});
+    for (const Transform* const transform : Transforms()) {
+      takers_.push_back({"transform", transform->name(), transform->options()});
+    }
+    SHARDFS_ASSIGN_OR_RETURN(const OptionValues values, Values());
+    auto checkpoint = reader_->Open(request_.source, values);
+    if (!checkpoint.ok()) return ExplainSource(request_.source, checkpoint.status());
+    return checkpoint;
+  }
+
+  Result<const Layout*> Choose(const Checkpoint& checkpoint) {
+    SHARDFS_ASSIGN_OR_RETURN(const Layout* const layout,
+                             layout_name_.empty() ? DefaultLayout(checkpoint) : FindLayout(layout_name_));
+    takers_.push_back({"layout", layout->name(), layout->options()});
+    return layout;
+  }
+
+  // All options as they hold, checked by those that take them so far.
+  Result<OptionValues> Values() const {
+    const std::vector<const OptionSpec*> specs = SpecsOf(takers_);
+    SHARDFS_ASSIGN_OR_RETURN(const std::vector<GivenOption> environment, OptionsOfEnvironment(specs));
+    std::vector<GivenOption> all = given_;
+    all.insert(all.end(), environment.begin(), environment.end());
+    return OptionValues::Create(std::move(all), specs);
+  }
+
+  // What was given to reader and transforms.
+  OptionPairs GivenBefore(const Layout& layout, const OptionValues& values) const {
+    OptionPairs pairs;
+    for (const GivenOption& option : values.given()) {
+      const auto own = layout.options();
+      const bool is_layouts =
+          std::any_of(own.begin(), own.end(), [&](const OptionSpec& spec) { return spec.name == option.name; });
+      if (!is_layouts) pairs.emplace_back(option.name, option.text);
+    }
+    return pairs;
+  }
+
+  Status RequireAllTaken(const OptionValues& values, const Layout& layout) const {
+    return RequireTaken(values, takers_, AllTakers(), layout.name());
+  }
+
+ private:
+  const ViewRequest& request_;
+  std::vector<GivenOption> given_;
+  std::string layout_name_;  // empty: the default for the checkpoint
+  std::string from_;
+  const CheckpointReader* reader_ = nullptr;
+  std::vector<OptionTaker> takers_;
+};
+
+}  // namespace
+
+Result<CheckpointPtr> OpenCheckpoint(const ViewRequest& request) {
+  Pipeline pipeline(request);
+  SHARDFS_RETURN_IF_ERROR(pipeline.ReadConfig());
+  return pipeline.Open();
+}
+
+Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void(const std::string&)>& on_notice,
+                            const std::function<void(const std::string&)>& on_warning) {
+  Pipeline pipeline(request);
+  SHARDFS_RETURN_IF_ERROR(pipeline.ReadConfig());
+  SHARDFS_ASSIGN_OR_RETURN(CheckpointPtr checkpoint, pipeline.Open());
+  SHARDFS_ASSIGN_OR_RETURN(const Layout* const layout, pipeline.Choose(*checkpoint));
+  SHARDFS_ASSIGN_OR_RETURN(const OptionValues values, pipeline.Values());
+  SHARDFS_RETURN_IF_ERROR(pipeline.RequireAllTaken(values, *layout));
+  for (const Transform* const transform : Transforms()) {
+    if (!transform->IsAskedFor(values)) continue;
+    SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, values));
+  }
+  SHARDFS_ASSIGN_OR_RETURN(View view, layout->Build(checkpoint, values, {request.place, on_notice}));
+  std::vector<std::string> warnings;
+  if (request.warns_of_place) warnings = layout->WarningsOfPlace(request.place);
+  warnings.insert(warnings.end(), checkpoint->warnings().begin(), checkpoint->warnings().end());
+  warnings.insert(warnings.end(), view.warnings.begin(), view.warnings.end());
+  for (const std::string& warning : warnings) on_warning(warning);
+  return BuiltView{std::move(checkpoint), std::string(layout->name()), pipeline.GivenBefore(*layout, values),
+                   std::move(view)};
 }
 
 }  // namespace shardfs

@@ -1,51 +1,32 @@
-// From a request to a view: the settings of all origins, the checkpoint, the layout.
-//
-// A setting may come from the command line, the environment, or a configuration file; the first of these that has it
-// wins.
+// From a request to a view: reader, transforms, layout.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "option/settings.h"
+#include "pipeline/view_request.h"
 #include "shardfs/base/result.h"
+#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/layout/layout.h"
 
 namespace shardfs {
 
-// What a command line asks for.
-struct CommonOptions {
-  std::string source;
-  LayoutSettings settings;               // all but what the next three members hold
-  std::string max_shard_size;            // as typed; empty when not given
-  std::vector<std::string> assignments;  // -O NAME=VALUE, as typed
-  std::string config_file;               // empty when not given
-  std::string mindie_config;             // the same
-  // Where the view will be, as typed: a member of the subcommand's arguments; null for one that shows it nowhere.
-  const std::string* directory = nullptr;
+// A view and what it was built from. Immutable.
+struct BuiltView {
+  CheckpointPtr checkpoint;   // behind all transforms
+  std::string layout;         // its name
+  OptionPairs given;          // the options of reader and transforms, as they were given
+  View view;
 };
 
-// What the three origins come to.
-struct ResolvedOptions {
-  std::string source;
-  std::string layout;
-  LayoutOptions options;
-  std::vector<std::string> warnings;
-};
+// kInvalidArgument for a name of a reader or a layout that there is not, and for an option that nothing takes;
+// otherwise what reader, transforms and layout refuse. `on_notice` may be called by reads of the view, `on_warning` is
+// called at once with each warning. Starts threads.
+Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void(const std::string&)>& on_notice,
+                            const std::function<void(const std::string&)>& on_warning);
 
-// A checkpoint and the view of it.
-struct View {
-  ResolvedOptions options;  // that it was built with
-  std::shared_ptr<const Checkpoint> checkpoint;
-  LayoutResult layout;
-};
-
-// Merges command line, environment and configuration file, and completes them from MindIE's configuration.
-// kInvalidArgument names the setting that is wrong and where it came from.
-Result<ResolvedOptions> Resolve(const CommonOptions& options);
-
-// Resolve, then opens the checkpoint, builds the layout, and prints the warnings of both to stderr. Starts threads.
-Result<View> BuildView(const CommonOptions& options);
+// The source alone, with the reader's options: for commands that show no view.
+Result<CheckpointPtr> OpenCheckpoint(const ViewRequest& request);
 
 }  // namespace shardfs

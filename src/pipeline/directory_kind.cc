@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kShardedMetadata = "model_sharded_metadata.json";
+constexpr const char* kManifest = ".shardfs-manifest.json";  // of materialize, which may show a full checkpoint
 
 bool Has(const std::string& directory, const char* name) {
   std::error_code error;
@@ -40,7 +41,8 @@ Status ExplainSource(const std::string& source, Status otherwise) {
 }
 
 Status CheckNoFullCheckpoint(const std::string& directory) {
-  const std::string weights = Has(directory, kShardedMetadata) ? "" : WeightsIn(directory);
+  const bool is_made = Has(directory, kShardedMetadata) || Has(directory, kManifest);
+  const std::string weights = is_made ? "" : WeightsIn(directory);
   if (weights.empty()) return Status::Ok();
   return Status::InvalidArgument(fmt::format(
       "{} is a full checkpoint (it has {}), and DIR is a sharded directory: the output of weight_sharder or "

@@ -12,8 +12,8 @@ namespace shardfs {
 // (it has model_sharded_metadata.json and no weights beside that), a sentence that says so; `otherwise` elsewhere.
 Status ExplainSource(const std::string& source, Status otherwise);
 
-// kInvalidArgument where the DIR of `verify` is a full checkpoint (weights right in it, and no
-// model_sharded_metadata.json), which cannot be what a view shows.
+// kInvalidArgument where the DIR of `verify` is a full checkpoint that no view made: weights right in it, and neither
+// model_sharded_metadata.json nor materialize's manifest.
 Status CheckNoFullCheckpoint(const std::string& directory);
 
 }  // namespace shardfs

@@ -17,17 +17,17 @@ constexpr std::uint64_t kSamples = 64;  // of a larger file
 FileDigest DigestOf(const std::string& text) { return FileDigest::OfBytes(std::as_bytes(std::span(text))); }
 
 // Weights go by size and time: reading them would take as long as the run.
-Result<std::string> DescribeSource(const View& view) {
+Result<std::string> DescribeSource(const BuiltView& built) {
   std::string files;
-  for (const auto& file : view.checkpoint->files()) {
+  for (const auto& file : built.checkpoint->root().files()) {
     files += fmt::format("{}\n{}\n{}\n", file->name(), file->size(), file->mtime_ns());
   }
-  for (const std::string& name : view.layout.read_files) {
-    SHARDFS_ASSIGN_OR_RETURN(auto source, view.checkpoint->OpenFile(name));
+  for (const std::string& name : built.view.read_files) {
+    SHARDFS_ASSIGN_OR_RETURN(auto source, built.checkpoint->root().OpenFile(name));
     SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, ContentDigest(*MakePassthroughFile(std::move(source))));
     files += fmt::format("{}\n{}\n", name, digest.ToHex());
   }
-  for (const VirtualNode& node : view.layout.tree->nodes()) {
+  for (const VirtualNode& node : built.view.tree->nodes()) {
     if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
     const auto digest = ContentDigest(*node.file);
     if (!digest.ok()) return digest.status().WithContext(node.name);
@@ -58,25 +58,21 @@ Result<FileDigest> ContentDigest(const VirtualFile& file) {
   return digest.Finish();
 }
 
-Result<RunIdentity> IdentityOf(const View& view) {
-  const LayoutOptions& options = view.options.options;
-  RunIdentity identity = {{std::string(kProgramField), SHARDFS_VERSION}, {"layout", view.options.layout}};
-  for (const auto& [name, size] : view.layout.sizes) {
-    std::string typed = name;
-    std::replace(typed.begin(), typed.end(), '_', '-');
-    identity.emplace_back(std::move(typed), std::to_string(size));
-  }
-  identity.emplace_back("nodes", std::to_string(view.layout.nodes));
-  identity.emplace_back("mtp", options.mtp ? "yes" : "no");
-  identity.emplace_back("max-shard-size", std::to_string(options.max_shard_bytes));
-  identity.emplace_back("dp-partition-up", options.dp_partition_up ? "yes" : "no");
-  for (const auto& [name, value] : options.layout_options)
-    identity.emplace_back(std::string(kOptionPrefix) + name, value);
-  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeSource(view));
+Result<RunIdentity> IdentityOf(const BuiltView& built) {
+  RunIdentity identity = {{std::string(kProgramField), SHARDFS_VERSION},
+                          {"reader", built.checkpoint->reader()},
+                          {"layout", built.layout}};
+  for (const auto& [name, size] : built.view.sizes) identity.emplace_back(name, std::to_string(size));
+  identity.emplace_back("nodes", std::to_string(built.view.nodes));
+  for (const auto& [name, value] : built.view.options) identity.emplace_back(name, value);
+  std::string given;
+  for (const auto& [name, value] : built.given) given += fmt::format("{}{}={}", given.empty() ? "" : " ", name, value);
+  if (!given.empty()) identity.emplace_back("source options", given);
+  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeSource(built));
   identity.emplace_back("source",
                         fmt::format("{} files of digest {} (names, sizes and times of the weights, contents of the "
                                     "others)",
-                                    view.checkpoint->files().size(), DigestOf(files).ToHex()));
+                                    built.checkpoint->root().files().size(), DigestOf(files).ToHex()));
   return identity;
 }
 

@@ -11,11 +11,10 @@
 namespace shardfs {
 
 inline constexpr std::string_view kProgramField = "shardfs";  // the program's version
-inline constexpr std::string_view kOptionPrefix = "-O ";      // of the layout's own options, as typed
 
 // The program's version, the options as they took effect, whatever was typed, and the source's files: names, sizes and
 // times of the weights, contents of the others that the view shows or was made from. Not where the source lies.
-Result<RunIdentity> IdentityOf(const View& view);
+Result<RunIdentity> IdentityOf(const BuiltView& built);
 
 // The plain XXH3-128 of a file's bytes; of a file above 256 MiB, which no text is, of 64 samples from its beginning to
 // its end, its size and the times of its sources.

@@ -13,14 +13,14 @@
 namespace shardfs {
 namespace {
 
-Result<std::int64_t> NewestTime(const View& view) {
+Result<std::int64_t> NewestTime(const BuiltView& built) {
   std::int64_t newest = 0;
-  for (const auto& file : view.checkpoint->files()) newest = std::max(newest, file->mtime_ns());
-  for (const std::string& name : view.layout.read_files) {
-    SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, view.checkpoint->OpenFile(name));
+  for (const auto& file : built.checkpoint->root().files()) newest = std::max(newest, file->mtime_ns());
+  for (const std::string& name : built.view.read_files) {
+    SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, built.checkpoint->root().OpenFile(name));
     newest = std::max(newest, file->mtime_ns());
   }
-  for (const VirtualNode& node : view.layout.tree->nodes()) {
+  for (const VirtualNode& node : built.view.tree->nodes()) {
     if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
     node.file->VisitSources(0, node.file->size(),
                             [&newest](const SourceSpan& span) { newest = std::max(newest, span.source->mtime_ns()); });
@@ -28,14 +28,12 @@ Result<std::int64_t> NewestTime(const View& view) {
   return newest;
 }
 
-// The fields of the identity that decide bytes. Its options of the layout are as they were typed, and a default that is
-// spelled out is the same view: what the layout says of them takes their place.
-std::string DescribeOptions(const View& view, const RunIdentity& identity) {
-  std::string text = fmt::format("rules\n{}\n", view.layout.rules_version);
+// The fields of the identity that decide bytes.
+std::string DescribeOptions(const BuiltView& built, const RunIdentity& identity) {
+  std::string text = fmt::format("rules\n{}\n", built.view.rules_version);
   for (const auto& [name, value] : identity) {
-    if (name != kProgramField && !name.starts_with(kOptionPrefix)) text += fmt::format("{}\n{}\n", name, value);
+    if (name != kProgramField) text += fmt::format("{}\n{}\n", name, value);
   }
-  for (const auto& [name, value] : view.layout.options) text += fmt::format("{}{}\n{}\n", kOptionPrefix, name, value);
   return text;
 }
 
@@ -54,16 +52,16 @@ Result<std::string> DescribeFiles(const VirtualTree& tree) {
 
 }  // namespace
 
-Result<std::int64_t> TimeOf(const View& view, const RunIdentity& identity) {
-  SHARDFS_ASSIGN_OR_RETURN(const std::int64_t newest, NewestTime(view));
-  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeFiles(*view.layout.tree));
-  const std::string text = DescribeOptions(view, identity) + files;
+Result<std::int64_t> TimeOf(const BuiltView& built, const RunIdentity& identity) {
+  SHARDFS_ASSIGN_OR_RETURN(const std::int64_t newest, NewestTime(built));
+  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeFiles(*built.view.tree));
+  const std::string text = DescribeOptions(built, identity) + files;
   return DigestTime(newest, FileDigest::OfBytes(std::as_bytes(std::span(text))));
 }
 
-Result<std::int64_t> TimeOf(const View& view) {
-  SHARDFS_ASSIGN_OR_RETURN(const RunIdentity identity, IdentityOf(view));
-  return TimeOf(view, identity);
+Result<std::int64_t> TimeOf(const BuiltView& built) {
+  SHARDFS_ASSIGN_OR_RETURN(const RunIdentity identity, IdentityOf(built));
+  return TimeOf(built, identity);
 }
 
 }  // namespace shardfs

@@ -27,11 +27,11 @@
 
 namespace shardfs {
 
-// Nanoseconds since the epoch. `identity` is IdentityOf(view) (pipeline/view_identity.h). Reads the view's generated files,
+// Nanoseconds since the epoch. `identity` is IdentityOf(built) (pipeline/view_identity.h). Reads the view's generated files,
 // and fails as opening or reading a source file fails.
-Result<std::int64_t> TimeOf(const View& view, const RunIdentity& identity);
+Result<std::int64_t> TimeOf(const BuiltView& built, const RunIdentity& identity);
 
 // The same for a caller that has no other use for the identity.
-Result<std::int64_t> TimeOf(const View& view);
+Result<std::int64_t> TimeOf(const BuiltView& built);
 
 }  // namespace shardfs

@@ -54,21 +54,21 @@ std::uint64_t Sum(const ClassBytes& classes) {
   return std::accumulate(classes.begin(), classes.end(), std::uint64_t{0});
 }
 
-std::string PageHeader(const View& view, const PlanReport& report, const std::string& command_line) {
-  const VirtualTree& tree = *view.layout.tree;
+std::string PageHeader(const BuiltView& view, const PlanReport& report, const std::string& command_line) {
+  const VirtualTree& tree = *view.view.tree;
   const std::string model = EscapeHtml(std::filesystem::path(view.checkpoint->path()).filename().string());
   std::string text =
-      fmt::format("<header><h1>Plan for {}</h1>\n<p>{}</p>\n<dl>\n", model, EscapeHtml(view.layout.summary));
+      fmt::format("<header><h1>Plan for {}</h1>\n<p>{}</p>\n<dl>\n", model, EscapeHtml(view.view.summary));
   const auto row = [&text](std::string_view term, const std::string& value) {
     text += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", term, value);
   };
   row("Source", fmt::format("<code>{}</code>", EscapeHtml(view.checkpoint->path())));
   row("Made by", fmt::format("<code>{}</code>", EscapeHtml(command_line)));
-  row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->total_tensor_bytes()),
-                                    Grouped(view.checkpoint->tensors().size()), view.checkpoint->files().size()));
+  row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->root().total_tensor_bytes()),
+                                    Grouped(view.checkpoint->tensors().specs().size()), view.checkpoint->root().files().size()));
   row("All files once", fmt::format("{} in {} files", FormatBytes(tree.total_file_bytes()), tree.file_count()));
   row("All ranks’ loads", fmt::format("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),
-                                      Percent(report.loaded_bytes, view.checkpoint->total_tensor_bytes()) / 100));
+                                      Percent(report.loaded_bytes, view.checkpoint->root().total_tensor_bytes()) / 100));
   return text + "</dl></header>\n";
 }
 
@@ -250,7 +250,7 @@ std::string EscapeHtml(std::string_view text) {
   return escaped;
 }
 
-std::string FormatPlanPage(const View& view, const PlanReport& report, const PlanPicture& picture,
+std::string FormatPlanPage(const BuiltView& view, const PlanReport& report, const PlanPicture& picture,
                            const std::string& command_line) {
   const std::string model = EscapeHtml(std::filesystem::path(view.checkpoint->path()).filename().string());
   std::string page = fmt::format(
@@ -260,7 +260,7 @@ std::string FormatPlanPage(const View& view, const PlanReport& report, const Pla
       model, kPlanStyle);
   page += PageHeader(view, report, command_line) + RankSection(picture) + NodeSection(report) +
           ReplicationSection(picture) + MapSection() + SliceSection(picture);
-  page += "<section><h2 id=\"tree\">The directory</h2>\n" + FormatTreeHtml(*view.layout.tree, report) + "</section>\n";
+  page += "<section><h2 id=\"tree\">The directory</h2>\n" + FormatTreeHtml(*view.view.tree, report) + "</section>\n";
   page += fmt::format("</main>\n<footer><p>shardfs {}</p></footer>\n{}<script>{}</script>\n</body>\n</html>\n",
                       SHARDFS_VERSION, DataElement(picture), kPlanScript);
   return page;

@@ -12,7 +12,7 @@ namespace shardfs {
 std::string EscapeHtml(std::string_view text);
 
 // The whole page. `command_line`: how it was made.
-std::string FormatPlanPage(const View& view, const PlanReport& report, const PlanPicture& picture,
+std::string FormatPlanPage(const BuiltView& view, const PlanReport& report, const PlanPicture& picture,
                            const std::string& command_line);
 
 // The tree as nested lists that fold (plan_html_tree.cc).

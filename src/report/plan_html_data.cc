@@ -57,8 +57,8 @@ FileSums Add(const VirtualFile& file, const std::set<std::uint32_t>& expert_laye
   return sums;
 }
 
-std::optional<DeepseekConfig> ConfigOf(const View& view) {
-  const auto text = view.checkpoint->ReadTextFile("config.json", kMaxConfigBytes);
+std::optional<DeepseekConfig> ConfigOf(const BuiltView& view) {
+  const auto text = view.checkpoint->ReadText("config.json", kMaxConfigBytes);
   if (!text.ok()) return std::nullopt;
   const auto json = ParseJson(*text, "config.json");
   if (!json.ok()) return std::nullopt;
@@ -107,6 +107,20 @@ void PlaceRank(const DeepseekConfig& config, const MindieMapping& mapping, const
   rank.expert_slice = SliceOf(mapping.moe_tp(), mapping.moe_tp(), at.moe_tp);
 }
 
+// MindIE's mapping of a view of its layout, from the view's effective sizes; nothing for another layout.
+std::optional<MindieMapping> MappingOf(const BuiltView& view) {
+  if (view.layout != "mindie") return std::nullopt;
+  ParallelConfig config;
+  const std::map<std::string_view, std::int64_t*> fields = {
+      {"world_size", &config.world_size}, {"dp", &config.dp}, {"tp", &config.tp}, {"moe_tp", &config.moe_tp},
+      {"moe_ep", &config.moe_ep}, {"sp", &config.sp}, {"cp", &config.cp}};
+  for (const auto& [name, size] : view.view.sizes) {
+    if (const auto field = fields.find(name); field != fields.end()) *field->second = size;
+  }
+  const Result<MindieMapping> mapping = MindieMapping::Create(config);
+  return mapping.ok() ? std::optional(*mapping) : std::nullopt;
+}
+
 }  // namespace
 
 std::string_view WeightClassName(WeightClass weight_class) {
@@ -136,9 +150,10 @@ std::optional<std::uint32_t> LayerOfTensor(std::string_view name) {
   return layer;
 }
 
-PlanPicture MakePlanPicture(const View& view, const PlanReport& report, const std::optional<MindieMapping>& mapping) {
+PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
+  const std::optional<MindieMapping> mapping = MappingOf(view);
   PlanPicture picture;
-  const VirtualTree& tree = *view.layout.tree;
+  const VirtualTree& tree = *view.view.tree;
   const auto config = ConfigOf(view);
   std::set<std::uint32_t> expert_layers;
   std::vector<std::pair<const VirtualNode*, FileSums>> files;
@@ -163,7 +178,7 @@ PlanPicture MakePlanPicture(const View& view, const PlanReport& report, const st
   }
   picture.columns.push_back({"files", "headers and other files", false});
 
-  picture.ranks.resize(view.layout.world_size);
+  picture.ranks.resize(view.view.world_size);
   for (std::uint32_t node = 0; node < report.nodes.size(); ++node) {
     for (const std::uint32_t rank : report.nodes[node].ranks.ranks()) picture.ranks[rank].node = node;
   }
@@ -187,9 +202,9 @@ PlanPicture MakePlanPicture(const View& view, const PlanReport& report, const st
     }
   }
   std::set<std::string_view> ignored;
-  for (const IgnoredTensor& tensor : view.layout.ignored) ignored.insert(tensor.name);
-  for (const TensorInfo& tensor : view.checkpoint->tensors()) {
-    if (!ignored.contains(tensor.name)) picture.source[Index(ClassOf(tensor.name, false))] += tensor.size;
+  for (const IgnoredTensor& tensor : view.view.ignored) ignored.insert(tensor.name);
+  for (const TensorSpec& tensor : view.checkpoint->tensors().specs()) {
+    if (!ignored.contains(tensor.name)) picture.source[Index(ClassOf(tensor.name, false))] += BytesOf(tensor);
   }
   return picture;
 }

@@ -73,6 +73,6 @@ struct PlanPicture {
   std::uint32_t expert_groups = 0;
 };
 
-PlanPicture MakePlanPicture(const View& view, const PlanReport& report, const std::optional<MindieMapping>& mapping);
+PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report);
 
 }  // namespace shardfs

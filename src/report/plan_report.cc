@@ -44,15 +44,15 @@ std::vector<SourceShare> SharesOf(const VirtualFile& file) {
   return shares;
 }
 
-std::vector<IgnoredGroup> GroupIgnored(const View& view) {
+std::vector<IgnoredGroup> GroupIgnored(const BuiltView& view) {
   std::vector<IgnoredGroup> groups;
-  for (const IgnoredTensor& tensor : view.layout.ignored) {
+  for (const IgnoredTensor& tensor : view.view.ignored) {
     auto group = std::find_if(groups.begin(), groups.end(),
                               [&tensor](const IgnoredGroup& known) { return known.reason == tensor.reason; });
     if (group == groups.end()) group = groups.insert(groups.end(), IgnoredGroup{tensor.reason, 0, {}});
     group->names.push_back(tensor.name);
-    const TensorInfo* info = view.checkpoint->Find(tensor.name);
-    if (info != nullptr) group->bytes += info->size;
+    const TensorSpec* info = view.checkpoint->Find(tensor.name);
+    if (info != nullptr) group->bytes += BytesOf(*info);
   }
   return groups;
 }
@@ -165,13 +165,13 @@ std::string FormatLoads(const PlanReport& report, const SizeColumn& column) {
   return text;
 }
 
-std::string FormatTotals(const View& view, const PlanReport& report, const SizeColumn& column) {
-  const VirtualTree& tree = *view.layout.tree;
-  const std::uint64_t source = view.checkpoint->total_tensor_bytes();
+std::string FormatTotals(const BuiltView& view, const PlanReport& report, const SizeColumn& column) {
+  const VirtualTree& tree = *view.view.tree;
+  const std::uint64_t source = view.checkpoint->root().total_tensor_bytes();
   std::string text = "\nTotals\n";
   text +=
       fmt::format("  source tensors    {}  {} in {}\n", column(source),
-                  Count(view.checkpoint->tensors().size(), "tensor"), Count(view.checkpoint->files().size(), "file"));
+                  Count(view.checkpoint->tensors().specs().size(), "tensor"), Count(view.checkpoint->root().files().size(), "file"));
   text += fmt::format("  all files once    {}  {}; {:.3f} times the source\n", column(tree.total_file_bytes()),
                       Count(tree.file_count(), "file"), Ratio(tree.total_file_bytes(), source));
   text += fmt::format("  all ranks' loads  {}  {:.3f} times the source\n", column(report.loaded_bytes),
@@ -213,9 +213,9 @@ nlohmann::ordered_json EntryToJson(const VirtualTree& tree, const PlanEntry& ent
 
 }  // namespace
 
-Result<PlanReport> MakePlanReport(const View& view, std::uint32_t nodes, bool with_sources) {
-  const VirtualTree& tree = *view.layout.tree;
-  const std::uint32_t world_size = view.layout.world_size;
+Result<PlanReport> MakePlanReport(const BuiltView& view, std::uint32_t nodes, bool with_sources) {
+  const VirtualTree& tree = *view.view.tree;
+  const std::uint32_t world_size = view.view.world_size;
   PlanReport report;
   report.rank_bytes.resize(world_size);
   for (std::uint32_t node = 0; node < std::max(nodes, 1u); ++node) {
@@ -246,23 +246,23 @@ Result<PlanReport> MakePlanReport(const View& view, std::uint32_t nodes, bool wi
   return report;
 }
 
-std::string FormatPlan(const View& view, const PlanReport& report) {
-  const VirtualTree& tree = *view.layout.tree;
+std::string FormatPlan(const BuiltView& view, const PlanReport& report) {
+  const VirtualTree& tree = *view.view.tree;
   const SizeColumn column(
-      std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->total_tensor_bytes()}));
-  return view.layout.summary + "\n\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
+      std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->root().total_tensor_bytes()}));
+  return view.view.summary + "\n\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
          FormatTotals(view, report, column) + FormatIgnored(report);
 }
 
-nlohmann::ordered_json PlanToJson(const View& view, const PlanReport& report) {
-  const VirtualTree& tree = *view.layout.tree;
+nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& report) {
+  const VirtualTree& tree = *view.view.tree;
   const auto empty = nlohmann::ordered_json::array();
   nlohmann::ordered_json json = {{"source", view.checkpoint->path()},
-                                 {"summary", view.layout.summary},
-                                 {"world_size", view.layout.world_size},
-                                 {"source_files", view.checkpoint->files().size()},
-                                 {"source_tensors", view.checkpoint->tensors().size()},
-                                 {"source_bytes", view.checkpoint->total_tensor_bytes()},
+                                 {"summary", view.view.summary},
+                                 {"world_size", view.view.world_size},
+                                 {"source_files", view.checkpoint->root().files().size()},
+                                 {"source_tensors", view.checkpoint->tensors().specs().size()},
+                                 {"source_bytes", view.checkpoint->root().total_tensor_bytes()},
                                  {"files", tree.file_count()},
                                  {"directories", tree.directory_count()},
                                  {"bytes", tree.total_file_bytes()},
@@ -285,7 +285,7 @@ nlohmann::ordered_json PlanToJson(const View& view, const PlanReport& report) {
         {{"reason", group.reason}, {"count", group.names.size()}, {"bytes", group.bytes}, {"names", group.names}});
   }
   for (const std::string& warning : view.checkpoint->warnings()) json["warnings"].push_back(warning);
-  for (const std::string& warning : view.layout.warnings) json["warnings"].push_back(warning);
+  for (const std::string& warning : view.view.warnings) json["warnings"].push_back(warning);
   return json;
 }
 

@@ -47,11 +47,11 @@ struct PlanReport {
 };
 
 // `nodes`: the servers among which the ranks are shared. kInvalidArgument when they do not divide the world size.
-Result<PlanReport> MakePlanReport(const View& view, std::uint32_t nodes, bool with_sources);
+Result<PlanReport> MakePlanReport(const BuiltView& view, std::uint32_t nodes, bool with_sources);
 
 // Many lines, the last with a newline. Warnings are not repeated here.
-std::string FormatPlan(const View& view, const PlanReport& report);
+std::string FormatPlan(const BuiltView& view, const PlanReport& report);
 
-nlohmann::ordered_json PlanToJson(const View& view, const PlanReport& report);
+nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& report);
 
 }  // namespace shardfs

@@ -4,24 +4,22 @@
 
 namespace shardfs {
 
-MountDescription DescribeMount(const View& view, const FuseOptions& options) {
-  const LayoutOptions& asked = view.options.options;
+MountDescription DescribeMount(const BuiltView& built, const FuseOptions& options) {
   MountDescription description;
-  description.source = view.checkpoint->path();
-  description.layout = view.options.layout;
-  description.summary = view.layout.summary;
-  for (const auto& [name, value] : view.layout.sizes) description.sizes.emplace_back(name, std::to_string(value));
-  description.options = {
-      {"mtp", asked.mtp ? "true" : "false"},
-      {"max_shard_size", std::to_string(asked.max_shard_bytes)},
-      {"dp_partition_up", asked.dp_partition_up ? "true" : "false"},
+  description.source = built.checkpoint->path();
+  description.layout = built.layout;
+  description.summary = built.view.summary;
+  for (const auto& [name, value] : built.view.sizes) description.sizes.emplace_back(name, std::to_string(value));
+  description.options = built.view.options;
+  description.options.insert(description.options.end(), built.given.begin(), built.given.end());
+  const MountDescription::Pairs of_mount = {
       {"uid", std::to_string(options.attributes.uid)},
       {"gid", std::to_string(options.attributes.gid)},
       {"file_mode", fmt::format("{:04o}", options.attributes.file_mode)},
       {"dir_mode", fmt::format("{:04o}", options.attributes.directory_mode)},
       {"allow_other", options.allow_other ? "true" : "false"},
   };
-  for (const auto& [name, value] : asked.layout_options) description.options.emplace_back("O." + name, value);
+  description.options.insert(description.options.end(), of_mount.begin(), of_mount.end());
   return description;
 }
 

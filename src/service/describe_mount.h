@@ -7,6 +7,6 @@
 namespace shardfs {
 
 // `options` for what the mount itself was asked for (owner, modes); its own description is not looked at.
-MountDescription DescribeMount(const View& view, const FuseOptions& options);
+MountDescription DescribeMount(const BuiltView& built, const FuseOptions& options);
 
 }  // namespace shardfs

@@ -37,10 +37,10 @@ std::string AllowOtherHint(const FuseOptions& options) {
 }
 
 // The files that the view's bytes come from, the ones that are shown as they are included.
-std::vector<const ByteSource*> SourcesOf(const View& view) {
+std::vector<const ByteSource*> SourcesOf(const BuiltView& view) {
   std::vector<const ByteSource*> sources;
-  for (const auto& file : view.checkpoint->files()) sources.push_back(file.get());
-  for (const VirtualNode& node : view.layout.tree->nodes()) {
+  for (const auto& file : view.checkpoint->root().files()) sources.push_back(file.get());
+  for (const VirtualNode& node : view.view.tree->nodes()) {
     if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
     node.file->VisitSources(0, node.file->size(), [&](const SourceSpan& span) { sources.push_back(span.source); });
   }
@@ -49,10 +49,10 @@ std::vector<const ByteSource*> SourcesOf(const View& view) {
 
 // The looks of an alarm: on a thread of their own, as each may wait for a server that does not answer, and a file of
 // the view is opened without its source. They keep the view's sources alive.
-std::function<void()> LooksOf(const View& view) {
+std::function<void()> LooksOf(const BuiltView& view) {
   auto alarm = std::make_shared<SourceAlarm>(SourcesOf(view), std::chrono::milliseconds(0),
-                                             [checkpoint = view.checkpoint] { return checkpoint->CheckPath(); });
-  return [alarm = std::move(alarm), tree = view.layout.tree] {
+                                             [checkpoint = view.checkpoint] { return checkpoint->root().CheckPath(); });
+  return [alarm = std::move(alarm), tree = view.view.tree] {
     try {
       alarm->Look([](const Status& status) { spdlog::warn("{}", status.message()); });
     } catch (const std::bad_alloc&) {
@@ -77,7 +77,7 @@ void BecomeOrEnd(const Account& account) {
   ::_exit(1);
 }
 
-void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const LayoutResult& layout) {
+void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const View& layout) {
   spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", mount_point, counters.reads(),
                counters.read_bytes(), counters.read_errors());
   if (layout.nonzero_offset_reads != nullptr && layout.nonzero_offset_reads->load() > 0) {
@@ -87,10 +87,12 @@ void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, con
 
 }  // namespace
 
-int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready) {
+int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready) {
   ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a mount
   StopSignals signals(rotation);
-  const Result<View> view = BuildView(common);
+  const Result<BuiltView> view = BuildView(
+      asked, [](const std::string& notice) { spdlog::warn("{}", notice); },
+      [](const std::string& warning) { PrintWarning(warning); });
   if (!view.ok()) return ExitCodeOf(view.status());
   PeriodicTask alarm(LooksOf(*view), SourceAlarm::kInterval);
   FuseOptions& options = request.options;
@@ -107,7 +109,7 @@ int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotati
     ready = true;
     on_ready();
   };
-  const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->layout.tree, options);
+  const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->view.tree, options);
   if (!session.ok()) return ExitCodeOf(session.status());
 
   Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
@@ -120,11 +122,11 @@ int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotati
     signals.Detach();
     return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(options)));
   }
-  spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->layout.summary);
+  spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->view.summary);
   status = (*session)->Run();
   NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
   signals.Detach();
-  LogTheEnd(request.mount_point, (*session)->counters(), view->layout);
+  LogTheEnd(request.mount_point, (*session)->counters(), view->view);
   if (!ready) return ExitCodeOf(status);  // somebody waits to hear of it
   if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
   return ToExitCode(status.code());

@@ -21,6 +21,6 @@ struct MountRequest {
 // Builds the view, mounts it and serves until it is unmounted or a signal ends it; the exit code, having printed or
 // logged why when it is not 0. `on_ready` is called once the mount answers. SIGHUP is handed to `rotation`; where that is
 // null, it ends the mount. `rotation` must outlive the call.
-int Serve(const CommonOptions& common, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready);
+int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready);
 
 }  // namespace shardfs

@@ -23,13 +23,20 @@ Status CheckAxis(const Tensor& input, std::uint64_t axis, std::string_view op) {
 }  // namespace
 
 Result<std::shared_ptr<Tensor>> Tensor::NewNode(TensorOp op, Dtype dtype, Shape shape, std::vector<TensorPtr> inputs) {
-  if (DtypeBytes(dtype) == 0) {
-    return Status::NotSupported(fmt::format("elements of {} are not whole bytes", DtypeName(dtype)));
+  if (DtypeBytes(dtype) == 0 && op != TensorOp::kSource) {
+    return Status::NotSupported(
+        fmt::format("elements of {} are not whole bytes, so such a tensor can only be handed on as it is",
+                    DtypeName(dtype)));
   }
   SHARDFS_ASSIGN_OR_RETURN(const std::uint64_t elements, ElementCount(shape));
-  if (!CheckedMul(elements, DtypeBytes(dtype))) {
+  const auto bits = CheckedMul(elements, DtypeBits(dtype));
+  if (bits && *bits % 8 != 0) {
     return Status::InvalidArgument(
-        fmt::format("a tensor of {} {} has more bytes than 64 bits count", DtypeName(dtype), ShapeToString(shape)));
+        fmt::format("a tensor of {} {} is not whole bytes", DtypeName(dtype), ShapeToString(shape)));
+  }
+  if (!bits) {
+    return Status::InvalidArgument(
+        fmt::format("a tensor of {} {} has more bits than 64 bits count", DtypeName(dtype), ShapeToString(shape)));
   }
   auto node = std::make_shared<Tensor>(Private());
   node->op_ = op;

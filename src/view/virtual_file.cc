@@ -113,7 +113,8 @@ Result<PlannedTensor> PlanTensor(std::string name, const TensorPtr& tensor) {
 }
 
 Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTensor> tensors,
-                                                           std::shared_ptr<const void> keep_alive) {
+                                                           std::shared_ptr<const void> keep_alive,
+                                                           const FileMetadata& metadata) {
   std::vector<NewTensor> entries;
   entries.reserve(tensors.size());
   std::size_t segments = 1;
@@ -121,7 +122,7 @@ Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTe
     entries.push_back({tensor.name, tensor.dtype, tensor.shape});
     segments += tensor.plan.segments().size();
   }
-  SHARDFS_ASSIGN_OR_RETURN(SerializedHeader header, SerializeHeader(entries));
+  SHARDFS_ASSIGN_OR_RETURN(SerializedHeader header, SerializeHeader(entries, metadata));
   ReadPlanBuilder builder;
   builder.Reserve(segments);
   builder.AppendMemory(std::move(header.bytes));

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
 #include "source/scratch_directory.h"
 
 namespace shardfs {
@@ -27,8 +27,8 @@ class HubCacheTest : public ::testing::Test {
     fs::create_symlink("../../blobs/aaaa", cache_ / (model + "/snapshots/" + revision + "/model.safetensors"));
   }
 
-  Result<std::shared_ptr<const Checkpoint>> Open(const std::string& below) {
-    return Checkpoint::Open((cache_ / below).string());
+  Result<std::shared_ptr<const SafetensorsDirectory>> Open(const std::string& below) {
+    return SafetensorsDirectory::Open((cache_ / below).string());
   }
 
   void ExpectRefused(const std::string& below, const std::vector<std::string>& parts) {
@@ -49,7 +49,7 @@ TEST_F(HubCacheTest, TheOnlySnapshotIsTaken) {
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
     EXPECT_EQ((*checkpoint)->path(), snapshot);
     EXPECT_TRUE((*checkpoint)->CheckPath().ok());
-    EXPECT_EQ((*checkpoint)->tensors().size(), 1u);
+    EXPECT_EQ((*checkpoint)->tensors().specs().size(), 1u);
   }
   ASSERT_EQ((*Open(kModel))->warnings().size(), 1u);
   EXPECT_THAT((*Open(kModel))->warnings()[0], HasSubstr("only snapshot is taken, '" + snapshot.string() + "'"));

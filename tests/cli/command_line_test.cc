@@ -33,7 +33,7 @@ void ExpectRefused(const std::vector<std::string>& arguments, const std::string&
 TEST(CommandLineTest, HelpAndVersionSucceed) {
   const ProgramResult help = RunShardfs({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command : {"mount", "umount", "materialize", "plan", "verify", "check-mindie", "doctor"})
+  for (const char* command : {"mount", "umount", "materialize", "plan", "verify", "layouts", "check-mindie", "doctor"})
     EXPECT_THAT(help.out, HasSubstr(command));
   EXPECT_THAT(help.err, IsEmpty());
   EXPECT_EQ(RunShardfs({"mount", "--help"}).exit_code, 0);
@@ -60,7 +60,10 @@ TEST(CommandLineTest, NamesWhatWasProbablyMeant) {
   ExpectRefused({"mount", "/data", "/mnt", "--logfile", "/x"}, "did you mean --log-file?");
   ExpectRefused({"plan", "/data", "-tp", "4"}, "shardfs plan has no option -tp; did you mean --tp?");
   ExpectRefused({"materialize", "/data", "/out", "--resart"}, "did you mean --restart?");
-  ExpectRefused({"plan", "/data", "--fidelity", "loader"}, "write -O fidelity=VALUE");
+  ExpectRefused({"plan", "/data", "--fidelty", "loader"}, "did you mean --fidelity?");
+  ExpectRefused({"status", "/data", "--fidelity", "loader"},
+                "shardfs status has no option --fidelity; mount, materialize, plan, verify and doctor have "
+                "it");
   ExpectRefused({"plan", "/data", "--run-as", "joe"}, "shardfs plan has no option --run-as; mount has it");
   ExpectRefused({"plan", "/data", "--frobnicate"}, "`shardfs plan --help` lists those that it has");
   ExpectRefused({"materialise", "/data"}, "there is no subcommand 'materialise'; did you mean materialize?");
@@ -162,7 +165,7 @@ TEST(CommandLineTest, AnEmptyValueIsNoMissingOption) {
                              "--threads", "--rank-table", "--log-file", "--layout", "-O"}) {
     ExpectRefused({"mount", "/data", "/mnt", option, ""}, std::string(option) + ": its value is empty");
   }
-  ExpectRefused(GoldenArguments("plan", {"-O", "fidelity="}), "-O fidelity: its value is empty");
+  ExpectRefused(GoldenArguments("plan", {"-O", "fidelity="}), "-O fidelity is empty");
   ExpectRefused({"plan", "/data", "--html", ""}, "--html: its value is empty");
   ExpectRefused({"plan", "/data", "--nnodes="}, "--nnodes: its value is empty");
   ExpectRefused({"plan", "/data", "--dp=", "--tp", "8"}, "--dp: its value is empty");

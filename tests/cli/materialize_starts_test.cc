@@ -70,7 +70,7 @@ class MaterializeStartsTest : public ::testing::Test {
     EXPECT_EQ(own, (std::set<std::string>{".shardfs-complete", ".shardfs-manifest.json"}));
     const ProgramResult whole = RunShardfs({"verify", out_});
     EXPECT_EQ(whole.exit_code, 0) << whole.out << whole.err;
-    const bool second = ReadFile(out_ + "/.shardfs-manifest.json").find(R"("-O ep_level": "2")") != std::string::npos;
+    const bool second = ReadFile(out_ + "/.shardfs-manifest.json").find(R"("ep_level": "2")") != std::string::npos;
     const ProgramResult view = RunShardfs(Command("verify", second ? 2 : 1, {}));
     EXPECT_EQ(view.exit_code, 0) << view.out << view.err;
     const ProgramResult again = Materialize(second ? 2 : 1);

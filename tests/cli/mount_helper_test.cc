@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/run_shardfs.h"
-#include "shardfs/layout/layout.h"
+#include "layout/mindie/mindie_specs.h"
 
 namespace shardfs {
 namespace {
@@ -51,8 +51,8 @@ TEST_F(MountHelperTest, IsKnownByItsName) {
 TEST_F(MountHelperTest, TurnsMountsCallIntoShardfsMount) {
   const auto call = Parse({"/source", "/point", "-n", "-o", "rw,dp=2,tp=8,moe_tp=4,moe-ep=4,allow_other"});
   ASSERT_TRUE(call.ok()) << call.status().message();
-  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--tp=8", "--moe-tp=4", "--moe-ep=4", "--allow-other",
-                                           "--", "/source", "/point"));
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "-O", "dp=2", "-O", "tp=8", "-O", "moe_tp=4", "-O", "moe-ep=4",
+                                           "--allow-other", "--", "/source", "/point"));
   EXPECT_FALSE(call->only_check);
   EXPECT_FALSE(call->verbose);
 }
@@ -60,7 +60,7 @@ TEST_F(MountHelperTest, TurnsMountsCallIntoShardfsMount) {
 TEST_F(MountHelperTest, TakesFlagsBeforeAndAfterThePlaces) {
   const auto call = Parse({"-f", "-o", "dp=2", "/source", "-v", "/point", "-t", "shardfs", "-o", "tp=2"});
   ASSERT_TRUE(call.ok()) << call.status().message();
-  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--tp=2", "--", "/source", "/point"));
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "-O", "dp=2", "-O", "tp=2", "--", "/source", "/point"));
   EXPECT_TRUE(call->only_check);
   EXPECT_TRUE(call->verbose);
 }
@@ -83,7 +83,9 @@ TEST_F(MountHelperTest, EveryOptionOfMountIsThereWithUnderscores) {
     for (std::string name : option->get_lnames()) {
       if (name == "help" || name == "foreground") continue;
       std::replace(name.begin(), name.end(), '-', '_');
-      EXPECT_EQ(Options(option->get_items_expected_min() > 0 ? name + "=1" : name).size(), 1u) << name;
+      const std::vector<std::string> arguments = Options(option->get_items_expected_min() > 0 ? name + "=1" : name);
+      ASSERT_FALSE(arguments.empty()) << name;
+      EXPECT_EQ(arguments.size(), arguments.front() == "-O" ? 2u : 1u) << name;
       ++known;
     }
   }
@@ -91,30 +93,43 @@ TEST_F(MountHelperTest, EveryOptionOfMountIsThereWithUnderscores) {
 }
 
 TEST_F(MountHelperTest, EveryOptionOfTheLayoutIsThereUnderItsOwnName) {
-  for (const std::string_view name : FindLayout("mindie")->option_names()) {
-    EXPECT_THAT(Options(std::string(name) + "=1"), ElementsAre("-O", std::string(name) + "=1"));
+  for (const OptionSpec& spec : MindieSpecs()) {
+    const std::string name(spec.name);
+    EXPECT_THAT(Options(name + "=1"), ElementsAre("-O", name + "=1"));
   }
   EXPECT_THAT(Options("fidelity=loader,ep_level=2"), ElementsAre("-O", "fidelity=loader", "-O", "ep_level=2"));
 }
 
 TEST_F(MountHelperTest, TheLayoutTakesTheOptionsThatItNames) {
-  for (const std::string_view name : FindLayout("mindie")->option_names()) {
-    const ProgramResult result = RunShardfs(GoldenArguments("plan", {"-O", std::string(name) + "=frobnicate"}));
+  for (const OptionSpec& spec : kMindieOwn) {
+    const std::string name(spec.name);
+    const ProgramResult result = RunShardfs(GoldenArguments("plan", {"-O", name + "=frobnicate"}));
     EXPECT_EQ(result.exit_code, 2);
-    EXPECT_THAT(result.err, HasSubstr(std::string(name) + " takes "));
+    EXPECT_THAT(result.err, HasSubstr("-O " + name + " is 'frobnicate', and must be "));
   }
 }
 
+TEST_F(MountHelperTest, ASwitchMayHaveAValue) {
+  EXPECT_THAT(Options("mtp"), ElementsAre("--mtp"));
+  EXPECT_THAT(Options("mtp=1"), ElementsAre("-O", "mtp=1"));
+  EXPECT_THAT(Options("mtp=false"), ElementsAre("-O", "mtp=false"));
+  const ProgramResult result = RunShardfs({"plan", GoldenCase() + "/source", "--tp", "2", "-O", "mtp=garbage"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("mtp is 'garbage', and must be true or false"));
+}
+
 TEST_F(MountHelperTest, OfTwoTheLaterCounts) {
-  EXPECT_THAT(Options("dp=2,tp=2,dp=4"), ElementsAre("--tp=2", "--dp=4"));
+  EXPECT_THAT(Options("dp=2,tp=2,dp=4"), ElementsAre("-O", "tp=2", "-O", "dp=4"));
   EXPECT_THAT(Options("mtp,no_mtp"), ElementsAre("--no-mtp"));
-  EXPECT_THAT(Options("moe_tp=2,moe-tp=4"), ElementsAre("--moe-tp=4"));
+  EXPECT_THAT(Options("mtp=1,no_mtp"), ElementsAre("--no-mtp"));
+  EXPECT_THAT(Options("no_mtp,mtp=1"), ElementsAre("-O", "mtp=1"));
+  EXPECT_THAT(Options("moe_tp=2,moe-tp=4"), ElementsAre("-O", "moe-tp=4"));
   EXPECT_THAT(Options("fidelity=loader,fidelity=sharder"), ElementsAre("-O", "fidelity=sharder"));
 }
 
 TEST_F(MountHelperTest, QuotesAndBackslashesKeepCommas) {
-  EXPECT_THAT(Options(R"(log_file="/var/log/a,b",dp=2)"), ElementsAre("--log-file=/var/log/a,b", "--dp=2"));
-  EXPECT_THAT(Options(R"(log_file=/var/log/a\,b,,dp=2,)"), ElementsAre("--log-file=/var/log/a,b", "--dp=2"));
+  EXPECT_THAT(Options(R"(log_file="/var/log/a,b",dp=2)"), ElementsAre("--log-file=/var/log/a,b", "-O", "dp=2"));
+  EXPECT_THAT(Options(R"(log_file=/var/log/a\,b,,dp=2,)"), ElementsAre("--log-file=/var/log/a,b", "-O", "dp=2"));
 }
 
 // mount.fuse3 calls the program so for a file system of type fuse.shardfs.
@@ -129,7 +144,7 @@ TEST_F(MountHelperTest, KnowsAHelpersCallByItsWords) {
 
 TEST_F(MountHelperTest, LabelsOfSelinuxKeepTheirCommas) {
   EXPECT_THAT(Options(R"(context="system_u:object_r:nfs_t:s0:c1,c2",dp=2)"),
-              ElementsAre("--context=system_u:object_r:nfs_t:s0:c1,c2", "--dp=2"));
+              ElementsAre("--context=system_u:object_r:nfs_t:s0:c1,c2", "-O", "dp=2"));
   EXPECT_THAT(Options(R"(fscontext="a:b:c",defcontext="a:b:d",rootcontext="a:b:e")"),
               ElementsAre("--fscontext=a:b:c", "--defcontext=a:b:d", "--rootcontext=a:b:e"));
   ExpectRefused("context=", "context needs a value");
@@ -151,14 +166,15 @@ TEST_F(MountHelperTest, RefusesWhatItDoesNotHave) {
   ExpectRefused("dp=", "dp needs a value");
   ExpectRefused("fidelity", "fidelity needs a value");
   ExpectRefused("fidelity=", "fidelity needs a value");
-  ExpectRefused("mtp=garbage", "mtp takes no value, and is given 'garbage'");
+  ExpectRefused("mtp=", "mtp needs a value");
+  ExpectRefused("no_mtp=1", "no_mtp takes no value, and is given '1'");
   ExpectRefused("allow_other=", "allow_other takes no value");
 }
 
 TEST_F(MountHelperTest, SloppyPassesOverTheUnknown) {
   const auto call = Parse({"/source", "/point", "-s", "-o", "frobnicate=3,dp=2"});
   ASSERT_TRUE(call.ok()) << call.status().message();
-  EXPECT_THAT(call->arguments, ElementsAre("mount", "--dp=2", "--", "/source", "/point"));
+  EXPECT_THAT(call->arguments, ElementsAre("mount", "-O", "dp=2", "--", "/source", "/point"));
 }
 
 TEST_F(MountHelperTest, RefusesOtherCalls) {

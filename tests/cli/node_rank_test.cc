@@ -43,11 +43,11 @@ class NodeRankTest : public testing::Test {
 
   // The ranks of 16, or the message of the refusal.
   std::string Ranks(const RankOptions& options, std::uint32_t rank_table_nodes = 1) const {
-    LayoutResult layout;
-    layout.world_size = 16;
-    layout.nodes = rank_table_nodes;
+    View view;
+    view.world_size = 16;
+    view.nodes = rank_table_nodes;
     testing::internal::CaptureStderr();
-    const auto ranks = SelectRanks(options, layout);
+    const auto ranks = SelectRanks(options, view);
     note_ = testing::internal::GetCapturedStderr();
     if (!ranks.ok()) return std::string(ranks.status().message());
     return ranks->has_value() ? FormatRanks(**ranks) : "all";

@@ -121,7 +121,7 @@ TEST_F(VerifyManifestTest, TheSameCommandAgainDoesNothing) {
   EXPECT_THAT(again.out, HasSubstr("were there"));
   const ProgramResult other = RunShardfs(GoldenArguments("materialize", {out_, "--max-shard-size", "1GB"}));
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_THAT(other.err, AllOf(HasSubstr("not empty"), HasSubstr("max-shard-size")));
+  EXPECT_THAT(other.err, AllOf(HasSubstr("not empty"), HasSubstr("max_shard_size")));
 }
 
 }  // namespace

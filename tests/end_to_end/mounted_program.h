@@ -20,7 +20,7 @@ namespace shardfs::testing {
 
 // The command line of a golden case, behind SOURCE and the like.
 inline std::vector<std::string> LayoutArguments(const GoldenCase& golden) {
-  const LayoutOptions& options = golden.options;
+  const MindieRequest& options = golden.options;
   std::vector<std::string> arguments;
   if (!golden.rank_table.empty()) arguments = {"--rank-table", golden.rank_table};
   const auto add = [&](const char* name, std::int64_t value) {

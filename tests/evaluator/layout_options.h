@@ -1,15 +1,15 @@
-// The options of an evaluated case, as the project's layouts take them.
+// The options of an evaluated case, as the mindie layout takes them.
 #pragma once
 
 #include <string>
 
 #include "evaluator/mindie_evaluator.h"
-#include "shardfs/layout/layout.h"
+#include "layout/mindie/mindie_layout.h"
 
 namespace shardfs::evaluator {
 
-inline LayoutOptions OptionsForLayout(const Options& given) {
-  LayoutOptions options;
+inline MindieRequest OptionsForLayout(const Options& given) {
+  MindieRequest options;
   options.parallel = {given.world, given.dp, given.tp, given.moe_tp, given.moe_ep, given.sp, given.cp, given.nodes};
   options.mtp = given.mtp;
   options.max_shard_bytes = given.max_shard_bytes;

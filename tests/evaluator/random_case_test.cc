@@ -15,7 +15,8 @@
 
 #include "evaluator/layout_options.h"
 #include "evaluator/sorted_json.h"
-#include "shardfs/layout/layout.h"
+#include "layout/huggingface/huggingface_reader.h"
+#include "layout/mindie/mindie_layout.h"
 
 namespace shardfs::evaluator {
 namespace {
@@ -128,9 +129,9 @@ Outcome RunCase(RandomNumbers* random, const RandomCase& random_case) {
   } catch (const Refused& refused) {
     reason = refused.what();
   }
-  const auto checkpoint = Checkpoint::Open(scratch.path());
+  const auto checkpoint = HuggingfaceReader().Open(scratch.path(), OptionValues());
   if (!checkpoint.ok()) return {!expected, true, {checkpoint.status().ToString()}};
-  const auto layout = FindLayout("mindie")->Build(*checkpoint, OptionsForLayout(random_case.given));
+  const auto layout = BuildMindieView(*checkpoint, OptionsForLayout(random_case.given));
   if (!expected && layout.ok()) return {true, false, {"should be refused: " + reason}};
   if (!expected) return {true, true, {}};
   if (!layout.ok()) return {false, true, {"is refused: " + layout.status().ToString()}};

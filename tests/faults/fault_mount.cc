@@ -12,7 +12,8 @@
 #include "fuse/fuse_available.h"
 #include "base/mount_table.h"
 #include "shardfs/base/file_descriptor.h"
-#include "shardfs/layout/layout.h"
+#include "layout/huggingface/huggingface_reader.h"
+#include "layout/mindie/mindie_layout.h"
 
 namespace shardfs {
 
@@ -121,14 +122,14 @@ ReadOutcome ReadPastTheCache(const fs::path& path) {
 namespace {
 
 std::shared_ptr<const VirtualTree> ViewOf(const std::string& source) {
-  const auto checkpoint = Checkpoint::Open(source);
+  const auto checkpoint = HuggingfaceReader().Open(source, OptionValues());
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
-  LayoutOptions options;
+  MindieRequest options;
   options.parallel.dp = options.parallel.tp = options.parallel.moe_tp = options.parallel.moe_ep = 2;
   options.mtp = true;
-  auto layout = FindLayout("mindie")->Build(*checkpoint, options);
-  EXPECT_TRUE(layout.ok()) << layout.status();
-  return layout->tree;
+  const auto view = BuildMindieView(*checkpoint, options);
+  EXPECT_TRUE(view.ok()) << view.status();
+  return view->tree;
 }
 
 }  // namespace

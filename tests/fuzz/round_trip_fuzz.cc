@@ -10,6 +10,7 @@
 
 #include "fuzz/fuzz_target.h"
 #include "layout/mindie/json_files.h"
+#include "layout/mindie/parallel_config.h"
 #include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::testing {

@@ -13,7 +13,7 @@
 #include "format/safetensors/header_bytes.h"
 #include "format/safetensors/header_limits.h"
 #include "sanitizers/sanitized.h"
-#include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
 #include "checkpoint/checkpoint_index.h"
 #include "source/scratch_directory.h"
 #include "checkpoint/shard_reader.h"
@@ -194,7 +194,7 @@ TEST(FaultF19, ManyLargeHeaders) {
   }
   ResetPeak();
   const std::size_t before = LiveBytes();
-  const auto checkpoint = Checkpoint::Open(directory.path());
+  const auto checkpoint = SafetensorsDirectory::Open(directory.path());
   EXPECT_EQ(checkpoint.status().code(), StatusCode::kNotSupported) << checkpoint.status();
   EXPECT_LT(PeakBytes() - before, 4 * kMaxAllHeadersBytes);
   EXPECT_GT(PeakBytes() - before, kMaxAllHeadersBytes / 2) << "so little that nothing is seen";

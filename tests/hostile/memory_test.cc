@@ -9,7 +9,8 @@
 #include <new>
 #include <vector>
 
-#include "shardfs/layout/layout.h"
+#include "layout/huggingface/huggingface_reader.h"
+#include "layout/mindie/mindie_layout.h"
 #include "shardfs/materialize/materialize_plan.h"
 #include "source/scratch_directory.h"
 #include "tools/allocations.h"
@@ -38,10 +39,10 @@ class FaultF6 : public ::testing::Test {
   }
 
   Status Everything() const {
-    SHARDFS_ASSIGN_OR_RETURN(const std::shared_ptr<const Checkpoint> checkpoint, Checkpoint::Open(source_));
-    LayoutOptions options;
+    SHARDFS_ASSIGN_OR_RETURN(const CheckpointPtr checkpoint, HuggingfaceReader().Open(source_, OptionValues()));
+    MindieRequest options;
     options.parallel = {.dp = 1, .tp = 1, .moe_tp = 1, .moe_ep = 1};
-    SHARDFS_ASSIGN_OR_RETURN(const LayoutResult view, FindLayout("mindie")->Build(checkpoint, options));
+    SHARDFS_ASSIGN_OR_RETURN(const View view, BuildMindieView(checkpoint, options));
     SHARDFS_ASSIGN_OR_RETURN(const MaterializePlan plan, MaterializePlan::Create(view.tree, std::nullopt, source_,
                                                                                  (scratch_ / "destination").string()));
     std::vector<std::byte> buffer(64 << 10);
@@ -102,11 +103,11 @@ TEST_F(FaultF6, AnyOneAllocationThatFails) { LoopUntilSuccess(Failing::kOne); }
 TEST_F(FaultF6, NoMemoryFromAnyAllocationOn) { LoopUntilSuccess(Failing::kAllFromThen); }
 
 TEST_F(FaultF6, ReadingAllocatesNothing) {
-  const auto checkpoint = Checkpoint::Open(source_);
+  const auto checkpoint = HuggingfaceReader().Open(source_, OptionValues());
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  LayoutOptions options;
+  MindieRequest options;
   options.parallel = {.dp = 1, .tp = 2, .moe_tp = 2, .moe_ep = 1};
-  const auto view = FindLayout("mindie")->Build(*checkpoint, options);
+  const auto view = BuildMindieView(*checkpoint, options);
   ASSERT_TRUE(view.ok()) << view.status();
   std::vector<std::byte> buffer(64 << 10);
   for (NodeId id = 0; id < view->tree->size(); ++id) {

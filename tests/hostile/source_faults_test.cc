@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "hostile/system_calls.h"
-#include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
 #include "shardfs/tensor/read_plan.h"
 #include "source/scratch_directory.h"
 
@@ -117,7 +117,7 @@ TEST_F(FaultF4, APermanentReadErrorFailsEveryReadAndNothingElse) {
 TEST_F(FaultF4, AnErrorOfTheHeadersReadRefusesTheCheckpointByName) {
   directory_.WriteShard("a.safetensors", {"t"});
   PlanPreads([](std::size_t) { return PreadOutcome{.error = EIO}; });
-  const auto checkpoint = Checkpoint::Open(directory_.path().string());
+  const auto checkpoint = SafetensorsDirectory::Open(directory_.path().string());
   EXPECT_EQ(checkpoint.status().code(), StatusCode::kIoError);
   EXPECT_THAT(std::string(checkpoint.status().message()), HasSubstr("'a.safetensors'"));
 }
@@ -130,12 +130,12 @@ TEST_F(FaultF4, AFileSystemThatFailsIsNoDamageOfTheCheckpoint) {
     for (const bool of_names : {true, false}) {
       if (of_names) PlanFstatatError(error);
       if (!of_names) PlanPreads([error](std::size_t) { return PreadOutcome{.error = error}; });
-      const auto checkpoint = Checkpoint::Open(directory_.path().string());
+      const auto checkpoint = SafetensorsDirectory::Open(directory_.path().string());
       EXPECT_EQ(ToExitCode(checkpoint.status().code()), 1) << checkpoint.status();
       SystemCallsAsUsual();
     }
   }
-  EXPECT_TRUE(Checkpoint::Open(directory_.path().string()).ok());
+  EXPECT_TRUE(SafetensorsDirectory::Open(directory_.path().string()).ok());
 }
 
 class FaultF5 : public SourceFaults {};
@@ -155,9 +155,9 @@ TEST_F(FaultF5, InterruptedReadsGiveTheSameBytes) {
 TEST_F(FaultF5, InterruptedAndShortReadsOfHeadersGiveTheSameCheckpoint) {
   directory_.WriteShard("a.safetensors", {"t", "u", "v"});
   PlanPreads([](std::size_t number) { return PreadOutcome{.most = 1, .error = number % 2 == 0 ? EINTR : 0}; });
-  const auto checkpoint = Checkpoint::Open(directory_.path().string());
+  const auto checkpoint = SafetensorsDirectory::Open(directory_.path().string());
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_EQ((*checkpoint)->tensors().size(), 3u);
+  EXPECT_EQ((*checkpoint)->tensors().specs().size(), 3u);
 }
 
 TEST_F(FaultF5, AReadThatEndsEarlyIsAChangedSourceAndNoZeros) {
@@ -232,7 +232,7 @@ TEST(FaultF19, AFifoThatTakesTheNameOfAFileWhileItIsOpened) {
 [[noreturn]] void OpenUnderLimits(const std::string& directory, rlim_t soft, rlim_t hard) {
   const rlimit limit{.rlim_cur = soft, .rlim_max = hard};
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  const auto checkpoint = Checkpoint::Open(directory);
+  const auto checkpoint = SafetensorsDirectory::Open(directory);
   if (hard > 163) std::_Exit(checkpoint.ok() && (*checkpoint)->files().size() == 163 ? 0 : 1);
   const std::string message(checkpoint.status().message());
   const bool named = message.find("163 files") != message.npos && message.find(std::to_string(hard)) != message.npos &&

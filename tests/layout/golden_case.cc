@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "layout/huggingface/huggingface_reader.h"
+#include "shardfs/option/option_values.h"
 #include "shardfs/parallel/rank_table.h"
 
 namespace shardfs::testing {
@@ -88,6 +90,10 @@ GoldenCase FindGoldenCase(const std::string& name) {
 }
 
 void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.name; }
+
+Result<CheckpointPtr> OpenSource(const fs::path& directory) {
+  return HuggingfaceReader().Open(directory, OptionValues());
+}
 
 std::string ReadFile(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "layout/mindie/mindie_layout.h"
 #include "shardfs/base/json.h"
-#include "shardfs/layout/layout.h"
+#include "shardfs/base/result.h"
+#include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs::testing {
 
@@ -16,7 +18,7 @@ struct GoldenCase {
   std::filesystem::path source;
   std::filesystem::path expected;    // need not exist for a case that is refused
   std::filesystem::path rank_table;  // empty for a run on one node
-  LayoutOptions options;
+  MindieRequest options;
 };
 
 // What a failing test prints of its parameter.
@@ -28,6 +30,9 @@ enum class GoldenVariant { kSharder, kLoader };
 // The cases of the repository, and those of SHARDFS_GOLDEN_DIR when that is set. Names that start with `prefix` only.
 std::vector<GoldenCase> GoldenCases(const std::string& prefix, GoldenVariant variant = GoldenVariant::kSharder);
 GoldenCase FindGoldenCase(const std::string& name);
+
+// A directory as the huggingface reader gives it, without options.
+Result<CheckpointPtr> OpenSource(const std::filesystem::path& directory);
 
 std::string ReadFile(const std::filesystem::path& path);
 

@@ -85,6 +85,8 @@ expect_refused 1 "there is no mount option 'frobnicate=1'" \
   mount -t shardfs -o "$sizes,frobnicate=1" "$golden/source" "$scratch/mount"
 expect_refused 1 "there is no mount option 'moetp=2'; did you mean moe_tp?" \
   mount -t shardfs -o "dp=2,moetp=2" "$golden/source" "$scratch/mount"
+expect_refused 1 "mtp is 'garbage', and must be true or false" \
+  mount -t shardfs -o "dp=2,mtp=garbage" "$golden/source" "$scratch/mount"
 expect_refused 1 'dp needs a value' mount -t shardfs -o dp "$golden/source" "$scratch/mount"
 expect_refused 32 'does not exist' mount -t shardfs -o "$sizes" "$golden/none" "$scratch/mount"
 mkdir "$scratch/damaged"
@@ -96,7 +98,7 @@ expect_not_mounted "$scratch/mount"
 mount -f -t shardfs -o "$sizes" "$golden/source" "$scratch/mount"
 expect_not_mounted "$scratch/mount"
 shown=$("$sbin/mount.shardfs" "$golden/source" "$scratch/mount" -sv -o "frobnicate,$sizes")
-[[ $shown == "shardfs mount --dp=2 --tp=2 --moe-tp=2 --moe-ep=2 --mtp -- $golden/source $scratch/mount" ]] ||
+[[ $shown == "shardfs mount -O dp=2 -O tp=2 -O moe_tp=2 -O moe_ep=2 --mtp -- $golden/source $scratch/mount" ]] ||
   fail "-v shows: $shown"
 expect_golden "$scratch/mount"
 umount "$scratch/mount"

@@ -41,7 +41,7 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/libexec/shardfs/container-mount usr/lib/systemd/system/shardfs@.service \
   usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
   usr/share/fish/vendor_completions.d/shardfs.fish usr/share/zsh/vendor-completions/_shardfs \
-  usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man8/mount.shardfs.8.gz \
+  usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man1/shardfs-layouts.1.gz usr/share/man/man8/mount.shardfs.8.gz \
   usr/share/doc/shardfs/mindie/README.md usr/share/doc/shardfs/mindie/README.zh.md \
   usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
   usr/share/doc/shardfs/examples/kubernetes/mount-daemonset.yaml \
@@ -65,17 +65,23 @@ mkdir "$scratch/consumer"
 cat >"$scratch/consumer/main.cc" <<'TEXT'
 #include <cstdio>
 
-#include "shardfs/checkpoint/checkpoint.h"
-#include "shardfs/layout/layout.h"
+#include "shardfs/layout/registry.h"
 #include "shardfs/materialize/materialize_plan.h"
 
 int main(int, char** argv) {
-  auto checkpoint = shardfs::Checkpoint::Open(argv[1]);
+  const auto checkpoint = shardfs::Readers().front()->Open(argv[1], shardfs::OptionValues());
   if (!checkpoint.ok()) return 1;
-  shardfs::LayoutOptions options;
-  options.parallel.dp = options.parallel.tp = options.parallel.moe_tp = options.parallel.moe_ep = 2;
-  const auto view = shardfs::FindLayout("mindie")->Build(*checkpoint, options);
-  if (!view.ok()) return 2;
+  const shardfs::Layout& layout = *shardfs::Layouts().front();
+  std::vector<const shardfs::OptionSpec*> specs;
+  for (const shardfs::OptionSpec& spec : layout.options()) specs.push_back(&spec);
+  std::vector<shardfs::GivenOption> given;
+  for (const char* size : {"dp", "tp", "moe_tp", "moe_ep"}) {
+    given.push_back({size, "2", shardfs::OptionOrigin::kCommandLine, size});
+  }
+  const auto options = shardfs::OptionValues::Create(given, specs);
+  if (!options.ok()) return 2;
+  const auto view = layout.Build(*checkpoint, *options, {});
+  if (!view.ok()) return 3;
   std::printf("%u ranks\n", view->world_size);
 }
 TEXT

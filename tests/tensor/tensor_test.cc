@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "shardfs/tensor/read_plan.h"
 #include "tensor/memory_source.h"
 
 namespace shardfs {
@@ -94,6 +95,21 @@ TEST_F(TensorTest, SizesThatWrapAreRefused) {
   EXPECT_FALSE(Tensor::Zeros(Dtype::kI8, {kHuge, kHuge}).ok());
   EXPECT_FALSE(Tensor::Zeros(Dtype::kF64, {std::uint64_t{1} << 62}).ok());
   EXPECT_EQ(Tensor::Zeros(Dtype::kF4, {2}).status().code(), StatusCode::kNotSupported);
+}
+
+TEST_F(TensorTest, ElementsBelowAByteAreOnlyHandedOn) {
+  const auto source = Tensor::Source(&source_, 1000, Dtype::kF4, {2, 3});
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->bytes(), 3u);
+  const auto plan = LowerToPlan(*source);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  ASSERT_EQ(plan->segments().size(), 1u);
+  EXPECT_EQ(plan->segments()[0].kind, PlanSegment::Kind::kCopy);
+  EXPECT_EQ(plan->segments()[0].offset, 1000u);
+  EXPECT_EQ(plan->size(), 3u);
+  ExpectRefused(Tensor::Source(&source_, 0, Dtype::kF4, {3}), StatusCode::kInvalidArgument, "F4 [3]", "whole bytes");
+  ExpectRefused(Tensor::Slice(*source, 0, 0, 1), StatusCode::kNotSupported, "F4", "handed on");
+  ExpectRefused(Tensor::Reshape(*source, {6}), StatusCode::kNotSupported, "F4", "handed on");
 }
 
 }  // namespace

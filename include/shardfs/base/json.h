@@ -74,10 +74,16 @@ struct JsonLimits {
 // a limit is exceeded.
 Result<JsonValue> ParseJson(std::string_view text, std::string_view what, const JsonLimits& limits = {});
 
-// The bytes that Python's json.dump(value, indent=4) writes: keys in order, ensure_ascii escapes (surrogate pairs for
-// what lies beyond the BMP), floats as repr() gives them (1e-06, 1.0, 1e+16), integers in full, "[]" and "{}" for
-// empty containers, no trailing newline. (spec/mindie-weight-sharder.md, section 5)
-std::string DumpPythonJson(const JsonValue& value);
+// Arguments of Python's json.dump.
+struct PythonJsonStyle {
+  std::size_t indent = 4;
+  bool ensure_ascii = true;  // escapes all but ASCII, with surrogate pairs for what lies beyond the BMP
+};
+
+// The bytes that Python's json.dump(value, indent=..., ensure_ascii=...) writes: keys in order, floats as repr() gives
+// them (1e-06, 1.0, 1e+16), integers in full, "[]" and "{}" for empty containers, no trailing newline.
+// (spec/mindie-weight-sharder.md, section 5; spec/huggingface-view.md, sections 2 and 3)
+std::string DumpPythonJson(const JsonValue& value, const PythonJsonStyle& style = {});
 
 // Whether a JSON document can hold the text: DumpPythonJson replaces what is not UTF-8.
 bool IsUtf8(const std::string& text);

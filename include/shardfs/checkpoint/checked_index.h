@@ -34,13 +34,15 @@ struct IndexDefect {
 struct CheckedIndex {
   struct Mapping {
     std::string tensor;
-    std::uint32_t file;  // in `files`
+    std::uint32_t file;          // in `files`
+    std::uint32_t position = 0;  // among the keys of the map, from 0
   };
 
   std::string name;
   std::vector<std::string> files;    // that it names, ascending; in the directory or not
   std::vector<IndexDefect> defects;  // ascending by kind, then by file
   std::vector<Mapping> lost;         // what it maps and no header has, ascending by tensor
+  std::vector<std::uint32_t> order;  // the tensors that it maps to the file that holds them, in the order of its keys
 
   bool Names(std::string_view file) const;
 

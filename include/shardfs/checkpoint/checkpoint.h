@@ -1,100 +1,93 @@
-// Checkpoint: a directory of safetensors files, all headers read and validated, no tensor byte touched.
+// Checkpoint: a full model, wherever it came from: its state dict and the files beside it. What a reader gives to the
+// transforms, each transform to the next, and the last to the layout.
 //
-// Every non-hidden *.safetensors file directly in the directory belongs to the checkpoint, whether there is an index
-// (*.safetensors.index.json) or not; the reference's tools read them all as well. The headers say what the checkpoint
-// has: a tensor that stands in two files is refused. An index must be well-formed and name plain files; where it
-// disagrees with the headers, it is kept with its defects, and the layout decides what they mean.
-// Snapshots of a Hugging Face cache (links into ../../blobs) work, and a cache of one snapshot stands for it.
-//
-// Invariants: immutable after Open; tensors() is sorted by name and names are unique; offsets lie within their files.
-// Thread-safety: const members from any thread. Ownership: hold it by shared_ptr for as long as any TensorInfo or
-// ByteSource of it is in use.
+// Immutable; const members from any number of threads. Held by shared_ptr, which keeps all sources open.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "shardfs/base/file_descriptor.h"
+#include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
-#include "shardfs/format/safetensors/header.h"
-#include "shardfs/checkpoint/checked_index.h"
-#include "shardfs/source/file_source.h"
+#include "shardfs/checkpoint/ignored_tensor.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
+#include "shardfs/tensor/state_dict.h"
 
 namespace shardfs {
 
-// Where one tensor of the checkpoint lies.
-struct TensorInfo {
+// A file beside the weights: of the source as it is, or text that a transform made in its place.
+struct CompanionFile {
   std::string name;
-  Dtype dtype = Dtype::kF32;
-  Shape shape;
-  const ByteSource* source = nullptr;  // owned by the Checkpoint
-  std::uint64_t offset = 0;            // bytes from the start of the file
-  std::uint64_t size = 0;              // bytes
+  bool is_regular = true;                    // after following links
+  std::uint64_t size = 0;                    // bytes; 0 unless regular
+  std::shared_ptr<const std::string> text;   // null for a file of the source
 };
 
-// An entry of the checkpoint's directory that is not a safetensors file or its index.
-struct DirectoryEntry {
-  std::string name;
-  bool is_regular = false;  // after following links
-  std::uint64_t size = 0;   // bytes; 0 unless regular
-};
-
-struct DirectoryListing;
+class Checkpoint;
+using CheckpointPtr = std::shared_ptr<const Checkpoint>;
 
 class Checkpoint {
  public:
-  // kIoError when `directory` does not exist or is empty, as the directory of a network file system that comes late
-  // does, or when its file system fails; kInvalidArgument when it is no directory, or a cache of several snapshots;
-  // kCorruption for a damaged or incomplete checkpoint; kNotSupported for a dtype that is not known. Headers are read
-  // in parallel, by oneTBB's threads, which
-  // live on: a process that forks does so before. Raises the soft limit on open files as far as it needs.
-  static Result<std::shared_ptr<const Checkpoint>> Open(const std::string& directory);
+  // How the source keeps its tensors: what a layout that hands its files on must know.
+  enum class Storage : std::uint8_t {
+    kWholeTensors,  // each file holds whole tensors
+    kSlices,        // files hold slices of tensors (MindIE's directory, MindSpore's ranks)
+  };
 
-  std::span<const TensorInfo> tensors() const { return tensors_; }
-  const TensorInfo* Find(std::string_view name) const;  // nullptr when there is none
+  struct Content {
+    StateDictPtr tensors;
+    std::vector<CompanionFile> files;  // by name; neither weights nor their indices
+    // The tensors in the key order of the source's index, if it maps exactly those that its files hold; else empty.
+    std::vector<std::uint32_t> index_order;
+    std::shared_ptr<const SafetensorsDirectory> root;  // where companions and files as they are come from
+    Storage storage = Storage::kWholeTensors;
+    std::string reader;                      // its name: "huggingface"
+    std::vector<std::string> transforms;     // those applied so far, by name, in order
+    std::vector<IgnoredTensor> ignored;      // what the reader or a transform left out
+    std::vector<std::string> warnings;
+  };
 
-  const std::vector<std::unique_ptr<FileSource>>& files() const { return files_; }     // by name
-  const std::vector<DirectoryEntry>& other_entries() const { return other_entries_; }  // by name; hidden ones too
-  const std::vector<CheckedIndex>& indices() const { return indices_; }                // by name
-  const std::vector<std::string>& warnings() const { return warnings_; }
-  const std::string& path() const { return path_; }  // absolute, links resolved; of a cache, its snapshot's
-  std::uint64_t total_tensor_bytes() const;
+  // Parses config.json, once for all that ask.
+  explicit Checkpoint(Content content);
 
-  // The content of a file of the directory ("config.json"). kNotFound when it is missing, kNotSupported above `limit`.
-  Result<std::string> ReadTextFile(const std::string& name, std::uint64_t limit) const;
+  const StateDict& tensors() const { return *content_.tensors; }
+  const StateDictPtr& shared_tensors() const { return content_.tensors; }
+  // The spec of that name in tensors(), or nullptr.
+  const TensorSpec* Find(std::string_view name) const;
+  // Of a spec of tensors(): its index, the file it comes from, a new expression.
+  std::uint32_t IndexOf(const TensorSpec& spec) const;
+  std::string_view OriginOf(const TensorSpec& spec) const { return tensors().Origin(IndexOf(spec)); }
+  Result<TensorPtr> Build(const TensorSpec& spec) const { return tensors().Build(IndexOf(spec)); }
 
-  // Opens another file of the directory, to be shown as it is.
-  Result<std::unique_ptr<FileSource>> OpenFile(const std::string& name) const;
+  std::span<const CompanionFile> files() const { return content_.files; }
+  const CompanionFile* FindFile(std::string_view name) const;  // nullptr when there is none
+  std::span<const std::uint32_t> index_order() const { return content_.index_order; }
+  const SafetensorsDirectory& root() const { return *content_.root; }
+  Storage storage() const { return content_.storage; }
+  const std::string& reader() const { return content_.reader; }
+  std::span<const std::string> transforms() const { return content_.transforms; }
+  std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
+  std::span<const std::string> warnings() const { return content_.warnings; }
+  const std::string& path() const { return content_.root->path(); }  // absolute, links resolved
 
-  // What the names in the directory say of files that are not there: numbers that are missing, a download that has not
-  // come to its end. "" where they say nothing. The headers may hold all that a layout needs nevertheless.
-  const std::string& incomplete() const { return incomplete_; }
+  // config.json, an object. kNotFound when there is none, kCorruption when it is no JSON object.
+  Result<const JsonValue*> config() const;
 
-  // A layout's refusal of the content, with incomplete() before it, as that is its likely cause.
-  Status ExplainRefusal(const Status& status) const;
+  // The content of a companion file. kNotFound when there is none, kNotSupported above `limit` bytes.
+  Result<std::string> ReadText(std::string_view name, std::uint64_t limit) const;
 
-  // kSourceChanged when path() leads to another directory than the one that was opened, or nowhere: the files here are
-  // none the worse for it, but they are not what somebody finds there. Not an error: that looking has failed.
-  Status CheckPath() const;
+  // What a transform starts from, to change it.
+  const Content& content() const { return content_; }
 
  private:
-  Checkpoint() = default;
-
-  Status Load();  // fills all but path_ and directory_, which it may replace by a snapshot's
-  Status LoadFiles(DirectoryListing& listing);
-
-  std::string path_;
-  FileDescriptor directory_;
-  std::vector<std::unique_ptr<FileSource>> files_;
-  std::vector<TensorInfo> tensors_;
-  std::vector<DirectoryEntry> other_entries_;
-  std::vector<CheckedIndex> indices_;
-  std::string incomplete_;
-  std::vector<std::string> warnings_;
+  Content content_;
+  JsonValue config_;
+  Status config_status_;
 };
 
 }  // namespace shardfs

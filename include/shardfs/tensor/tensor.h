@@ -4,8 +4,8 @@
 // Each node knows its dtype and shape, computed and checked when it is built: a wrong rule fails then, with both shapes
 // in the message (kInvalidArgument), never when somebody reads. Building touches no byte of a source.
 //
-// Elements are in row-major order. Axes count from 0, outermost first. Element types are whole bytes: dtypes with
-// fractions of bytes are refused (kNotSupported).
+// Elements are in row-major order. Axes count from 0, outermost first. Elements of dtypes below a byte (F4, F6) can
+// only be handed on as a whole: a source node may have them, any operation on them is refused (kNotSupported).
 //
 // Thread-safety: immutable, may be shared among threads. Ownership: nodes share their inputs; a source node borrows its
 // ByteSource, whose owner must outlive the node and every plan made from it.
@@ -71,7 +71,7 @@ class Tensor {
   Dtype dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   std::uint64_t elements() const { return elements_; }
-  std::uint64_t bytes() const { return elements_ * DtypeBytes(dtype_); }  // checked not to wrap when the node is built
+  std::uint64_t bytes() const { return elements_ * DtypeBits(dtype_) / 8; }  // checked not to wrap when it is built
 
   std::span<const TensorPtr> inputs() const { return inputs_; }
   std::uint64_t axis() const { return axis_; }          // kSlice, kConcat, kRowGather

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "shardfs/base/status.h"
+#include "shardfs/format/safetensors/header.h"
 #include "shardfs/tensor/read_plan.h"
 
 namespace shardfs {
@@ -76,6 +77,7 @@ struct PlannedTensor {
 };
 Result<PlannedTensor> PlanTensor(std::string name, const TensorPtr& tensor);
 Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTensor> tensors,
-                                                           std::shared_ptr<const void> keep_alive);
+                                                           std::shared_ptr<const void> keep_alive,
+                                                           const FileMetadata& metadata = PytorchMetadata());
 
 }  // namespace shardfs

@@ -81,7 +81,22 @@ void AppendEntry(const NewTensor& tensor, std::uint64_t begin, std::uint64_t end
                  DtypeName(tensor.dtype), fmt::join(tensor.shape, ","), begin, end);
 }
 
-Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors) {
+void AppendMetadata(const FileMetadata& metadata, std::string& json) {
+  json += '"';
+  json += kMetadataKey;
+  json += "\":{";
+  const char* separator = "";
+  for (const auto& [name, text] : metadata) {
+    json += separator;
+    AppendJsonString(name, json);
+    json += ':';
+    AppendJsonString(text, json);
+    separator = ",";
+  }
+  json += '}';
+}
+
+Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors, const FileMetadata& metadata) {
   if (tensors.size() > kMaxTensors) {
     return Status::InvalidArgument(
         fmt::format("{} tensors are more than {} for one file", tensors.size(), kMaxTensors));
@@ -91,7 +106,8 @@ Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors) {
   header.offsets.reserve(tensors.size());
   std::string& bytes = header.bytes;
   bytes.assign(kLengthBytes, '\0');
-  bytes += R"({"__metadata__":{"format":"pt"})";
+  bytes += '{';
+  if (!metadata.empty()) AppendMetadata(metadata, bytes);
   std::uint64_t end = 0;
   for (const std::size_t index : header.order) {
     const NewTensor& tensor = tensors[index];
@@ -102,7 +118,7 @@ Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors) {
       return Status::InvalidArgument(
           fmt::format("tensor {} makes the file larger than 2^48 bytes", QuoteName(tensor.name)));
     }
-    bytes += ',';
+    if (bytes.back() != '{') bytes += ',';
     AppendEntry(tensor, end, *next, bytes);
     end = *next;
   }
@@ -121,9 +137,11 @@ Result<SerializedHeader> Serialize(const std::vector<NewTensor>& tensors) {
 
 }  // namespace
 
-Result<SerializedHeader> SerializeHeader(const std::vector<NewTensor>& tensors) {
+FileMetadata PytorchMetadata() { return {{"format", "pt"}}; }
+
+Result<SerializedHeader> SerializeHeader(const std::vector<NewTensor>& tensors, const FileMetadata& metadata) {
   try {
-    return Serialize(tensors);
+    return Serialize(tensors, metadata);
   } catch (const std::bad_alloc&) {
     return Status::ResourceExhausted(fmt::format("no memory for a header of {} tensors", tensors.size()));
   } catch (const nlohmann::json::exception&) {

@@ -48,14 +48,26 @@ struct Run {
   std::uint64_t end = 0;
 };
 
+struct Scalar {
+  const TensorSpec* tensor = nullptr;
+  SourceSpan span;    // where it lies; no source where it is computed
+  std::string bytes;  // its value
+};
+
 // The bytes of many small tensors.
 class Scalars {
  public:
-  explicit Scalars(std::vector<const TensorInfo*> tensors) : tensors_(std::move(tensors)), bytes_(tensors_.size()) {
-    std::sort(tensors_.begin(), tensors_.end(), [](const TensorInfo* a, const TensorInfo* b) {
-      return a->source != b->source ? a->source->name() < b->source->name() : a->offset < b->offset;
+  Scalars(const Checkpoint& checkpoint, const std::vector<const TensorSpec*>& tensors) : checkpoint_(checkpoint) {
+    for (const TensorSpec* tensor : tensors) {
+      const auto span = checkpoint.tensors().SpanOf(checkpoint.IndexOf(*tensor));
+      scalars_.push_back({tensor, span.value_or(SourceSpan{}), {}});
+    }
+    std::sort(scalars_.begin(), scalars_.end(), [](const Scalar& a, const Scalar& b) {
+      if (a.span.source == b.span.source) return a.span.offset < b.span.offset;
+      if (a.span.source == nullptr || b.span.source == nullptr) return a.span.source == nullptr;
+      return a.span.source->name() < b.span.source->name();  // so that the first that fails is always the same
     });
-    for (std::size_t i = 0; i < tensors_.size(); ++i) place_.emplace(tensors_[i], i);
+    for (std::size_t i = 0; i < scalars_.size(); ++i) place_.emplace(scalars_[i].tensor, i);
   }
 
   Status Read() {
@@ -66,19 +78,20 @@ class Scalars {
     return Status::Ok();
   }
 
-  Result<TensorPtr> At(const TensorInfo& tensor) const {
-    return Tensor::Literal(tensor.dtype, tensor.shape, bytes_[place_.at(&tensor)]);
+  Result<TensorPtr> At(const TensorSpec& tensor) const {
+    return Tensor::Literal(tensor.dtype, tensor.shape, scalars_[place_.at(&tensor)].bytes);
   }
 
  private:
   std::vector<Run> Runs() const {
     std::vector<Run> runs;
-    for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const TensorInfo& tensor = *tensors_[i];
-      const std::uint64_t end = tensor.offset + tensor.size;
-      const bool continues = !runs.empty() && tensors_[runs.back().first]->source == tensor.source &&
-                             tensor.offset <= runs.back().end + kMaxGap && end <= runs.back().begin + kMaxRun;
-      if (!continues) runs.push_back({i, i, tensor.offset, end});
+    for (std::size_t i = 0; i < scalars_.size(); ++i) {
+      const SourceSpan& span = scalars_[i].span;
+      const std::uint64_t end = span.offset + span.size;
+      const bool continues = span.source != nullptr && !runs.empty() &&
+                             scalars_[runs.back().first].span.source == span.source &&
+                             span.offset <= runs.back().end + kMaxGap && end <= runs.back().begin + kMaxRun;
+      if (!continues) runs.push_back({i, i, span.offset, end});
       runs.back().last = i + 1;
       runs.back().end = std::max(runs.back().end, end);
     }
@@ -86,24 +99,33 @@ class Scalars {
   }
 
   Status ReadRun(const Run& run) {
-    const ByteSource& source = *tensors_[run.first]->source;
+    const ByteSource* const source = scalars_[run.first].span.source;
+    if (source == nullptr) return Compute(scalars_[run.first]);
     std::vector<std::byte> bytes(run.end - run.begin);
-    const Status status = source.ReadAt(run.begin, bytes);
-    if (!status.ok()) return status.WithContext(tensors_[run.first]->name);
+    const Status status = source->ReadAt(run.begin, bytes);
+    if (!status.ok()) return status.WithContext(scalars_[run.first].tensor->name);
     for (std::size_t i = run.first; i < run.last; ++i) {
-      const char* const from = reinterpret_cast<const char*>(bytes.data()) + (tensors_[i]->offset - run.begin);
-      bytes_[i].assign(from, tensors_[i]->size);
+      const SourceSpan& span = scalars_[i].span;
+      const char* const from = reinterpret_cast<const char*>(bytes.data()) + (span.offset - run.begin);
+      scalars_[i].bytes.assign(from, span.size);
     }
     return Status::Ok();
   }
 
-  std::vector<const TensorInfo*> tensors_;  // sorted
-  std::vector<std::string> bytes_;          // by place in tensors_
-  std::unordered_map<const TensorInfo*, std::size_t> place_;
+  Status Compute(Scalar& scalar) const {
+    SHARDFS_ASSIGN_OR_RETURN(const TensorPtr tensor, checkpoint_.Build(*scalar.tensor));
+    SHARDFS_ASSIGN_OR_RETURN(const ReadPlan plan, LowerToPlan(tensor));
+    scalar.bytes.resize(plan.size());
+    return plan.ReadAt(0, std::as_writable_bytes(std::span(scalar.bytes)));
+  }
+
+  const Checkpoint& checkpoint_;
+  std::vector<Scalar> scalars_;  // by place in the source
+  std::unordered_map<const TensorSpec*, std::size_t> place_;
 };
 
 // A number as a message shows it.
-std::string ValueOf(const TensorInfo& tensor, const Scalars& scalars) {
+std::string ValueOf(const TensorSpec& tensor, const Scalars& scalars) {
   Result<TensorPtr> value = scalars.At(tensor);
   if (value.ok() && IsFloat(tensor.dtype)) value = Tensor::Cast(std::move(value).value(), Dtype::kF32);
   const auto plan = value.ok() ? LowerToPlan(*value) : value.status();
@@ -120,15 +142,15 @@ std::string ValueOf(const TensorInfo& tensor, const Scalars& scalars) {
 // OK, or kCorruption with both names and values.
 Status CheckPair(const MlpWeights& mlp, LinearCompanion companion, Dtype dtype, const Scalars& scalars) {
   const std::array<const LinearWeights*, 2> packed = {&mlp.gate_proj, &mlp.up_proj};
-  SHARDFS_ASSIGN_OR_RETURN(const TensorPtr shared, SharedValue(packed, companion, dtype, [&](const TensorInfo& tensor) {
+  SHARDFS_ASSIGN_OR_RETURN(const TensorPtr shared, SharedValue(packed, companion, dtype, [&](const TensorSpec& tensor) {
                              return scalars.At(tensor);
                            }));
   SHARDFS_ASSIGN_OR_RETURN(const ReadPlan plan, LowerToPlan(shared));
   std::vector<std::byte> bytes(plan.size());
   const Status status = plan.ReadAt(0, bytes);
   if (status.code() != StatusCode::kCorruption) return status;
-  const TensorInfo& gate = *(mlp.gate_proj.*companion);
-  const TensorInfo& up = *(mlp.up_proj.*companion);
+  const TensorSpec& gate = *(mlp.gate_proj.*companion);
+  const TensorSpec& up = *(mlp.up_proj.*companion);
   return Status::Corruption(
       fmt::format("{} is {} and {} is {}", gate.name, ValueOf(gate, scalars), up.name, ValueOf(up, scalars)));
 }
@@ -137,14 +159,14 @@ Status CheckPair(const MlpWeights& mlp, LinearCompanion companion, Dtype dtype, 
 
 Status CheckAgreeingValues(const DeepseekWeights& weights, Dtype dtype) {
   const std::vector<const MlpWeights*> mlps = StaticMlps(weights);
-  std::vector<const TensorInfo*> tensors;
+  std::vector<const TensorSpec*> tensors;
   for (const MlpWeights* mlp : mlps) {
     for (const LinearCompanion companion : kShared) {
       tensors.push_back(mlp->gate_proj.*companion);
       tensors.push_back(mlp->up_proj.*companion);
     }
   }
-  Scalars scalars(std::move(tensors));
+  Scalars scalars(*weights.checkpoint, tensors);
   SHARDFS_RETURN_IF_ERROR(scalars.Read());
   std::vector<Status> statuses(mlps.size() * kShared.size());
   ParallelFor(statuses.size(), [&](std::size_t i) {

@@ -27,7 +27,7 @@ class Fa3Builder {
 
   Status AddTo(const std::string& prefix, StateDictWriter* writer) {
     if (!writer->Wants(prefix + ".q_scale")) return Status::Ok();
-    SHARDFS_RETURN_IF_ERROR(Prepare());
+    SHARDFS_RETURN_IF_ERROR(Prepare(*writer));
     const SplitGroup group{cut_.tp, cut_.rank};
     const SplitGroup derived = cut_.sequence_parallel ? SplitGroup{} : group;
     SHARDFS_RETURN_IF_ERROR(writer->Add(prefix + ".q_scale", [&] { return Shard(query_, 0, group); }));
@@ -44,12 +44,12 @@ class Fa3Builder {
   }
 
  private:
-  Status Prepare() {
+  Status Prepare(const StateDictWriter& writer) {
     if (weights_.fa_q_scale != nullptr) {
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr scale, SourceOf(*weights_.fa_q_scale));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr scale, writer.Source(*weights_.fa_q_scale));
       SHARDFS_ASSIGN_OR_RETURN(scale, Tensor::Cast(std::move(scale), config_.dtype));
       SHARDFS_ASSIGN_OR_RETURN(query_, Tensor::Reciprocal(std::move(scale)));
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr key, SourceOf(*weights_.fa_k_scale));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr key, writer.Source(*weights_.fa_k_scale));
       SHARDFS_ASSIGN_OR_RETURN(key, Tensor::Cast(std::move(key), config_.dtype));
       SHARDFS_ASSIGN_OR_RETURN(key_, Tensor::Reshape(std::move(key), {1, 1}));
     } else {

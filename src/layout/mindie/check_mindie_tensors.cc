@@ -12,7 +12,7 @@
 #include "layout/mindie/state_dict.h"
 #include "base/quote_name.h"
 #include "shardfs/base/json.h"
-#include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/safetensors_directory.h"
 
 namespace shardfs {
 namespace {
@@ -62,7 +62,7 @@ class TensorChecker {
       auto [place, is_new] = folders_.try_emplace(name);
       if (is_new) {
         const std::string folder_path = check_.directory + "/" + name;
-        auto checkpoint = Checkpoint::Open(folder_path);
+        auto checkpoint = SafetensorsDirectory::Open(folder_path);
         if (checkpoint.ok()) {
           place->second = *checkpoint;
         } else if (std::error_code error; unreadable_.empty() && std::filesystem::is_directory(folder_path, error)) {
@@ -79,9 +79,9 @@ class TensorChecker {
     return true;
   }
 
-  const TensorInfo* Find(const std::string& name) const {
+  const TensorSpec* Find(const std::string& name) const {
     for (const auto& folder : opened_) {
-      if (const TensorInfo* tensor = folder->Find(name)) return tensor;
+      if (const auto index = folder->tensors().Find(name)) return &folder->tensors().specs()[*index];
     }
     return nullptr;
   }
@@ -89,9 +89,9 @@ class TensorChecker {
   void CheckDuplicates(std::uint32_t rank) {
     if (!duplicate_.empty()) return;
     for (std::size_t i = 0; i < opened_.size(); ++i) {
-      for (const TensorInfo& tensor : opened_[i]->tensors()) {
+      for (const TensorSpec& tensor : opened_[i]->tensors().specs()) {
         for (std::size_t j = i + 1; j < opened_.size(); ++j) {
-          if (opened_[j]->Find(tensor.name) == nullptr) continue;
+          if (!opened_[j]->tensors().Find(tensor.name)) continue;
           duplicate_ = fmt::format("rank {} finds {} in two of its folders", rank, QuoteName(tensor.name));
           return;
         }
@@ -103,7 +103,7 @@ class TensorChecker {
   void LookForQuantised() {
     if (!is_float_ || !quantised_.empty()) return;
     for (const auto& folder : opened_) {
-      for (const TensorInfo& tensor : folder->tensors()) {
+      for (const TensorSpec& tensor : folder->tensors().specs()) {
         if (tensor.dtype != Dtype::kI8 || !tensor.name.ends_with(".weight")) continue;
         quantised_ = tensor.name;
         return;
@@ -114,7 +114,7 @@ class TensorChecker {
   void CheckOne(std::uint32_t rank, const Expected& expected) {
     Finding& result = results_[expected.subject];
     if (result.level == Finding::Level::kWrong) return;
-    const TensorInfo* tensor = Find(expected.tensor);
+    const TensorSpec* tensor = Find(expected.tensor);
     if (tensor == nullptr) {
       result = Wrong(expected.subject, fmt::format("rank {} does not find {}", rank, expected.tensor), kShowAgain);
       return;
@@ -212,8 +212,8 @@ class TensorChecker {
   const DeepseekConfig& config_;
   const MindieOptions& options_;
   const bool is_float_;  // as far as the configuration says
-  std::map<std::string, std::shared_ptr<const Checkpoint>> folders_;
-  std::vector<std::shared_ptr<const Checkpoint>> opened_;  // of the rank at hand
+  std::map<std::string, std::shared_ptr<const SafetensorsDirectory>> folders_;
+  std::vector<std::shared_ptr<const SafetensorsDirectory>> opened_;  // of the rank at hand
   std::map<std::string, Finding> results_;                 // by subject
   std::string unreadable_;                                 // the first folder that cannot be read, and why
   bool incomplete_ = false;  // some rank has not all of its folders, which is another check's to say

@@ -41,6 +41,7 @@ class Resolver {
  private:
   Result<DeepseekWeights> FindAll() {
     DeepseekWeights weights;
+    weights.checkpoint = &checkpoint_;
     weights.has_fa3 = fa3_;
     weights.embed_tokens = Float("model.embed_tokens.weight", {config_.vocab_size, config_.hidden_size});
     for (std::uint64_t layer = 0; layer < config_.layers && !inventory_.TooManyDefects(); ++layer) {
@@ -63,13 +64,13 @@ class Resolver {
   }
 
   // A tensor that is a float in every kind of checkpoint.
-  const TensorInfo* Float(const std::string& name, const Shape& shape) {
-    const TensorInfo* found = checkpoint_.Find(name);
+  const TensorSpec* Float(const std::string& name, const Shape& shape) {
+    const TensorSpec* found = checkpoint_.Find(name);
     if (found != nullptr && !IsFloat(found->dtype)) {
       Fail(Status::NotSupported(
           fmt::format("{} in {} is {}, which the mindie layout does not show; convert the checkpoint "
                       "to BF16 first",
-                      name, found->source->name(), DtypeName(found->dtype))));
+                      name, checkpoint_.OriginOf(*found), DtypeName(found->dtype))));
     }
     return inventory_.Require(name, {shape}, kFloats);
   }
@@ -281,10 +282,10 @@ class Resolver {
     const MtpPlace place(checkpoint_, config_);
     StrayTensors stray(place, mtp_);
     ExtraFiles extra(checkpoint_, inventory_.NeededFiles());
-    for (const TensorInfo* info : inventory_.Unaccounted()) {
+    for (const TensorSpec* info : inventory_.Unaccounted()) {
       const MtpPlace::Reason reason = ReasonToIgnore(info->name, place);
       if (!reason.text.empty()) {
-        inventory_.Ignore(info->name, reason.text, reason.usual);
+        inventory_.Ignore(std::string(info->name), reason.text, reason.usual);
       } else if (!extra.Add(*info)) {
         stray.Add(*info);
       }
@@ -297,8 +298,8 @@ class Resolver {
 
   void AccountForExtraFiles(const ExtraFiles& extra, std::vector<std::string>* warnings) {
     for (const auto& [file, tensors] : extra.files()) {
-      if (!extra.IsLeftOut(*file)) continue;
-      for (const TensorInfo* info : tensors) inventory_.Ignore(info->name, "no index names its file, " + file->name());
+      if (!extra.IsLeftOut(file)) continue;
+      for (const TensorSpec* info : tensors) inventory_.Ignore(std::string(info->name), "no index names its file, " + std::string(file));
     }
     for (std::string& sentence : extra.Refusals()) inventory_.AddDefect(std::move(sentence));
     for (std::string& sentence : extra.Warnings()) warnings->push_back(std::move(sentence));

@@ -12,7 +12,7 @@
 #include "layout/mindie/deepseek_config.h"
 #include "layout/mindie/linear_kind.h"
 #include "layout/mindie/quant_description.h"
-#include "shardfs/layout/layout.h"
+#include "shardfs/checkpoint/ignored_tensor.h"
 #include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
@@ -20,15 +20,15 @@ namespace shardfs {
 // A linear layer as the source has it: its weight and the companions that its kind has (section 3.5).
 struct LinearWeights {
   LinearKind kind = LinearKind::kFloat;
-  const TensorInfo* weight = nullptr;
-  const TensorInfo* input_scale = nullptr;          // W8A8
-  const TensorInfo* input_offset = nullptr;         // W8A8
-  const TensorInfo* deq_scale = nullptr;            // W8A8
-  const TensorInfo* quant_bias = nullptr;           // W8A8
-  const TensorInfo* weight_scale = nullptr;         // W8A8_DYNAMIC, W8A16, W4A8_DYNAMIC
-  const TensorInfo* weight_offset = nullptr;        // W8A8_DYNAMIC, W8A16
-  const TensorInfo* weight_scale_second = nullptr;  // W4A8_DYNAMIC per group
-  const TensorInfo* scale_bias = nullptr;           // W4A8_DYNAMIC
+  const TensorSpec* weight = nullptr;
+  const TensorSpec* input_scale = nullptr;          // W8A8
+  const TensorSpec* input_offset = nullptr;         // W8A8
+  const TensorSpec* deq_scale = nullptr;            // W8A8
+  const TensorSpec* quant_bias = nullptr;           // W8A8
+  const TensorSpec* weight_scale = nullptr;         // W8A8_DYNAMIC, W8A16, W4A8_DYNAMIC
+  const TensorSpec* weight_offset = nullptr;        // W8A8_DYNAMIC, W8A16
+  const TensorSpec* weight_scale_second = nullptr;  // W4A8_DYNAMIC per group
+  const TensorSpec* scale_bias = nullptr;           // W4A8_DYNAMIC
 };
 
 struct MlpWeights {
@@ -39,12 +39,12 @@ struct MlpWeights {
 
 // A norm: whether it has a bias, or an anti-outlier pair, is decided by the description (section 3.6).
 struct NormWeights {
-  const TensorInfo* weight = nullptr;
+  const TensorSpec* weight = nullptr;
   bool is_described_anti = false;  // the description has N.module.weight, for a norm whose pair MindIE looks for
   bool has_bias = false;
-  const TensorInfo* bias = nullptr;         // has_bias: null when the source has none, and zeros stand for it
-  const TensorInfo* anti_weight = nullptr;  // N.module.weight: the pair is shown
-  const TensorInfo* anti_bias = nullptr;    // N.module.bias
+  const TensorSpec* bias = nullptr;         // has_bias: null when the source has none, and zeros stand for it
+  const TensorSpec* anti_weight = nullptr;  // N.module.weight: the pair is shown
+  const TensorSpec* anti_bias = nullptr;    // N.module.bias
 };
 
 struct AttentionWeights {
@@ -53,11 +53,11 @@ struct AttentionWeights {
   LinearWeights q_b_proj;
   NormWeights q_a_layernorm;
   LinearWeights kv_a_proj_with_mqa;
-  const TensorInfo* kv_a_layernorm = nullptr;
+  const TensorSpec* kv_a_layernorm = nullptr;
   LinearWeights kv_b_proj;
   LinearWeights o_proj;
-  const TensorInfo* fa_q_scale = nullptr;  // FA3: null in a layer that is not quantised so
-  const TensorInfo* fa_k_scale = nullptr;
+  const TensorSpec* fa_q_scale = nullptr;  // FA3: null in a layer that is not quantised so
+  const TensorSpec* fa_k_scale = nullptr;
 };
 
 struct LayerWeights {
@@ -65,8 +65,8 @@ struct LayerWeights {
   NormWeights input_layernorm;
   NormWeights post_attention_layernorm;
   std::optional<MlpWeights> dense;
-  const TensorInfo* router = nullptr;       // mlp.gate.weight; null in a dense layer
-  const TensorInfo* router_bias = nullptr;  // e_score_correction_bias; null unless topk_method is noaux_tc
+  const TensorSpec* router = nullptr;       // mlp.gate.weight; null in a dense layer
+  const TensorSpec* router_bias = nullptr;  // e_score_correction_bias; null unless topk_method is noaux_tc
   std::vector<MlpWeights> experts;          // by expert id, all of one kind
   std::optional<MlpWeights> shared_experts;
 };
@@ -74,16 +74,17 @@ struct LayerWeights {
 // The multi-token prediction layer: a MoE layer and what joins it to the model.
 struct MtpWeights {
   LayerWeights layer;
-  const TensorInfo* enorm = nullptr;
-  const TensorInfo* hnorm = nullptr;
-  const TensorInfo* eh_proj = nullptr;
-  const TensorInfo* shared_head_norm = nullptr;
+  const TensorSpec* enorm = nullptr;
+  const TensorSpec* hnorm = nullptr;
+  const TensorSpec* eh_proj = nullptr;
+  const TensorSpec* shared_head_norm = nullptr;
 };
 
 struct DeepseekWeights {
-  const TensorInfo* embed_tokens = nullptr;
-  const TensorInfo* norm = nullptr;
-  const TensorInfo* lm_head = nullptr;
+  const Checkpoint* checkpoint = nullptr;  // whose tensors these are
+  const TensorSpec* embed_tokens = nullptr;
+  const TensorSpec* norm = nullptr;
+  const TensorSpec* lm_head = nullptr;
   std::vector<LayerWeights> layers;
   std::optional<MtpWeights> mtp;
   bool has_fa3 = false;  // every layer has fa3.* tensors

@@ -49,7 +49,7 @@ std::string_view QuantizeOf(std::string_view described) {
 }
 
 bool HasTensorsOf(const Checkpoint& checkpoint, std::string_view kind, const std::string& linear) {
-  const TensorInfo* weight = checkpoint.Find(linear + ".weight");
+  const TensorSpec* weight = checkpoint.Find(linear + ".weight");
   if (weight == nullptr || weight->dtype != Dtype::kI8) return false;
   const bool is_static = checkpoint.Find(linear + ".deq_scale") != nullptr;
   return is_static == (kind == LinearKindName(LinearKind::kW8A8));

@@ -66,7 +66,7 @@ Result<EffectiveConfig> EffectiveConfig::Read(const FileReader& read, const std:
 }
 
 Result<EffectiveConfig> EffectiveConfig::Read(const Checkpoint& checkpoint) {
-  const auto read = [&](const std::string& name, std::uint64_t limit) { return checkpoint.ReadTextFile(name, limit); };
+  const auto read = [&](const std::string& name, std::uint64_t limit) { return checkpoint.ReadText(name, limit); };
   return Read(read, checkpoint.path());
 }
 

@@ -74,8 +74,8 @@ std::string WhyLoadDiffers(const EffectiveConfig& effective, const DeepseekConfi
 }
 
 // Whether all of a rank's 1 / fa_q.scale are exactly 1, which the loader takes for a layer without FA3.
-Result<bool> LooksUnquantised(const TensorInfo& scale, Dtype dtype, std::uint64_t tp) {
-  SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, SourceOf(scale));
+Result<bool> LooksUnquantised(const Checkpoint& checkpoint, const TensorSpec& scale, Dtype dtype, std::uint64_t tp) {
+  SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, checkpoint.Build(scale));
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, Tensor::Cast(std::move(source), dtype));
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr query, Tensor::Reciprocal(std::move(cast)));
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr wide, Tensor::Cast(std::move(query), Dtype::kF32));
@@ -106,7 +106,7 @@ Status CheckLoaderCan(const DeepseekConfig& config, const DeepseekWeights& weigh
       }
     }
     if (layer.attention.fa_q_scale == nullptr || !status.ok()) return;
-    const Result<bool> unquantised = LooksUnquantised(*layer.attention.fa_q_scale, config.dtype, mapping.tp());
+    const Result<bool> unquantised = LooksUnquantised(*weights.checkpoint, *layer.attention.fa_q_scale, config.dtype, mapping.tp());
     if (!unquantised.ok()) {
       status = unquantised.status();
     } else if (*unquantised) {

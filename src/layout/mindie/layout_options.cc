@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "base/nearest_name.h"
+#include "shardfs/option/option_values.h"
 
 namespace shardfs {
 namespace {
-
-std::optional<bool> ParseSwitch(std::string_view value) {
-  if (value == "true" || value == "1") return true;
-  if (value == "false" || value == "0") return false;
-  return std::nullopt;
-}
 
 // A number of ranks; -1, as MindIE writes its default, is 1.
 std::optional<std::uint32_t> ParseSize(std::string_view value) {

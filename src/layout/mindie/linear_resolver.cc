@@ -16,7 +16,7 @@ LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, s
                                    std::uint64_t columns, const std::string& quantize, bool is_routed_expert) {
   LinearWeights linear;
   const std::string name = prefix + ".weight";
-  const TensorInfo* found = inventory_.FindIfPresent(name);
+  const TensorSpec* found = inventory_.FindIfPresent(name);
   if (found == nullptr || IsFloat(found->dtype)) {
     linear.weight = inventory_.Require(name, {{rows, columns}}, kFloats);
     if (found != nullptr) CheckDescription(name, LinearKind::kFloat);  // what is missing has no kind to contradict
@@ -25,7 +25,7 @@ LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, s
   const auto kind = LinearKindOfQuantize(quantize);
   if (found->dtype != Dtype::kI8 || role == LinearRole::kFloatOnly || !kind) {
     Fail(Status::NotSupported(fmt::format(
-        "{} in {} is {}, which the mindie layout does not show{}", name, found->source->name(), DtypeName(found->dtype),
+        "{} in {} is {}, which the mindie layout does not show{}", name, inventory_.OriginOf(*found), DtypeName(found->dtype),
         found->dtype != Dtype::kI8       ? "; convert the checkpoint to BF16 first"
         : role == LinearRole::kFloatOnly ? ": weight_sharder splits this weight only as a float"
                                          : ": config.json has no \"quantize\" for it")));
@@ -80,7 +80,7 @@ void LinearResolver::FindW4A8Companions(const std::string& prefix, LinearRole ro
   const std::string second = prefix + ".weight_scale_second";
   if (group_size != nullptr && group_size->AsInt64() == 0) {
     inventory_.Ignore(second, "\"group_size\" of the description is 0", 0);
-  } else if (const TensorInfo* found = inventory_.FindIfPresent(second); found != nullptr && found->shape.size() == 2) {
+  } else if (const TensorSpec* found = inventory_.FindIfPresent(second); found != nullptr && found->shape.size() == 2) {
     linear->weight_scale_second = inventory_.Require(second, {{rows, found->shape[1]}}, kFloats);
   } else {
     inventory_.AddDefect(fmt::format("{} {}, but \"group_size\" of the description is not 0", second,

@@ -61,7 +61,7 @@ class LinearBuilder {
                            std::uint64_t axis) const {
     std::vector<TensorPtr> parts;
     for (const LinearWeights* linear : packed) {
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr part, SourceOf(*(linear->*companion)));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr part, rules_.checkpoint->Build(*(linear->*companion)));
       if (split) {
         SHARDFS_ASSIGN_OR_RETURN(part, Shard(std::move(part), axis, cut_.group));
       }
@@ -115,7 +115,9 @@ class LinearBuilder {
   Result<TensorPtr> Shared(Companion companion) const {
     std::vector<TensorPtr> parts;
     for (const auto& packed : experts_) {
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, SharedValue(packed, companion, rules_.dtype));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, SharedValue(packed, companion, rules_.dtype, [this](const TensorSpec& tensor) {
+                                 return rules_.checkpoint->Build(tensor);
+                               }));
       parts.push_back(std::move(value));
     }
     if (!stacked_) return std::move(parts[0]);
@@ -126,7 +128,7 @@ class LinearBuilder {
   Result<TensorPtr> InputOffset() const { return Shared(&LinearWeights::input_offset); }
 
   Result<TensorPtr> DeqScale() const {
-    const TensorInfo& first = *experts_.front().front()->deq_scale;
+    const TensorSpec& first = *experts_.front().front()->deq_scale;
     const Dtype source = first.dtype;
     // It keeps its dtype, so one tensor cannot be made of several.
     for (const auto& packed : experts_) {
@@ -202,7 +204,7 @@ class LinearBuilder {
                       "belong together",
                       cut_.group.size, weight_rows, scale_rows));
     }
-    const TensorInfo* second = experts_.front().front()->weight_scale_second;
+    const TensorSpec* second = experts_.front().front()->weight_scale_second;
     if (second == nullptr || IsColumn()) return Status::Ok();
     const std::uint64_t groups = second->shape[1];
     if (groups % cut_.group.size == 0 || cut_.group.size % groups == 0) return Status::Ok();
@@ -260,7 +262,7 @@ class LinearBuilder {
 }  // namespace
 
 Result<TensorPtr> SharedValue(std::span<const LinearWeights* const> packed, LinearCompanion companion, Dtype dtype,
-                              const std::function<Result<TensorPtr>(const TensorInfo&)>& source) {
+                              const std::function<Result<TensorPtr>(const TensorSpec&)>& source) {
   TensorPtr kept;
   for (const LinearWeights* linear : packed) {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, source(*(linear->*companion)));

@@ -32,6 +32,7 @@ struct LinearCut {
 };
 
 struct LinearRules {
+  const Checkpoint* checkpoint = nullptr;          // whose tensors the linears are
   Dtype dtype = Dtype::kBF16;                      // of the model
   bool negate_offsets = true;                      // sharder's bytes; the loader negates them itself
   std::shared_ptr<const ReadObserver> on_offsets;  // sees every negated offset; may be null
@@ -40,9 +41,9 @@ struct LinearRules {
 // The one value that packed W8A8 linears (gate and up) have in common: `companion` of the first, read behind a check
 // that those of the others agree with it. input_offset is truncated to an I8. `source` gives the expression of a
 // tensor.
-using LinearCompanion = const TensorInfo* LinearWeights::*;
+using LinearCompanion = const TensorSpec* LinearWeights::*;
 Result<TensorPtr> SharedValue(std::span<const LinearWeights* const> packed, LinearCompanion companion, Dtype dtype,
-                              const std::function<Result<TensorPtr>(const TensorInfo&)>& source = SourceOf);
+                              const std::function<Result<TensorPtr>(const TensorSpec&)>& source);
 
 // `packed`: the linears whose rows stand one behind the other in the output (gate and up), or one. All of one kind.
 Result<std::vector<LinearTensor>> BuildLinear(std::span<const LinearWeights* const> packed, const LinearCut& cut,

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "option/settings.h"
+#include "layout/mindie/layout_settings.h"
 #include "shardfs/base/result.h"
 #include "layout/mindie/mindie_mapping.h"
 

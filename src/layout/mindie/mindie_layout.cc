@@ -11,17 +11,22 @@
 #include "layout/mindie/effective_config.h"
 #include "layout/mindie/fidelity.h"
 #include "layout/mindie/layout_options.h"
+#include "layout/mindie/layout_settings.h"
+#include "layout/mindie/mindie_config.h"
+#include "layout/mindie/mindie_specs.h"
+#include "layout/mindie/place_warnings.h"
 #include "layout/mindie/mindie_tree.h"
 #include "layout/mindie/offset_observer.h"
 #include "layout/mindie/quant_description.h"
 #include "layout/mindie/server_limits.h"
 #include "base/quote_name.h"
 #include "shardfs/base/json.h"
+#include "shardfs/parallel/rank_table.h"
 
 namespace shardfs {
 namespace {
 
-// Raised with each change of a rule that changes a byte of a view (LayoutResult::rules_version).
+// Raised with each change of a rule that changes a byte of a view (View::rules_version).
 constexpr std::uint32_t kRulesVersion = 1;
 
 Status CheckDivides(std::string_view part_name, std::uint64_t part, std::string_view whole_name, std::uint64_t whole,
@@ -92,21 +97,8 @@ std::string Summary(const DeepseekConfig& config, const MindieMapping& mapping, 
       mapping.moe_ep(), mapping.sp(), mapping.cp());
 }
 
-}  // namespace
-
-Result<LayoutResult> MindieLayout::Build(std::shared_ptr<const Checkpoint> checkpoint,
-                                         const LayoutOptions& options) const {
-  Result<LayoutResult> result = BuildView(checkpoint, options);
-  if (!result.ok()) return checkpoint->ExplainRefusal(result.status());
-  if (!checkpoint->incomplete().empty()) {
-    result->warnings.push_back(fmt::format("{}; the files that are there hold every tensor of this view",
-                                           checkpoint->incomplete()));
-  }
-  return result;
-}
-
-Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> checkpoint,
-                                             const LayoutOptions& options) const {
+// What BuildMindieView gives, before a refusal is explained.
+Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieRequest& options) {
   SHARDFS_ASSIGN_OR_RETURN(const MindieOptions mindie,
                            MindieOptions::Parse(options.layout_options, options.dp_partition_up));
   SHARDFS_ASSIGN_OR_RETURN(const MindieMapping mapping, MindieMapping::Create(options.parallel));
@@ -123,16 +115,20 @@ Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> c
   SHARDFS_ASSIGN_OR_RETURN(const MindieFidelity fidelity, ChooseFidelity(effective, config, weights, mapping, mindie));
   SHARDFS_RETURN_IF_ERROR(CheckAgreeingValues(weights, config.dtype));
 
-  LayoutResult result;
+  View result;
   result.world_size = mapping.world_size();
   result.nodes = mapping.nodes();
   result.summary = Summary(config, mapping, fidelity, options.mtp);
   result.sizes = {
       {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
       {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
-  result.options = mindie.Describe(fidelity);
+  result.options = {{"mtp", options.mtp ? "true" : "false"},
+                    {"max_shard_size", std::to_string(options.max_shard_bytes)},
+                    {"dp_partition_up", options.dp_partition_up ? "true" : "false"}};
+  for (auto& option : mindie.Describe(fidelity)) result.options.push_back(std::move(option));
   result.rules_version = kRulesVersion;
   result.ignored = weights.ignored;
+  result.ignored.insert(result.ignored.end(), checkpoint->ignored().begin(), checkpoint->ignored().end());
   result.read_files = {"config.json"};
   if (effective.description() != nullptr) result.read_files.push_back(effective.description()->file_name());
   result.warnings = weights.warnings;
@@ -146,10 +142,65 @@ Result<LayoutResult> MindieLayout::BuildView(std::shared_ptr<const Checkpoint> c
   result.nonzero_offset_reads = observer->reads();
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
   SHARDFS_ASSIGN_OR_RETURN(
-      result.tree, BuildMindieTree(model, std::move(checkpoint), effective, options.max_shard_bytes, &result.warnings));
+      result.tree, BuildMindieTree(model, checkpoint, effective, options.max_shard_bytes, &result.warnings));
   return result;
 }
 
-std::vector<std::string_view> MindieLayout::option_names() const { return MindieOptions::Names(); }
+// All origins together, and what MindIE's own configuration adds to them.
+Result<MindieRequest> RequestOf(const OptionValues& values, const ViewContext& context,
+                                std::vector<std::string>* warnings) {
+  LayoutSettings settings = SettingsOf(values);
+  MindieRequest request;
+  if (const auto file = values.Text(kMindieConfigFile)) {
+    SHARDFS_ASSIGN_OR_RETURN(MindieSettings mindie, ApplyMindieConfig(*file, context.place.path, std::move(settings)));
+    settings = std::move(mindie.settings);
+    request.parallel.nodes = mindie.nodes;
+    *warnings = std::move(mindie.warnings);
+  } else if (settings.rank_table) {
+    SHARDFS_ASSIGN_OR_RETURN(request.parallel.nodes, ReadRankTableServerCount(*settings.rank_table));
+  }
+  const auto size = [](const std::optional<std::int64_t>& given) { return given.value_or(ParallelConfig::kDefault); };
+  request.parallel.world_size = size(settings.world_size);
+  request.parallel.dp = size(settings.dp);
+  request.parallel.tp = size(settings.tp);
+  request.parallel.moe_tp = size(settings.moe_tp);
+  request.parallel.moe_ep = size(settings.moe_ep);
+  request.parallel.sp = size(settings.sp);
+  request.parallel.cp = size(settings.cp);
+  request.mtp = settings.mtp.value_or(request.mtp);
+  request.max_shard_bytes = settings.max_shard_bytes.value_or(request.max_shard_bytes);
+  request.dp_partition_up = settings.dp_partition_up.value_or(request.dp_partition_up);
+  request.layout_options = std::move(settings.layout_options);
+  request.on_notice = context.on_notice;
+  return request;
+}
+
+}  // namespace
+
+Result<View> BuildMindieView(const CheckpointPtr& checkpoint, const MindieRequest& request) {
+  Result<View> view = BuildUnexplained(checkpoint, request);
+  const SafetensorsDirectory& root = checkpoint->root();
+  if (!view.ok()) return root.ExplainRefusal(view.status());
+  if (!root.incomplete().empty()) {
+    view->warnings.push_back(
+        fmt::format("{}; the files that are there hold every tensor of this view", root.incomplete()));
+  }
+  return view;
+}
+
+std::span<const OptionSpec> MindieLayout::options() const { return MindieSpecs(); }
+
+Result<View> MindieLayout::Build(const CheckpointPtr& checkpoint, const OptionValues& values,
+                                 const ViewContext& context) const {
+  std::vector<std::string> warnings;
+  SHARDFS_ASSIGN_OR_RETURN(const MindieRequest request, RequestOf(values, context, &warnings));
+  SHARDFS_ASSIGN_OR_RETURN(View view, BuildMindieView(checkpoint, request));
+  view.warnings.insert(view.warnings.begin(), warnings.begin(), warnings.end());
+  return view;
+}
+
+std::vector<std::string> MindieLayout::WarningsOfPlace(const ViewPlace& place) const {
+  return MindieWarnings(place.path, place.file_mode, place.directory_mode);
+}
 
 }  // namespace shardfs

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "shardfs/base/result.h"
-#include "shardfs/parallel/parallel_config.h"
+#include "layout/mindie/parallel_config.h"
 
 namespace shardfs {
 

@@ -8,7 +8,7 @@
 
 #include "base/parallel.h"
 #include "layout/mindie/json_files.h"
-#include "layout/shard_packing.h"
+#include "view/file_split.h"
 #include "base/quote_name.h"
 #include "checkpoint/recognise_source.h"
 
@@ -33,7 +33,7 @@ struct BuiltRank {
 
 class TreeBuilder {
  public:
-  TreeBuilder(const MindieModel& model, std::shared_ptr<const Checkpoint> checkpoint, std::uint64_t max_shard_bytes)
+  TreeBuilder(const MindieModel& model, CheckpointPtr checkpoint, std::uint64_t max_shard_bytes)
       : model_(model), checkpoint_(std::move(checkpoint)), max_shard_bytes_(max_shard_bytes) {}
 
   Result<std::shared_ptr<const VirtualTree>> Build(const EffectiveConfig& config, std::vector<std::string>* warnings) {
@@ -145,7 +145,7 @@ class TreeBuilder {
   }
 
   Status AddCopiedFiles(std::vector<std::string>* warnings) {
-    for (const DirectoryEntry& entry : checkpoint_->other_entries()) {
+    for (const CompanionFile& entry : checkpoint_->files()) {
       if (!MindieCopiesFile(entry.name)) continue;
       if (entry.name.starts_with(kReservedPrefix)) {
         warnings->push_back(
@@ -160,7 +160,11 @@ class TreeBuilder {
         return Status::NotSupported(fmt::format("{} has {} bytes; weight_sharder copies files of at most {}",
                                                 QuoteName(entry.name), entry.size, kMaxCopiedFileBytes));
       }
-      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->OpenFile(entry.name));
+      if (entry.text != nullptr) {
+        SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakeGeneratedFile(*entry.text)));
+        continue;
+      }
+      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->root().OpenFile(entry.name));
       SHARDFS_RETURN_IF_ERROR(CheckCopiedFile(*source, warnings));
       SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakePassthroughFile(std::move(source))));
     }
@@ -179,7 +183,7 @@ class TreeBuilder {
   }
 
   const MindieModel& model_;
-  const std::shared_ptr<const Checkpoint> checkpoint_;
+  const CheckpointPtr checkpoint_;
   const std::uint64_t max_shard_bytes_;
   VirtualTreeBuilder builder_;
   std::map<std::string, std::vector<std::string>> files_of_;  // by folder
@@ -190,7 +194,7 @@ class TreeBuilder {
 }  // namespace
 
 Result<std::shared_ptr<const VirtualTree>> BuildMindieTree(const MindieModel& model,
-                                                           std::shared_ptr<const Checkpoint> checkpoint,
+                                                           CheckpointPtr checkpoint,
                                                            const EffectiveConfig& config, std::uint64_t max_shard_bytes,
                                                            std::vector<std::string>* warnings) {
   return TreeBuilder(model, std::move(checkpoint), max_shard_bytes).Build(config, warnings);

@@ -16,7 +16,7 @@ namespace shardfs {
 // The tree keeps the checkpoint alive. What a person should know is appended to `warnings`. Folders are built in
 // parallel.
 Result<std::shared_ptr<const VirtualTree>> BuildMindieTree(const MindieModel& model,
-                                                           std::shared_ptr<const Checkpoint> checkpoint,
+                                                           CheckpointPtr checkpoint,
                                                            const EffectiveConfig& config, std::uint64_t max_shard_bytes,
                                                            std::vector<std::string>* warnings);
 

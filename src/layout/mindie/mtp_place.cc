@@ -35,7 +35,7 @@ std::optional<std::uint64_t> LayerOfTensorName(std::string_view name) {
 
 MtpPlace::MtpPlace(const Checkpoint& checkpoint, const DeepseekConfig& config)
     : checkpoint_(checkpoint), config_(config) {
-  for (const TensorInfo& tensor : checkpoint.tensors()) {
+  for (const TensorSpec& tensor : checkpoint.tensors().specs()) {
     const auto layer = LayerOfTensorName(tensor.name);
     if (layer && *layer >= config.layers) ++tensors_[*layer];
   }
@@ -80,7 +80,7 @@ std::string MtpPlace::WhyNoMtp(std::uint64_t layer) const {
   return fmt::format("layer {} is no MTP layer, because it has no {}", layer, fmt::join(missing, ", no "));
 }
 
-void StrayTensors::Add(const TensorInfo& tensor) {
+void StrayTensors::Add(const TensorSpec& tensor) {
   const auto layer = LayerOfTensorName(tensor.name);
   // Of a layer that is the model's, each tensor is a case of its own.
   const std::uint64_t layers = place_.config().layers;
@@ -93,9 +93,9 @@ void StrayTensors::Add(const TensorInfo& tensor) {
 }
 
 std::vector<std::string> StrayTensors::Sentences() const {
-  const auto named = [](const TensorInfo& tensor) {
+  const auto named = [this](const TensorSpec& tensor) {
     return fmt::format("{} in {} is not a tensor of this model", QuoteName(tensor.name),
-                       QuoteName(tensor.source->name()));
+                       QuoteName(place_.OriginOf(tensor)));
   };
   std::vector<std::string> sentences;
   for (const auto& [layer, stray] : layers_) {
@@ -104,7 +104,7 @@ std::vector<std::string> StrayTensors::Sentences() const {
     sentences.push_back(fmt::format("{}{}: {}, and {}; correct \"{}\" if it is wrong", named(*stray.first), more,
                                     place_.WhyNoMtp(layer), Configured(place_.config()), key));
   }
-  for (const TensorInfo* tensor : single_) sentences.push_back(named(*tensor));
+  for (const TensorSpec* tensor : single_) sentences.push_back(named(*tensor));
   return sentences;
 }
 

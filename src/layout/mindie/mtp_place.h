@@ -43,6 +43,7 @@ class MtpPlace {
   std::string WhyNoMtp(std::uint64_t layer) const;
 
   const DeepseekConfig& config() const { return config_; }
+  std::string_view OriginOf(const TensorSpec& tensor) const { return checkpoint_.OriginOf(tensor); }
 
  private:
   bool IsMtp(std::uint64_t layer) const { return Missing(layer).empty(); }
@@ -59,17 +60,17 @@ class StrayTensors {
  public:
   // `mtp`: whether the MTP layer is shown, and so is the model's.
   StrayTensors(const MtpPlace& place, bool mtp) : place_(place), mtp_(mtp) {}
-  void Add(const TensorInfo& tensor);
+  void Add(const TensorSpec& tensor);
   std::vector<std::string> Sentences() const;
 
  private:
   struct Layer {
-    const TensorInfo* first = nullptr;
+    const TensorSpec* first = nullptr;
     std::uint64_t count = 0;
   };
   const MtpPlace& place_;
   const bool mtp_;
-  std::vector<const TensorInfo*> single_;
+  std::vector<const TensorSpec*> single_;
   std::map<std::uint64_t, Layer> layers_;
 };
 

@@ -26,7 +26,7 @@ struct MappedElsewhere {
 };
 
 bool IsThere(const Checkpoint& checkpoint, std::string_view name) {
-  const auto& files = checkpoint.files();
+  const auto& files = checkpoint.root().files();
   return std::any_of(files.begin(), files.end(), [name](const auto& file) { return file->name() == name; });
 }
 
@@ -45,39 +45,39 @@ MappedElsewhere FindMapped(const CheckedIndex& index, const std::vector<std::str
 
 }  // namespace
 
-ExtraFiles::ExtraFiles(const Checkpoint& checkpoint, std::set<const ByteSource*> needed)
+ExtraFiles::ExtraFiles(const Checkpoint& checkpoint, std::set<std::string_view> needed)
     : checkpoint_(checkpoint), needed_(std::move(needed)) {
   index_is_about_these_ = std::any_of(needed_.begin(), needed_.end(),
-                                      [this](const ByteSource* file) { return AnyIndexNames(file->name()); });
+                                      [this](std::string_view file) { return AnyIndexNames(file); });
 }
 
 bool ExtraFiles::AnyIndexNames(std::string_view file) const {
-  const auto& indices = checkpoint_.indices();
+  const auto& indices = checkpoint_.root().indices();
   return std::any_of(indices.begin(), indices.end(), [file](const CheckedIndex& index) { return index.Names(file); });
 }
 
-bool ExtraFiles::Add(const TensorInfo& tensor) {
-  if (needed_.contains(tensor.source)) return false;
-  files_[tensor.source].push_back(&tensor);
+bool ExtraFiles::Add(const TensorSpec& tensor) {
+  if (needed_.contains(checkpoint_.OriginOf(tensor))) return false;
+  files_[checkpoint_.OriginOf(tensor)].push_back(&tensor);
   return true;
 }
 
-bool ExtraFiles::IsLeftOut(const ByteSource& file) const {
-  const auto found = files_.find(&file);
-  if (found == files_.end() || !index_is_about_these_ || AnyIndexNames(file.name())) return false;
+bool ExtraFiles::IsLeftOut(std::string_view file) const {
+  const auto found = files_.find(file);
+  if (found == files_.end() || !index_is_about_these_ || AnyIndexNames(file)) return false;
   return std::none_of(found->second.begin(), found->second.end(),
-                      [](const TensorInfo* tensor) { return tensor->name.starts_with(kLayerPrefix); });
+                      [](const TensorSpec* tensor) { return tensor->name.starts_with(kLayerPrefix); });
 }
 
 std::vector<std::string> ExtraFiles::Sentences(bool left_out) const {
   std::map<std::string, std::string> by_name;
   for (const auto& [file, tensors] : files_) {
-    if (IsLeftOut(*file) != left_out) continue;
+    if (IsLeftOut(file) != left_out) continue;
     const std::string held = fmt::format("its {} tensor{} ({}{})", tensors.size(), tensors.size() == 1 ? "" : "s",
                                          QuoteName(tensors.front()->name), tensors.size() == 1 ? "" : " first");
     const std::string verb = tensors.size() == 1 ? "is" : "are";
-    const std::string name = QuoteName(file->name());
-    by_name[file->name()] =
+    const std::string name = QuoteName(file);
+    by_name[std::string(file)] =
         left_out ? fmt::format("{} is left out: no index names it, and {} {} not of this model", name, held, verb)
                  : fmt::format(
                        "{} is no part of this model: no layer needs it, and {} {} not known; move it out of the "
@@ -92,10 +92,10 @@ std::vector<std::string> ExtraFiles::Sentences(bool left_out) const {
 std::vector<std::string> IndexWarnings(const Checkpoint& checkpoint, const ExtraFiles& left_out) {
   std::set<std::string_view> passed_over;
   for (const auto& [file, tensors] : left_out.files()) {
-    if (left_out.IsLeftOut(*file)) passed_over.insert(file->name());
+    if (left_out.IsLeftOut(file)) passed_over.insert(file);
   }
   std::vector<std::string> warnings;
-  for (const CheckedIndex& index : checkpoint.indices()) {
+  for (const CheckedIndex& index : checkpoint.root().indices()) {
     std::vector<IndexDefect> defects = index.defects;
     std::erase_if(defects, [&](const IndexDefect& defect) {
       return defect.kind == IndexDefect::Kind::kNotMapped && passed_over.contains(defect.file);
@@ -111,9 +111,9 @@ std::vector<std::string> IndexWarnings(const Checkpoint& checkpoint, const Extra
 
 std::string ExplainMissing(const Checkpoint& checkpoint, const std::vector<std::string>& missing,
                            const std::string& mtp_prefix) {
-  if (!checkpoint.incomplete().empty()) return "";  // which is said instead
+  if (!checkpoint.root().incomplete().empty()) return "";  // which is said instead
   if (missing.empty() && mtp_prefix.empty()) return "";
-  for (const CheckedIndex& index : checkpoint.indices()) {
+  for (const CheckedIndex& index : checkpoint.root().indices()) {
     const MappedElsewhere mapped = FindMapped(index, missing, mtp_prefix);
     if (mapped.tensors == 0) continue;
     const std::string_view file = *mapped.files.begin();
@@ -124,9 +124,9 @@ std::string ExplainMissing(const Checkpoint& checkpoint, const std::vector<std::
                        others == 0 ? "" : fmt::format(" and {} more file{}", others, others == 1 ? "" : "s"),
                        IsThere(checkpoint, file) ? "whose header does not have them" : "which is missing");
   }
-  const auto wrong = std::find_if(checkpoint.indices().begin(), checkpoint.indices().end(),
+  const auto wrong = std::find_if(checkpoint.root().indices().begin(), checkpoint.root().indices().end(),
                                   [](const CheckedIndex& index) { return !index.defects.empty(); });
-  if (missing.empty() || wrong == checkpoint.indices().end()) return "";
+  if (missing.empty() || wrong == checkpoint.root().indices().end()) return "";
   return fmt::format(
       "the files are incomplete, and the index {}, which disagrees with them, does not map what is missing",
       QuoteName(wrong->name));

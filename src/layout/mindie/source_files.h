@@ -18,16 +18,16 @@ namespace shardfs {
 class ExtraFiles {
  public:
   // `needed`: the files that hold a tensor that is shown.
-  ExtraFiles(const Checkpoint& checkpoint, std::set<const ByteSource*> needed);
+  ExtraFiles(const Checkpoint& checkpoint, std::set<std::string_view> needed);
 
   // Takes a tensor that no rule knows. False where its file is needed: then the tensor is the caller's to refuse.
-  bool Add(const TensorInfo& tensor);
+  bool Add(const TensorSpec& tensor);
 
   // Whether an index says that the file is no part of the model: it names a file that is needed, and no index names this
   // one. A file with a tensor of a layer is never left out so: the configuration may have too few.
-  bool IsLeftOut(const ByteSource& file) const;
+  bool IsLeftOut(std::string_view file) const;
 
-  const std::map<const ByteSource*, std::vector<const TensorInfo*>>& files() const { return files_; }
+  const std::map<std::string_view, std::vector<const TensorSpec*>>& files() const { return files_; }
 
   // A sentence for each file: that it is left out, or why it is refused and what to do.
   std::vector<std::string> Warnings() const { return Sentences(true); }
@@ -38,9 +38,9 @@ class ExtraFiles {
   bool AnyIndexNames(std::string_view file) const;
 
   const Checkpoint& checkpoint_;
-  const std::set<const ByteSource*> needed_;
+  const std::set<std::string_view> needed_;
   bool index_is_about_these_ = false;  // an index names a needed file
-  std::map<const ByteSource*, std::vector<const TensorInfo*>> files_;
+  std::map<std::string_view, std::vector<const TensorSpec*>> files_;
 };
 
 // A warning for each index that disagrees with the headers; that it does not map the tensors of `left_out` is right.

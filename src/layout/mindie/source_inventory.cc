@@ -15,21 +15,21 @@ constexpr std::size_t kNamedIgnored = 3;
 }  // namespace
 
 SourceInventory::SourceInventory(const Checkpoint& checkpoint)
-    : checkpoint_(checkpoint), used_(checkpoint.tensors().size(), false) {}
+    : checkpoint_(checkpoint), used_(checkpoint.tensors().specs().size(), false) {}
 
-void SourceInventory::MarkUsed(const TensorInfo& info) {
-  used_[static_cast<std::size_t>(&info - checkpoint_.tensors().data())] = true;
+void SourceInventory::MarkUsed(const TensorSpec& info) {
+  used_[checkpoint_.IndexOf(info)] = true;
 }
 
-const TensorInfo* SourceInventory::FindIfPresent(const std::string& name) {
-  const TensorInfo* info = checkpoint_.Find(name);
+const TensorSpec* SourceInventory::FindIfPresent(const std::string& name) {
+  const TensorSpec* info = checkpoint_.Find(name);
   if (info != nullptr) MarkUsed(*info);
   return info;
 }
 
-const TensorInfo* SourceInventory::Require(const std::string& name, std::initializer_list<Shape> shapes,
+const TensorSpec* SourceInventory::Require(const std::string& name, std::initializer_list<Shape> shapes,
                                            std::initializer_list<Dtype> dtypes) {
-  const TensorInfo* info = FindIfPresent(name);
+  const TensorSpec* info = FindIfPresent(name);
   if (info == nullptr) {
     AddDefect(name + " is missing");
     if (!TooManyDefects()) missing_.push_back(name);
@@ -37,10 +37,10 @@ const TensorInfo* SourceInventory::Require(const std::string& name, std::initial
   }
   if (std::find(shapes.begin(), shapes.end(), info->shape) == shapes.end()) {
     AddDefect(fmt::format("{} is {} in {}, but config.json makes it {}", name, ShapeToString(info->shape),
-                          QuoteName(info->source->name()), ShapeToString(*shapes.begin())));
+                          QuoteName(checkpoint_.OriginOf(*info)), ShapeToString(*shapes.begin())));
   } else if (std::find(dtypes.begin(), dtypes.end(), info->dtype) == dtypes.end()) {
     AddDefect(fmt::format("{} is {} in {}, but must be {}", name, DtypeName(info->dtype),
-                          QuoteName(info->source->name()), DtypeName(*dtypes.begin())));
+                          QuoteName(checkpoint_.OriginOf(*info)), DtypeName(*dtypes.begin())));
   }
   return info;
 }
@@ -81,21 +81,21 @@ Status SourceInventory::ToStatus() const {
   return Status::Corruption(std::move(message));
 }
 
-std::set<const ByteSource*> SourceInventory::NeededFiles() const {
+std::set<std::string_view> SourceInventory::NeededFiles() const {
   std::set<std::string_view> ignored;
   for (const IgnoredTensor& tensor : ignored_) ignored.insert(tensor.name);
-  std::set<const ByteSource*> needed;
+  std::set<std::string_view> needed;
   for (std::size_t i = 0; i < used_.size(); ++i) {
-    const TensorInfo& tensor = checkpoint_.tensors()[i];
-    if (used_[i] && !needed.contains(tensor.source) && !ignored.contains(tensor.name)) needed.insert(tensor.source);
+    const TensorSpec& tensor = checkpoint_.tensors().specs()[i];
+    if (used_[i] && !needed.contains(checkpoint_.OriginOf(tensor)) && !ignored.contains(tensor.name)) needed.insert(checkpoint_.OriginOf(tensor));
   }
   return needed;
 }
 
-std::vector<const TensorInfo*> SourceInventory::Unaccounted() const {
-  std::vector<const TensorInfo*> rest;
+std::vector<const TensorSpec*> SourceInventory::Unaccounted() const {
+  std::vector<const TensorSpec*> rest;
   for (std::size_t i = 0; i < used_.size(); ++i) {
-    if (!used_[i]) rest.push_back(&checkpoint_.tensors()[i]);
+    if (!used_[i]) rest.push_back(&checkpoint_.tensors().specs()[i]);
   }
   return rest;
 }

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "shardfs/layout/layout.h"
 #include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
@@ -26,15 +25,18 @@ class SourceInventory {
   explicit SourceInventory(const Checkpoint& checkpoint);
 
   // The tensor of that name, marked used; nullptr without a defect when there is none.
-  const TensorInfo* FindIfPresent(const std::string& name);
+  const TensorSpec* FindIfPresent(const std::string& name);
 
   // The tensor of that name and one of those shapes and dtypes; anything else is a defect. nullptr when it is missing.
-  const TensorInfo* Require(const std::string& name, std::initializer_list<Shape> shapes,
+  const TensorSpec* Require(const std::string& name, std::initializer_list<Shape> shapes,
                             std::initializer_list<Dtype> dtypes);
 
   // Accounts for a tensor that no file is made of, if it is there. `usual`: how many tensors one reason leaves out of
   // an ordinary checkpoint; what is more gets a warning.
   void Ignore(const std::string& name, const std::string& reason, std::uint64_t usual = kAnyNumber);
+
+  // The file that holds a tensor of the checkpoint.
+  std::string_view OriginOf(const TensorSpec& tensor) const { return checkpoint_.OriginOf(tensor); }
 
   void AddDefect(std::string sentence);
   std::size_t defects() const { return defects_; }
@@ -47,16 +49,16 @@ class SourceInventory {
   const std::vector<std::string>& missing() const { return missing_; }
 
   // The files that hold a tensor that was used and not ignored.
-  std::set<const ByteSource*> NeededFiles() const;
+  std::set<std::string_view> NeededFiles() const;
 
   // Tensors that were neither used nor ignored so far.
-  std::vector<const TensorInfo*> Unaccounted() const;
+  std::vector<const TensorSpec*> Unaccounted() const;
   // A sentence with count and first names for each reason that left out more than its usual number.
   std::vector<std::string> UnusualIgnored() const;
   std::vector<IgnoredTensor> TakeIgnored() { return std::move(ignored_); }
 
  private:
-  void MarkUsed(const TensorInfo& info);
+  void MarkUsed(const TensorSpec& info);
 
   const Checkpoint& checkpoint_;
   std::vector<bool> used_;  // by index into the checkpoint's tensors

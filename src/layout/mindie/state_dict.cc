@@ -111,7 +111,7 @@ class StateDictBuilder {
         }));
     if (layer.router_bias == nullptr) return Status::Ok();
     return writer_.AddInLinear(prefix + ".gate.bias", LinearKind::kFloat, [&]() -> Result<TensorPtr> {
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, SourceOf(*layer.router_bias));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, writer_.Source(*layer.router_bias));
       SHARDFS_ASSIGN_OR_RETURN(TensorPtr shifted, Tensor::SubtractMin(std::move(source)));
       SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, Tensor::Cast(std::move(shifted), config_.dtype));
       return RotateRows(std::move(cast), FirstRouterRow());

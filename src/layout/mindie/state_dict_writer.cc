@@ -15,12 +15,13 @@ StateDictWriter::StateDictWriter(const MindieModel& model, const std::array<bool
     : model_(model),
       wanted_(wanted),
       model_quantize_(UpperCase(model.config.quantize)),
-      rules_{.dtype = model.config.dtype,
+      rules_{.checkpoint = model.weights.checkpoint,
+             .dtype = model.config.dtype,
              .negate_offsets = model.fidelity == MindieFidelity::kSharder,
              .on_offsets = model.on_offsets} {}
 
-Result<TensorPtr> StateDictWriter::Whole(const TensorInfo& info) const {
-  SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, SourceOf(info));
+Result<TensorPtr> StateDictWriter::Whole(const TensorSpec& info) const {
+  SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, Source(info));
   return Tensor::Cast(std::move(source), model_.config.dtype);
 }
 

@@ -34,7 +34,7 @@ class StateDictWriter {
   }
 
   // A tensor as the source has it, in the model's dtype.
-  Status AddWhole(std::string name, const TensorInfo* info) {
+  Status AddWhole(std::string name, const TensorSpec* info) {
     return Add(std::move(name), [&] { return Whole(*info); });
   }
 
@@ -47,8 +47,11 @@ class StateDictWriter {
   // names that the loader looks up. `norm` is the layer's post_attention_layernorm; empty for shared experts.
   void DescribeGateUp(const std::string& prefix, LinearKind kind, const std::string& quantize, const NormWeights& norm);
 
+  // A tensor as the source has it.
+  Result<TensorPtr> Source(const TensorSpec& info) const { return model_.weights.checkpoint->Build(info); }
+
   // Every float tensor is cast to the model's dtype as it is read (section 3.1, rule 4).
-  Result<TensorPtr> Whole(const TensorInfo& info) const;
+  Result<TensorPtr> Whole(const TensorSpec& info) const;
 
   bool Wants(std::string_view name) const { return wanted_[static_cast<std::size_t>(MindieFolderOf(name, model_))]; }
   MindieStateDict Take() && { return std::move(result_); }

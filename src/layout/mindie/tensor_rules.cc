@@ -6,10 +6,6 @@
 
 namespace shardfs {
 
-Result<TensorPtr> SourceOf(const TensorInfo& info) {
-  return Tensor::Source(info.source, info.offset, info.dtype, info.shape);
-}
-
 Result<TensorPtr> Shard(TensorPtr tensor, std::uint64_t axis, const SplitGroup& group) {
   if (group.size == 1) return tensor;
   const std::uint64_t size = tensor->shape()[axis];

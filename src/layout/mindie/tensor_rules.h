@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
-#include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/tensor/tensor.h"
 
 namespace shardfs {
@@ -18,8 +17,6 @@ struct SplitGroup {
   std::uint64_t size = 1;
   std::uint64_t rank = 0;
 };
-
-Result<TensorPtr> SourceOf(const TensorInfo& info);
 
 // Section 3.2: even slices where the axis divides; single elements, each for several ranks, where it is shorter than
 // the group; else slices of ceil(n / size), the last ones padded with zeros.

@@ -33,6 +33,25 @@ TEST(SerializeHeaderTest, NoTensors) {
   EXPECT_TRUE(ParsedBack(*header).ok());
 }
 
+TEST(SerializeHeaderTest, MetadataAreThoseThatAreAskedFor) {
+  const std::vector<NewTensor> tensors = {{"t", Dtype::kU8, {1}}};
+  const std::string json = R"({"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  const std::string padded = json + std::string((8 - json.size() % 8) % 8, ' ');
+  const auto none = SerializeHeader(tensors, {});
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->bytes, testing::HeaderBytes(padded));
+  const FileMetadata metadata = {{"z", "a\"b"}, {"format", "np"}};
+  const auto given = SerializeHeader(tensors, metadata);
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_THAT(given->bytes, HasSubstr(R"({"__metadata__":{"z":"a\"b","format":"np"},"t":)"));
+  const auto parsed = ParsedBack(*given);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->metadata, metadata);
+  const auto empty = SerializeHeader({}, {});
+  ASSERT_TRUE(empty.ok()) << empty.status();
+  EXPECT_EQ(empty->bytes, testing::HeaderBytes("{}      "));
+}
+
 TEST(SerializeHeaderTest, OrderIsByDtypeDescendingThenNameByBytes) {
   const auto header = SerializeHeader({{"i8", Dtype::kI8, {1}},
                                        {"f16", Dtype::kF16, {1}},

@@ -15,22 +15,22 @@ class MindieAgreeingValues : public MindieFilesFixture {
 
   // Writes the first bytes of a tensor of the checkpoint.
   void Overwrite(const std::string& name, const std::string& bytes) {
-    const auto checkpoint = Checkpoint::Open(directory_);
+    const Result<CheckpointPtr> checkpoint = OpenSource(directory_);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-    const TensorInfo* tensor = (*checkpoint)->Find(name);
-    ASSERT_NE(tensor, nullptr) << name;
-    ASSERT_EQ(tensor->size, bytes.size()) << name;
-    std::fstream file(At(tensor->source->name()), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(tensor->offset));
+    const SourceSpan span = PlaceOf(**checkpoint, name);
+    ASSERT_NE(span.source, nullptr) << name;
+    ASSERT_EQ(span.size, bytes.size()) << name;
+    std::fstream file(At(span.source->name()), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(span.offset));
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     ASSERT_TRUE(file.good());
   }
 
   std::uint64_t SizeOf(const std::string& name) const {
-    const auto checkpoint = Checkpoint::Open(directory_);
-    const TensorInfo* tensor = checkpoint.ok() ? (*checkpoint)->Find(name) : nullptr;
-    EXPECT_NE(tensor, nullptr) << name;
-    return tensor == nullptr ? 0 : tensor->size;
+    const Result<CheckpointPtr> checkpoint = OpenSource(directory_);
+    const SourceSpan span = checkpoint.ok() ? PlaceOf(**checkpoint, name) : SourceSpan();
+    EXPECT_NE(span.source, nullptr) << name;
+    return span.size;
   }
 
   void ExpectDiffers(const std::string& mlp, const std::string& companion) {

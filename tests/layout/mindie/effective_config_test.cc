@@ -26,18 +26,18 @@ class MindieEffectiveConfig : public MindieFilesFixture {
     });
   }
 
-  LayoutResult BuildGood() {
+  View BuildGood() {
     auto result = BuildWritten();
     EXPECT_TRUE(result.ok()) << result.status();
-    return result.ok() ? std::move(result).value() : LayoutResult{};
+    return result.ok() ? std::move(result).value() : View{};
   }
 };
 
 TEST_F(MindieEffectiveConfig, AKindThatOnlyTheDescriptionNamesIsShownAsIfConfigJsonNamedIt) {
   WriteMix("1.0.0");
-  const LayoutResult configured = BuildGood();
+  const View configured = BuildGood();
   RemoveMember("config.json", "quantize");
-  const LayoutResult described = BuildGood();
+  const View described = BuildGood();
   EXPECT_EQ(BytesWithout(*described.tree, {"config.json"}), BytesWithout(*configured.tree, {"config.json"}));
   EXPECT_EQ(ShownJson(*described.tree, "config.json").Find("quantize"), nullptr);
   EXPECT_FALSE(Shown(*described.tree, kDescription).empty());
@@ -51,9 +51,9 @@ TEST_F(MindieEffectiveConfig, AKindThatOnlyTheDescriptionNamesIsShownAsIfConfigJ
 TEST_F(MindieEffectiveConfig, TheLoadersVariantAddsQuantize) {
   WriteMix("1.0.0");
   options_.layout_options = {{"fidelity", "loader"}};
-  const LayoutResult configured = BuildGood();
+  const View configured = BuildGood();
   RemoveMember("config.json", "quantize");
-  const LayoutResult described = BuildGood();
+  const View described = BuildGood();
   const JsonValue config = ShownJson(*described.tree, "config.json");
   ASSERT_NE(config.Find("quantize"), nullptr);
   EXPECT_EQ(config.Find("quantize")->text(), "w8a8_dynamic");
@@ -65,14 +65,14 @@ TEST_F(MindieEffectiveConfig, ADescriptionThatTheLoaderWouldNotFindNeedsAChoice)
     WriteMix(version);
     RemoveMember("config.json", "quantize");
     options_.layout_options = {{"fidelity", "sharder"}};
-    const LayoutResult sharder = BuildGood();
+    const View sharder = BuildGood();
     EXPECT_FALSE(Shown(*sharder.tree, kNamedDescription).empty());
     EXPECT_TRUE(Shown(*sharder.tree, kDescription).empty());
     EXPECT_EQ(ShownJson(*sharder.tree, "config.json").Find("quantize"), nullptr);
     EXPECT_EQ(WarningsWith(sharder, "fidelity=loader"), 1);
 
     options_.layout_options = {{"fidelity", "loader"}};
-    const LayoutResult loader = BuildGood();
+    const View loader = BuildGood();
     EXPECT_FALSE(Shown(*loader.tree, kNamedDescription).empty());
     EXPECT_EQ(ShownJson(*loader.tree, "config.json").Find("quantize")->text(), "w8a8_dynamic");
     EXPECT_EQ(WarningsWith(loader, "fidelity=loader"), 0);
@@ -182,11 +182,11 @@ TEST_F(MindieEffectiveConfig, WeightsThatOnlyAnNpuCanRead) {
 TEST_F(MindieEffectiveConfig, AForeignQuantMethodIsIgnored) {
   quantisation_.kind = tools::CheckpointKind::kFloat;
   ASSERT_TRUE(Build().ok());
-  const LayoutResult plain = BuildGood();
+  const View plain = BuildGood();
   SetMember(
       "config.json", "quantization_config",
       R"({"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]})");
-  const LayoutResult left_over = BuildGood();
+  const View left_over = BuildGood();
   EXPECT_EQ(BytesWithout(*left_over.tree, {"config.json"}), BytesWithout(*plain.tree, {"config.json"}));
   EXPECT_NE(Shown(*left_over.tree, "config.json").find("\"quant_method\": \"fp8\""), std::string::npos);
 
@@ -206,14 +206,14 @@ TEST_F(MindieEffectiveConfig, Fp8TensorsAreRefusedWhateverConfigJsonSays) {
 TEST_F(MindieEffectiveConfig, NewerNamesOfKeysAreTaken) {
   quantisation_.kind = tools::CheckpointKind::kFloat;
   ASSERT_TRUE(Build().ok());
-  const LayoutResult plain = BuildGood();
+  const View plain = BuildGood();
   EditJson("config.json", [](auto* members) {
     for (auto& [key, value] : *members) {
       if (key == "torch_dtype") key = "dtype";
       if (key == "n_routed_experts") key = "num_local_experts";
     }
   });
-  const LayoutResult renamed = BuildGood();
+  const View renamed = BuildGood();
   EXPECT_EQ(BytesWithout(*renamed.tree, {"config.json"}), BytesWithout(*plain.tree, {"config.json"}));
   EXPECT_EQ(renamed.warnings, plain.warnings);
   const JsonValue config = ShownJson(*renamed.tree, "config.json");
@@ -235,7 +235,7 @@ TEST_F(MindieEffectiveConfig, RopeParametersBecomeRopeScaling) {
   EXPECT_EQ(WarningsWith(BuildGood(), "\"rope_scaling\" is absent"), 1);
   SetMember("config.json", "rope_parameters",
             R"({"rope_type": "yarn", "factor": 40.0, "beta_fast": 32.0, "beta_slow": 1.0, "rope_theta": 10000.0})");
-  const LayoutResult result = BuildGood();
+  const View result = BuildGood();
   EXPECT_EQ(WarningsWith(result, "rope"), 0);
   const JsonValue config = ShownJson(*result.tree, "config.json");
   ASSERT_NE(config.Find("rope_scaling"), nullptr);

@@ -5,15 +5,15 @@
 #include <set>
 
 #include "layout/golden_case.h"
-#include "shardfs/layout/layout.h"
+#include "layout/mindie/mindie_layout.h"
 
 namespace shardfs::testing {
 namespace {
 
-Result<LayoutResult> BuildCase(const GoldenCase& golden) {
-  auto checkpoint = Checkpoint::Open(golden.source);
+Result<View> BuildCase(const GoldenCase& golden) {
+  const Result<CheckpointPtr> checkpoint = OpenSource(golden.source);
   if (!checkpoint.ok()) return checkpoint.status();
-  return FindLayout("mindie")->Build(*checkpoint, golden.options);
+  return BuildMindieView(*checkpoint, golden.options);
 }
 
 std::string ReadRange(const VirtualFile& file, std::uint64_t offset, std::uint64_t size) {

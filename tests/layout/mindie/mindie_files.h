@@ -57,7 +57,7 @@ class MindieFilesFixture : public MindieFixture {
   }
 
   // How many of the warnings hold `part`.
-  static auto WarningsWith(const LayoutResult& result, const std::string& part) {
+  static auto WarningsWith(const View& result, const std::string& part) {
     return std::count_if(result.warnings.begin(), result.warnings.end(),
                          [&](const std::string& warning) { return warning.find(part) != std::string::npos; });
   }

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "layout/golden_case.h"
-#include "shardfs/layout/layout.h"
+#include "layout/mindie/mindie_layout.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/deepseek_config.h"
 
@@ -28,7 +28,7 @@ class MindieFixture : public ::testing::Test {
   ~MindieFixture() override { std::filesystem::remove_all(directory_); }
 
   // Writes a checkpoint of shape_ with the tensors that `edit` leaves, and gives what the layout makes of it.
-  Result<LayoutResult> Build(const std::function<void(std::vector<NewTensor>*)>& edit = [](auto*) {}) {
+  Result<View> Build(const std::function<void(std::vector<NewTensor>*)>& edit = [](auto*) {}) {
     std::filesystem::remove_all(directory_);
     std::vector<NewTensor> tensors = tools::CheckpointTensors(shape_, quantisation_);
     edit(&tensors);
@@ -41,14 +41,14 @@ class MindieFixture : public ::testing::Test {
     return BuildWritten();
   }
 
-  Result<LayoutResult> BuildWritten() {
-    auto checkpoint = Checkpoint::Open(directory_);
+  Result<View> BuildWritten() {
+    const Result<CheckpointPtr> checkpoint = OpenSource(directory_);
     if (!checkpoint.ok()) return checkpoint.status();
-    return FindLayout("mindie")->Build(*checkpoint, options_);
+    return BuildMindieView(*checkpoint, options_);
   }
 
   // The same with one edit of config.json's text.
-  Result<LayoutResult> BuildWithConfig(const std::string& from, const std::string& to) {
+  Result<View> BuildWithConfig(const std::string& from, const std::string& to) {
     const auto first = Build();
     EXPECT_TRUE(first.ok()) << first.status();
     std::string config = ReadFile(std::filesystem::path(directory_) / "config.json");
@@ -57,6 +57,12 @@ class MindieFixture : public ::testing::Test {
     config.replace(at, from.size(), to);
     std::ofstream(std::filesystem::path(directory_) / "config.json") << config;
     return BuildWritten();
+  }
+
+  // Where the bytes of a tensor lie; without a source when the checkpoint does not have it.
+  static SourceSpan PlaceOf(const Checkpoint& checkpoint, const std::string& name) {
+    const auto index = checkpoint.tensors().Find(name);
+    return index ? checkpoint.tensors().SpanOf(*index).value_or(SourceSpan()) : SourceSpan();
   }
 
   static NewTensor& Named(std::vector<NewTensor>* tensors, const std::string& name) {
@@ -70,7 +76,7 @@ class MindieFixture : public ::testing::Test {
     EXPECT_EQ(std::erase_if(*tensors, [&](const NewTensor& tensor) { return tensor.name == name; }), 1u) << name;
   }
 
-  static void ExpectRefused(const Result<LayoutResult>& result, int exit_code, const std::string& first,
+  static void ExpectRefused(const Result<View>& result, int exit_code, const std::string& first,
                             const std::string& second) {
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(ToExitCode(result.status().code()), exit_code) << result.status();
@@ -93,7 +99,7 @@ class MindieFixture : public ::testing::Test {
 
   tools::DeepSeekShape shape_;
   tools::Quantisation quantisation_;
-  LayoutOptions options_;
+  MindieRequest options_;
   std::string directory_ =
       ::testing::TempDir() + "shardfs_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
 };

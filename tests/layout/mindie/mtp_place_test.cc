@@ -9,7 +9,7 @@ class MindieMtpPlace : public MindieFilesFixture {
   std::string Layer(std::uint64_t index) const { return "model.layers." + std::to_string(index) + "."; }
 
   // config.json says one layer too few: the last decoder layer stands where the MTP layer would.
-  Result<LayoutResult> BuildOneLayerTooFew(const std::string& mtp_layers) {
+  Result<View> BuildOneLayerTooFew(const std::string& mtp_layers) {
     shape_.mtp_layers = 0;
     const auto good = Build();
     EXPECT_TRUE(good.ok()) << good.status();

@@ -13,7 +13,7 @@ class MindieQuantisedRefusal : public MindieFixture {
   }
 
   // The layout over a good checkpoint whose description has `from` replaced by `to`.
-  Result<LayoutResult> BuildWithDescription(const std::string& from, const std::string& to) {
+  Result<View> BuildWithDescription(const std::string& from, const std::string& to) {
     const auto good = Build();
     EXPECT_TRUE(good.ok()) << good.status();
     const auto path = std::filesystem::path(directory_) / tools::DescriptionFileName(quantisation_);
@@ -145,15 +145,16 @@ TEST_F(MindieQuantisedRefusal, AnFa3ScaleOfOnesOnARank) {
   options_.layout_options = {{"fidelity", "loader"}};
   ASSERT_TRUE(Build().ok());
   {
-    const auto checkpoint = Checkpoint::Open(directory_);
+    const Result<CheckpointPtr> checkpoint = OpenSource(directory_);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-    const TensorInfo* scale = (*checkpoint)->Find("model.layers.1.self_attn.fa_q.scale");
-    ASSERT_NE(scale, nullptr);
-    ASSERT_EQ(scale->dtype, Dtype::kBF16);
-    std::fstream file(std::filesystem::path(directory_) / scale->source->name(),
+    const char* const name = "model.layers.1.self_attn.fa_q.scale";
+    const SourceSpan scale = PlaceOf(**checkpoint, name);
+    ASSERT_NE(scale.source, nullptr);
+    ASSERT_EQ((*checkpoint)->Find(name)->dtype, Dtype::kBF16);
+    std::fstream file(std::filesystem::path(directory_) / scale.source->name(),
                       std::ios::in | std::ios::out | std::ios::binary);
     // The second rank's share of the heads.
-    file.seekp(static_cast<std::streamoff>(scale->offset + shape_.heads / 2 * 2));
+    file.seekp(static_cast<std::streamoff>(scale.offset + shape_.heads / 2 * 2));
     for (std::uint64_t head = 0; head < shape_.heads / 2; ++head) file.write("\x80\x3f", 2);
     ASSERT_TRUE(file.good());
   }

@@ -35,11 +35,14 @@ struct HeaderTensor {
   std::uint64_t end = 0;
 };
 
+// __metadata__: texts by name, in document order.
+using FileMetadata = std::vector<std::pair<std::string, std::string>>;
+
 struct Header {
-  std::vector<HeaderTensor> tensors;                          // ascending by begin: in data order
-  std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__, in document order
-  std::uint64_t data_offset = 0;                              // bytes before the data section: 8 + header length
-  bool data_aligned = true;                                   // data_offset is a multiple of 8 (a warning if not)
+  std::vector<HeaderTensor> tensors;  // ascending by begin: in data order
+  FileMetadata metadata;
+  std::uint64_t data_offset = 0;  // bytes before the data section: 8 + header length
+  bool data_aligned = true;       // data_offset is a multiple of 8 (a warning if not)
 };
 
 // The first 8 bytes of a file give the length of the JSON. Returns 8 + that length: what ParseHeader needs to see.
@@ -63,10 +66,13 @@ struct SerializedHeader {
   std::uint64_t file_size = 0;
 };
 
-// Lays out a file as the reference's writer does: compact JSON, {"__metadata__":{"format":"pt"}} first, tensors by
-// dtype (descending enum order) then name (bytes, ascending), data back to back, JSON padded with spaces to a multiple
+// What most loaders expect: {"format": "pt"}.
+FileMetadata PytorchMetadata();
+
+// Lays out a file as the reference's writer does: compact JSON, __metadata__ first if it is not empty, tensors by dtype (descending enum order) then name (bytes, ascending), data back to back, JSON padded with spaces to a multiple
 // of 8. (spec/mindie-weight-sharder.md, section 4.1) kInvalidArgument for a duplicate name or one that ParseHeader
 // would refuse. With no tensors: the header of an empty file.
-Result<SerializedHeader> SerializeHeader(const std::vector<NewTensor>& tensors);
+Result<SerializedHeader> SerializeHeader(const std::vector<NewTensor>& tensors,
+                                         const FileMetadata& metadata = PytorchMetadata());
 
 }  // namespace shardfs

@@ -1,0 +1,33 @@
+#include "layout/huggingface/huggingface_reader.h"
+
+#include <algorithm>
+
+#include "layout/huggingface/index_json.h"
+
+namespace shardfs {
+
+Recognition HuggingfaceReader::Recognise(std::span<const std::string> names) const {
+  const auto found = std::find_if(names.begin(), names.end(), [](const std::string& name) {
+    return name.ends_with(".safetensors") && !name.starts_with('.');
+  });
+  if (found == names.end()) return {};
+  return {Recognition::Degree::kPossible, *found};
+}
+
+Result<CheckpointPtr> HuggingfaceReader::Open(const std::string& directory, const OptionValues& /*values*/) const {
+  SHARDFS_ASSIGN_OR_RETURN(const auto root, SafetensorsDirectory::Open(directory));
+  Checkpoint::Content content;
+  content.tensors = SafetensorsDirectory::StateDictOf(root);
+  for (const DirectoryEntry& entry : root->other_entries()) {
+    content.files.push_back({entry.name, entry.is_regular, entry.size, nullptr});
+  }
+  for (const CheckedIndex& index : root->indices()) {
+    if (index.name == kIndexName) content.index_order = index.order;
+  }
+  content.root = root;
+  content.reader = name();
+  content.warnings = root->warnings();
+  return std::make_shared<const Checkpoint>(std::move(content));
+}
+
+}  // namespace shardfs

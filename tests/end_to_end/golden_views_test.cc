@@ -1,0 +1,76 @@
+// The golden cases of the layouts other than mindie, byte for byte: through the mount (read and mapped), through
+// materialize, and by verify; and those that are refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include "end_to_end/golden_view_case.h"
+#include "end_to_end/mounted_program.h"
+#include "fuse/fuse_available.h"
+
+namespace shardfs::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<GoldenViewCase> Cases(bool refused) {
+  std::vector<GoldenViewCase> cases;
+  for (const char* view : {"huggingface", "deepseek-mp"}) {
+    for (GoldenViewCase& golden : GoldenViewCases(view)) {
+      const bool needs_more = std::any_of(golden.options.begin(), golden.options.end(),
+                                          [](const std::string& option) { return option.starts_with("dequantize="); });
+      if (golden.is_refused == refused && !needs_more) cases.push_back(std::move(golden));
+    }
+  }
+  return cases;
+}
+
+std::vector<std::string> Arguments(const std::string& command, const GoldenViewCase& golden, const fs::path& place) {
+  std::vector<std::string> arguments = {command, golden.source, place};
+  arguments.insert(arguments.end(), golden.options.begin(), golden.options.end());
+  return arguments;
+}
+
+class GoldenView : public ::testing::TestWithParam<GoldenViewCase> {};
+
+TEST_P(GoldenView, IsMountedByteForByte) {
+  SHARDFS_REQUIRE_FUSE();
+  const GoldenViewCase& golden = GetParam();
+  const MountedProgram mount(golden.source, golden.options);
+  ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
+  EXPECT_TRUE(IsReferenceDirectory(mount.path(), golden.expected, [](const auto& path) { return ReadFile(path); }));
+  EXPECT_TRUE(IsReferenceDirectory(mount.path(), golden.expected,
+                                   [](const auto& path) { return ReadMapped(path, MAP_PRIVATE); }));
+}
+
+TEST_P(GoldenView, IsMaterializedByteForByteAndVerified) {
+  const GoldenViewCase& golden = GetParam();
+  const MountableDirectory scratch;
+  const fs::path destination = scratch.path() / "out";
+  const ProgramResult written = RunShardfs(Arguments("materialize", golden, destination));
+  ASSERT_EQ(written.exit_code, 0) << written.err;
+  EXPECT_TRUE(IsReferenceDirectory(destination, golden.expected, [](const auto& path) { return ReadFile(path); }));
+  const ProgramResult verified = RunShardfs(Arguments("verify", golden, golden.expected));
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Views, GoldenView, ::testing::ValuesIn(Cases(false)),
+                         [](const auto& test) { return test.param.name; });
+
+class RefusedView : public ::testing::TestWithParam<GoldenViewCase> {};
+
+TEST_P(RefusedView, IsRefusedInASentence) {
+  const GoldenViewCase& golden = GetParam();
+  const MountableDirectory scratch;
+  const fs::path destination = scratch.path() / "out";
+  const ProgramResult result = RunShardfs(Arguments("materialize", golden, destination));
+  EXPECT_THAT(result.exit_code, ::testing::AnyOf(2, 3)) << result.err;
+  EXPECT_THAT(result.err, ::testing::StartsWith("shardfs: "));
+  EXPECT_FALSE(fs::exists(destination));
+}
+
+INSTANTIATE_TEST_SUITE_P(Views, RefusedView, ::testing::ValuesIn(Cases(true)),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace shardfs::testing
