@@ -50,7 +50,7 @@ std::size_t Rank(const std::string& word, const std::string& name) {
   };
   if (without_dashes(word) == without_dashes(name)) return 0;
   if (word.size() >= 2 && name.ends_with("-" + word)) return 1;
-  if (word.size() < 4 || name.size() < 4) return kFar;
+  if (word.size() < 3 || name.size() < 4) return kFar;
   const std::size_t distance = Distance(word, name);
   return distance <= std::max(word.size(), name.size()) / 3 ? 1 + distance : kFar;
 }

@@ -39,7 +39,10 @@ std::vector<fs::path> Folders(const fs::path& path, std::string_view prefix = ""
 // The folder of one model that the path is, or is the snapshots/ of.
 std::optional<fs::path> ModelFolder(const fs::path& path) {
   const auto is_model = [](const fs::path& folder) {
-    return IsDirectory(folder / "snapshots") && (IsDirectory(folder / "blobs") || IsDirectory(folder / "refs"));
+    // A copy that followed the links has neither blobs nor refs.
+    const bool is_named = folder.filename().native().starts_with("models--");
+    return IsDirectory(folder / "snapshots") &&
+           (is_named || IsDirectory(folder / "blobs") || IsDirectory(folder / "refs"));
   };
   if (is_model(path)) return path;
   if (path.filename() == "snapshots" && is_model(path.parent_path())) return path.parent_path();

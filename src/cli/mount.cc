@@ -13,19 +13,21 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "base/file_mode.h"
 #include "base/path_within.h"
 #include "cli/commands.h"
+#include "cli/options.h"
+#include "console/logging.h"
+#include "console/output.h"
+#include "layout/mindie/open_as_user.h"
 #include "service/daemon.h"
 #include "service/describe_mount.h"
-#include "base/file_mode.h"
 #include "service/inherited_descriptors.h"
 #include "service/log_rotation.h"
-#include "console/logging.h"
 #include "service/mount_point.h"
 #include "service/mount_privilege.h"
-#include "cli/options.h"
-#include "console/output.h"
 #include "service/output_file.h"
 #include "service/selinux.h"
 #include "service/serve.h"
@@ -76,6 +78,25 @@ SelinuxLabels LabelsAskedFor(const MountArguments& arguments) {
   return labels;
 }
 
+// Why the owner of the files, whom MindIE runs as, cannot enter the view: of these check-mindie says WRONG.
+std::vector<std::string> EntryWarnings(const std::string& mount_point, const FuseOptions& options) {
+  std::vector<std::string> warnings;
+  const uid_t owner = options.attributes.uid;
+  if (owner == ::geteuid()) return warnings;
+  if (!options.allow_other) {
+    warnings.push_back(fmt::format(
+        "the files belong to uid {}, who cannot enter {}: without --allow-other only uid {}, who mounts it, "
+        "may; add --allow-other",
+        owner, mount_point, ::geteuid()));
+  }
+  const std::string above = std::filesystem::path(mount_point).parent_path();
+  if (const std::string closed = ClosedByMode(above, GroupsOf(owner)); !closed.empty()) {
+    warnings.push_back(
+        fmt::format("the files belong to uid {}, who may not pass {}; chmod o+x {}", owner, closed, closed));
+  }
+  return warnings;
+}
+
 Result<MountRequest> Prepare(const MountArguments& arguments) {
   SHARDFS_RETURN_IF_ERROR(CheckMayMount());
   MountRequest request;
@@ -93,6 +114,7 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
   SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.view.source));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
+  for (const std::string& warning : EntryWarnings(request.mount_point, request.options)) PrintWarning(warning);
   return request;
 }
 

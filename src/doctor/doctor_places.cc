@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "doctor/doctor.h"
+#include "layout/mindie/open_as_user.h"
 #include "layout/mindie/place_warnings.h"
 #include "service/mount_point.h"
 #include "base/text_file.h"
@@ -24,17 +25,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A directory on the way that the user may not pass.
-std::string Obstacle(const std::string& path, uid_t user) {
-  fs::path way;
-  for (const fs::path& part : fs::path(path).parent_path()) {
-    way /= part;
-    struct stat attributes {};
-    if (::stat(way.c_str(), &attributes) != 0) return "";
-    const mode_t wanted = attributes.st_uid == user ? S_IXUSR : S_IXOTH;
-    if ((attributes.st_mode & wanted) == 0) return way;
+// What keeps MindIE's user from a view that is mounted, or from the directories above the mountpoint.
+std::optional<Finding> ProbeEntry(const DoctorTask& task, const std::optional<MountWithOptions>& mount, bool is_view) {
+  const uid_t user = task.mindie_user;
+  const std::string& path = task.mount_point;
+  const std::string subject = "mountpoint";
+  if (is_view && mount->entry.user && *mount->entry.user != user &&
+      ("," + mount->super_options + ",").find(",allow_other,") == std::string::npos) {
+    return Wrong(subject,
+                 fmt::format("MindIE as uid {} cannot enter {}: it is mounted without allow_other, for uid {} alone",
+                             user, path, *mount->entry.user),
+                 fmt::format("shardfs umount {}, and mount again with --allow-other --uid {}, or as uid {}", path, user,
+                             user));
   }
-  return "";
+  const std::string way = is_view ? path : fs::path(path).parent_path().string();
+  const std::string closed = ClosedByMode(way, GroupsOf(user));
+  if (closed.empty()) return std::nullopt;
+  return Wrong(subject, fmt::format("MindIE as uid {} may not pass {}", user, closed),
+               closed == path ? fmt::format("shardfs umount {}, and mount again with --uid {}", path, user)
+                              : "chmod o+x " + closed);
 }
 
 bool IsNetwork(const std::string& type) {
@@ -116,7 +125,8 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
   std::vector<Finding> findings;
   const std::string& path = task.mount_point;
   const auto mount = MountOf(system, path);
-  if (mount && mount->entry.type == kShardfsType && mount->entry.mount_point == path) {
+  const bool is_view = mount && mount->entry.type == kShardfsType && mount->entry.mount_point == path;
+  if (is_view) {
     findings.push_back(ProbeView(task, mount->entry));
   } else {
     const auto usable = CheckMountPoint(path, task.source.empty() ? "/proc/self/no-source" : task.source);
@@ -138,11 +148,7 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
   for (const std::string& warning : MindieWarnings(path, 0, 0)) {
     findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
   }
-  const std::string obstacle = task.mindie_user == 0 ? "" : Obstacle(path, task.mindie_user);
-  if (!obstacle.empty()) {
-    findings.push_back(Wrong(subject, fmt::format("MindIE as uid {} may not pass {}", task.mindie_user, obstacle),
-                             "chmod o+x " + obstacle));
-  }
+  if (auto entry = ProbeEntry(task, mount, is_view)) findings.push_back(std::move(*entry));
   return findings;
 }
 

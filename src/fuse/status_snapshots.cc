@@ -66,20 +66,19 @@ StatusSnapshots::Pointer StatusSnapshots::Find(std::uint64_t number) const {
 // than before.
 StatusSnapshots::Entry* StatusSnapshots::FindReusable(std::size_t file, pid_t caller) {
   const Clock::time_point now = Clock::now();
-  bool is_newest = true;
+  Entry* newest = nullptr;
   for (auto place = entries_.rbegin(); place != entries_.rend() && now - place->second.made <= kReuse; ++place) {
     Entry& entry = place->second;
     if (entry.snapshot->file != file) continue;
+    // The caller's own first: it has seen this one's size.
     const auto callers = entry.not_opened_by.begin();
     if (std::find(callers, entry.not_opened_by.end(), caller) != entry.not_opened_by.end()) return &entry;
-    const bool is_shared = is_newest && !entry.opened && now - entry.made <= kShare;
-    if (is_shared && entry.not_opened_by.size() < kMostCallers) {
-      entry.not_opened_by.push_back(caller);
-      return &entry;
-    }
-    is_newest = false;
+    if (newest == nullptr) newest = &entry;
   }
-  return nullptr;
+  const bool is_shared = newest != nullptr && !newest->opened && now - newest->made <= kShare;
+  if (!is_shared || newest->not_opened_by.size() >= kMostCallers) return nullptr;
+  newest->not_opened_by.push_back(caller);
+  return newest;
 }
 
 StatusSnapshots::Pointer StatusSnapshots::Add(std::uint64_t number, std::size_t file, std::string text,

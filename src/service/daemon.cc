@@ -227,6 +227,9 @@ int RunAsDaemon(const std::function<int(ReadyNotifier)>& serve, const std::funct
   }
   signals = FileDescriptor();
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  // Out of the command's process group before anything is mounted: a signal to the whole group (Ctrl-\, timeout(1))
+  // would end this process as well, and leave a dead mount. The end of the command is heard of by the pipes.
+  ::setsid();
   EndWithParent(parent);
   ::signal(SIGPIPE, SIG_IGN);
   auto line = std::make_shared<Line>(Line{std::move(ready.write_end), std::move(answer.read_end)});

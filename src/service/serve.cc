@@ -26,12 +26,14 @@
 namespace shardfs {
 namespace {
 
-// Why a mount that asked for allow_other may have been refused, if that is why.
-std::string AllowOtherHint(const FuseOptions& options) {
-  if (!options.allow_other || ::geteuid() == 0) return "";
+constexpr const char* kAskTheDoctor = "; `shardfs doctor SOURCE MOUNTPOINT` says what keeps this machine from it";
+
+// What to do about a mount that was refused: allow_other may have been why.
+std::string RefusalHint(const FuseOptions& options) {
+  if (!options.allow_other || ::geteuid() == 0) return kAskTheDoctor;
   std::ifstream config("/etc/fuse.conf");
   for (std::string line; std::getline(config, line);) {
-    if (line.starts_with("user_allow_other")) return "";
+    if (line.starts_with("user_allow_other")) return kAskTheDoctor;
   }
   return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
 }
@@ -120,7 +122,7 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   *lock = FileDescriptor();
   if (!status.ok()) {
     signals.Detach();
-    return ExitCodeOf(Status::IoError(std::string(status.message()) + AllowOtherHint(options)));
+    return ExitCodeOf(Status::IoError(std::string(status.message()) + RefusalHint(options)));
   }
   spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->view.summary);
   status = (*session)->Run();

@@ -1,22 +1,22 @@
 // The check of check_mindie.h that opens every file as MindIE's user.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "layout/mindie/check_mindie.h"
 #include "base/mount_table.h"
+#include "base/quote_name.h"
+#include "layout/mindie/check_mindie.h"
 #include "layout/mindie/open_as_user.h"
 #include "layout/mindie/state_dict.h"
-#include "base/quote_name.h"
+#include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 namespace {
 
-namespace fs = std::filesystem;
 constexpr const char* kSubject = "access";
 
 // The FUSE mount on the way to `path` that lets in nobody but another user than `user`.
@@ -46,16 +46,6 @@ Finding CannotOpen(const std::string& directory, uid_t user, const std::vector<O
                Remedy(directory, user));
 }
 
-// Whether `user` may pass a directory of these attributes, as far as the modes say.
-bool MayPass(const struct stat& attributes, const UserGroups& user) {
-  if (user.uid == 0) return true;
-  if (attributes.st_uid == user.uid) return (attributes.st_mode & S_IXUSR) != 0;
-  for (const gid_t group : user.groups) {
-    if (attributes.st_gid == group) return (attributes.st_mode & S_IXGRP) != 0;
-  }
-  return (attributes.st_mode & S_IXOTH) != 0;
-}
-
 // What can be said without becoming the user.
 Finding Reason(const MindieDirectoryCheck& check) {
   const UserGroups user = GroupsOf(check.user);
@@ -65,13 +55,11 @@ Finding Reason(const MindieDirectoryCheck& check) {
                              QuoteName(mount->entry.mount_point), *mount->entry.user, user.uid),
                  Remedy(check.directory, user.uid));
   }
-  fs::path above;
-  for (const fs::path& part : fs::path(check.directory)) {
-    above /= part;
+  if (const std::string closed = ClosedByMode(check.directory, user); !closed.empty()) {
     struct stat attributes {};
-    if (::stat(above.c_str(), &attributes) != 0 || MayPass(attributes, user)) continue;
+    ::stat(closed.c_str(), &attributes);
     return Wrong(kSubject,
-                 fmt::format("uid {} cannot enter {}: its mode is {:04o}", user.uid, QuoteName(above.string()),
+                 fmt::format("uid {} cannot enter {}: its mode is {:04o}", user.uid, QuoteName(closed),
                              attributes.st_mode & 07777),
                  Remedy(check.directory, user.uid));
   }
@@ -99,6 +87,12 @@ std::vector<Finding> Decode(const std::string& text) {
   return findings;
 }
 
+// A dead mount's attributes may still be cached, its entries never are.
+bool IsDead(const std::string& directory) {
+  const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+  return !file.valid() && errno == ENOTCONN;
+}
+
 }  // namespace
 
 Finding CheckMindieAccess(const MindieDirectoryCheck& check) {
@@ -117,6 +111,11 @@ Finding CheckMindieAccess(const MindieDirectoryCheck& check) {
 }
 
 std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check) {
+  if (IsDead(check.directory)) {
+    return {Wrong(kSubject,
+                  fmt::format("{} is a dead mount: the daemon that served it has ended", QuoteName(check.directory)),
+                  fmt::format("shardfs umount {}, and mount it again", check.directory))};
+  }
   const Finding access = CheckMindieAccess(check);
   struct stat attributes {};
   // A FUSE mount may let in nobody but its own user, not even root.

@@ -169,7 +169,10 @@ Finding CheckPlace(const MindieDirectoryCheck& check) {
         fmt::format("is {}, and this directory is {}", QuoteName(check.model.weight_path), QuoteName(check.directory)),
         fmt::format("set modelWeightPath to {}, or check the other directory", QuoteName(check.directory)));
   }
-  const auto warnings = MindieWarnings(check.model.weight_path, 0, 0);
+  // MindIE looks at the path behind the links.
+  std::error_code error;
+  const fs::path real = fs::canonical(check.model.weight_path, error);
+  const auto warnings = MindieWarnings(error ? check.model.weight_path : real.string(), 0, 0);
   if (!warnings.empty()) return Wrong("modelWeightPath", warnings.front(), "use a directory of another name");
   return Ok("modelWeightPath", QuoteName(check.model.weight_path));
 }
@@ -229,6 +232,15 @@ Finding CheckMindiePermissions(const MindieDirectoryCheck& check) {
   const gid_t group = entry != nullptr ? entry->pw_gid : check.user;
   std::string problem = WhyRefused(check.directory, check.user, group, 0750, true);
   if (problem.empty()) problem = WhyRefused(check.directory + "/config.json", check.user, group, 0640, true);
+  // The other files that MindIE reads from the top, whichever of them are there.
+  std::error_code unlisted;
+  for (const fs::directory_entry& file : fs::directory_iterator(check.directory, unlisted)) {
+    if (!problem.empty()) break;
+    const std::string name = file.path().filename();
+    const bool is_read = name == "generation_config.json" || name.starts_with("quant_model_description") ||
+                         name.starts_with("tokenizer");
+    if (is_read) problem = WhyRefused(file.path(), check.user, group, 07777, false);
+  }
   for (const std::string& folder : MindieFoldersOf(check.mapping, check.ranks)) {
     if (!problem.empty()) break;
     const std::string path = check.directory + "/" + folder;

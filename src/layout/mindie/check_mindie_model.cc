@@ -47,9 +47,28 @@ std::vector<Finding> CheckDoubtful(const EffectiveConfig& config, const std::vec
 // A quantised model's description, under one of the names that the loader tries.
 std::optional<Finding> CheckDescription(const MindieDirectoryCheck& check, const EffectiveConfig& config) {
   constexpr const char* kGeneral = "quant_model_description.json";
+  // generation_config.json lies on top of config.json, this key too; how the weights are laid out, it does not decide.
+  const EffectiveConfig::Setting effective = config.Find("quantize");
+  if (config.quantize().empty() && effective.value != nullptr && effective.value->is_string() && !config.description()) {
+    return Wrong("description",
+                 fmt::format("\"quantize\" is {} in {}, and there is no {}", QuoteName(effective.value->text()),
+                             effective.file, kGeneral),
+                 "show or write the directory again");
+  }
   if (config.quantize().empty()) return std::nullopt;
   if (const Status missing = config.RequireDescription(); !missing.ok()) {
     return Wrong("description", std::string(missing.message()), "show or write the directory again");
+  }
+  const QuantDescription& description = *config.description();
+  // The loader looks up what it loads: names of a directory that is cut, not those of the full checkpoint.
+  constexpr const char* kOfCut = "model.layers.0.self_attn.k_b_proj.weight";
+  if (!description.HasWeights() || description.Find(kOfCut) == nullptr) {
+    return Wrong("description",
+                 fmt::format("{} {}", description.file_name(),
+                             description.HasWeights()
+                                 ? fmt::format("does not name {}: it is that of a full checkpoint", kOfCut)
+                                 : "says of no weight what it is"),
+                 "show or write the directory again");
   }
   struct stat attributes {};
   if (::lstat((check.directory + "/" + kGeneral).c_str(), &attributes) == 0 && S_ISLNK(attributes.st_mode)) {

@@ -284,9 +284,11 @@ class Resolver {
     ExtraFiles extra(checkpoint_, inventory_.NeededFiles());
     for (const TensorSpec* info : inventory_.Unaccounted()) {
       const MtpPlace::Reason reason = ReasonToIgnore(info->name, place);
+      const auto layer = LayerOfTensorName(info->name);
+      const bool is_of_stray_layer = layer && *layer >= config_.layers;  // whose own sentence says more
       if (!reason.text.empty()) {
         inventory_.Ignore(std::string(info->name), reason.text, reason.usual);
-      } else if (!extra.Add(*info)) {
+      } else if (is_of_stray_layer || !extra.Add(*info)) {
         stray.Add(*info);
       }
     }

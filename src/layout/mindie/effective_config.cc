@@ -109,8 +109,13 @@ void EffectiveConfig::ReadGenerationConfig(const FileReader& read) {
 }
 
 std::string EffectiveConfig::QuantizeOrigin() const {
-  if (!quantize_is_described_) return "\"quantize\" of config.json";
-  return fmt::format("\"model_quant_type\" of {}", description_->file_name());
+  const JsonValue* const said =
+      quantize_is_described_ ? description_->Find("model_quant_type") : written_json_.Find("quantize");
+  const bool is_older = said != nullptr && said->is_string() && LowerCase(said->text()) == "w8a8_mix";
+  const std::string name = quantize_is_described_
+                               ? fmt::format("\"model_quant_type\" of {}", description_->file_name())
+                               : std::string("\"quantize\" of config.json");
+  return is_older ? fmt::format("{} ('{}', an older name)", name, said->text()) : name;
 }
 
 Status EffectiveConfig::RequireDescription() const {

@@ -178,7 +178,12 @@ class TreeBuilder {
     if (kind == ContentKind::kGitLfsPointer || kind == ContentKind::kHtml) return Status::Corruption(sentence);
     const bool is_json = source.name().ends_with(".json");
     const bool is_no_file = kind == ContentKind::kEmpty || kind == ContentKind::kZeros || kind == ContentKind::kXml;
-    if (is_no_file || (is_json && IsForeign(kind, ContentKind::kJson))) warnings->push_back(sentence);
+    const bool is_archive = kind == ContentKind::kZip || kind == ContentKind::kTar ||
+                            kind == ContentKind::kCompressed || kind == ContentKind::kPickle;
+    const bool is_text_for_json = is_json && kind == ContentKind::kText && FirstBytes(source).front() != '[';
+    if (is_no_file || is_archive || is_text_for_json || (is_json && IsForeign(kind, ContentKind::kJson))) {
+      warnings->push_back(sentence);
+    }
     return Status::Ok();
   }
 

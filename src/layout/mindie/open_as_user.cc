@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,16 @@ std::string ReadAll(int descriptor) {
     if (count <= 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(count));
   }
+}
+
+// Whether `user` may pass a directory of these attributes, as far as the modes say.
+bool MayPass(const struct stat& attributes, const UserGroups& user) {
+  if (user.uid == 0) return true;
+  if (attributes.st_uid == user.uid) return (attributes.st_mode & S_IXUSR) != 0;
+  for (const gid_t group : user.groups) {
+    if (attributes.st_gid == group) return (attributes.st_mode & S_IXGRP) != 0;
+  }
+  return (attributes.st_mode & S_IXOTH) != 0;
 }
 
 constexpr int kCannotBecome = 3;
@@ -133,6 +144,16 @@ std::vector<OpenFailure> TryToOpen(const std::string& directory, const std::vect
   opener.OpenFilesIn(directory);
   for (const std::string& folder : folders) opener.OpenFilesIn(directory + "/" + folder);
   return opener.Take();
+}
+
+std::string ClosedByMode(const std::string& path, const UserGroups& user) {
+  fs::path above;
+  for (const fs::path& part : fs::path(path)) {
+    above /= part;
+    struct stat attributes {};
+    if (::stat(above.c_str(), &attributes) == 0 && !MayPass(attributes, user)) return above;
+  }
+  return {};
 }
 
 }  // namespace shardfs

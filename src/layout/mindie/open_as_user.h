@@ -40,4 +40,8 @@ struct OpenFailure {
 // are left out. What does not exist is not a failure. Where a directory above cannot be entered, it is the failure.
 std::vector<OpenFailure> TryToOpen(const std::string& directory, const std::vector<std::string>& folders);
 
+// The first of the directories from the root to `path`, `path` included, that `user` may not pass, as far as owners and
+// modes say; empty when there is none. For where the user cannot be tried.
+std::string ClosedByMode(const std::string& path, const UserGroups& user);
+
 }  // namespace shardfs

@@ -214,12 +214,20 @@ class Checker {
     };
     const auto groups = number("n_group");
     const auto picked = number("topk_group");
-    if (groups == 1 || groups == picked) return;
-    const auto shown = [](const std::optional<double>& value) { return value ? Written(*value) : "absent"; };
+    const auto given = [&](const char* key) {
+      const JsonValue* value = config_.Find(key).value;
+      return value == nullptr || value->is_null() ? nullptr : value;
+    };
+    const JsonValue* const all = given("n_group");
+    const JsonValue* const some = given("topk_group");
+    const bool are_numbers = (all == nullptr || groups) && (some == nullptr || picked);
+    const bool are_same = all != nullptr && some != nullptr && all->type() == some->type() && all->text() == some->text();
+    if (groups == 1 || (are_numbers ? groups == picked : are_same)) return;
+    const auto shown = [](const JsonValue* value) { return value == nullptr ? "absent" : ShownJson(*value); };
     refused_.push_back({"topk_group", std::string(method.file),
                         fmt::format("is {} with \"topk_method\" greedy, and MindIE takes the value of \"n_group\" "
                                     "then, which is {}, unless that is 1",
-                                    shown(picked), shown(groups))});
+                                    shown(some), shown(all))});
   }
 
   const EffectiveConfig& config_;

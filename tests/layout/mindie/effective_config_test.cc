@@ -96,13 +96,13 @@ TEST_F(MindieEffectiveConfig, KindsThatMindieRenamesOrDoesNotWriteAreNamedWithTh
   WriteMix("1.0.0");
   RemoveMember("config.json", "quantize");
   SetMember(kDescription, "model_quant_type", "\"W8A8_MIX\"");
-  ExpectRefused(BuildWritten(), 3, "\"model_quant_type\" of quant_model_description.json is 'w8a8_pdmix'", "covers");
+  ExpectRefused(BuildWritten(), 3, "\"model_quant_type\" of quant_model_description.json ('W8A8_MIX', an older name) is 'w8a8_pdmix'", "covers");
   SetMember(kDescription, "model_quant_type", "\"FLOAT\"");
   ExpectRefused(BuildWritten(), 3, "\"model_quant_type\" of quant_model_description.json is 'float'", "covers");
   SetMember(kDescription, "model_quant_type", "8");
   ExpectRefused(BuildWritten(), 3, "\"model_quant_type\" of quant_model_description.json", "no string");
   SetMember("config.json", "quantize", "\"w8a8_mix\"");
-  ExpectRefused(BuildWritten(), 3, "\"quantize\" of config.json is 'w8a8_pdmix'", "covers");
+  ExpectRefused(BuildWritten(), 3, "\"quantize\" of config.json ('w8a8_mix', an older name) is 'w8a8_pdmix'", "covers");
 }
 
 TEST_F(MindieEffectiveConfig, TheDescriptionsSettingsWinButForFaQuantType) {

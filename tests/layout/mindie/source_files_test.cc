@@ -112,6 +112,10 @@ TEST_F(SourceFilesTest, AnExtraFileThatTheIndexNamesIsRefused) {
 TEST_F(SourceFilesTest, AFileWithALayerIsNeverLeftOut) {
   WriteShard("more.safetensors", {"model.layers.77.input_layernorm.weight"});
   ExpectRefused(BuildWritten(), 3, "'more.safetensors'", "model.layers.77.input_layernorm.weight");
+  WriteShard("more.safetensors", {"model.layers.0.mlp.experts.999.up_proj.weight"});
+  ExpectRefused(BuildWritten(), 3, "'more.safetensors'", "model.layers.0.mlp.experts.999.up_proj.weight");
+  WriteShard("more.safetensors", {"model.layers.0.self_attn.rotation"});
+  EXPECT_TRUE(BuildWritten().ok()) << "no decoder layer has such a tensor";
 }
 
 TEST_F(SourceFilesTest, AMissingNumberIsSaidFirst) {
