@@ -52,6 +52,7 @@ void StopSignals::Attach(FuseSession& session, const std::string& mount_point) {
 void StopSignals::Detach() {
   const std::lock_guard lock(mutex_);
   session_ = nullptr;
+  has_ended_ = true;
 }
 
 bool StopSignals::Finished(int timeout_ms) const {
@@ -95,6 +96,7 @@ void StopSignals::Stop() {
   bool may_unmount = false;
   {
     const std::lock_guard lock(mutex_);
+    if (has_ended_) return;  // unmounted before the signal came; the process is about to end as it should
     if (session_ == nullptr) {
       PrintError("stopped by a signal before the mount was ready");
       ::_exit(1);

@@ -40,6 +40,7 @@ class StopSignals {
   FileDescriptor finished_;  // an eventfd, readable once the destructor has begun
   std::mutex mutex_;         // guards the next two; held while the session is being stopped
   FuseSession* session_ = nullptr;
+  bool has_ended_ = false;  // Detach was called
   std::string mount_point_;
   std::thread watcher_;
 };

@@ -70,10 +70,22 @@ class CallerFaults : public MountFaults {
       EXPECT_TRUE(IsMounted(point_)) << "announced, and not there";
       EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
     }
-    EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); })) << "after signal " << number;
+    const bool all_ended = WaitUntil([this] { return Daemons().empty(); });
+    if (!all_ended && number == SIGKILL && exit_code != 0 && IsMounted(point_)) {
+      // Killed between announcing the mount and its own end, which no process can make one. On a busy machine it
+      // happens.
+      EXPECT_EQ(RunShardfs({"status", point_}).exit_code, 0);
+      EXPECT_EQ(RunShardfs({"umount", point_}).exit_code, 0);
+      EXPECT_TRUE(WaitUntil([this] { return Daemons().empty(); }));
+      EXPECT_LE(++killed_while_announcing_, 1);
+      return true;
+    }
+    EXPECT_TRUE(all_ended) << "after signal " << number;
     EXPECT_FALSE(IsMounted(point_)) << "left by a command that ended with " << exit_code;
     return exit_code != 0;
   }
+
+  int killed_while_announcing_ = 0;
 
   void SignalAroundReadiness(const std::vector<std::string>& more) {
     const auto begin = steady_clock::now();
