@@ -112,6 +112,9 @@ if ((EUID != 0)) || [[ ${SHARDFS_TEST_INSTALL:-} != 1 && ${CI:-} != true ]]; the
   echo "not installed into this machine; SHARDFS_TEST_INSTALL=1 as root does so"
   exit 0
 fi
+# One at a time: another run of the tests may be at the same place.
+exec {installing}>"${XDG_RUNTIME_DIR:-/run/lock}/shardfs-package-test.lock"
+flock "$installing"
 [[ $(dpkg-query -W -f='${db:Status-Status}' shardfs 2>/dev/null) != installed ]] ||
   skip "the package shardfs is installed here, and a test must not replace it"
 require_fuse
