@@ -33,13 +33,14 @@ std::string WayOut(const std::map<FilePair, Shared>& twice, std::span<const Name
     extra.insert(named.contains(files.first) ? files.second : files.first);
   }
   if (extra.empty()) {
-    return "every *.safetensors file of the directory counts, as MindIE reads them all: move those that are no part of "
-           "the model elsewhere";
+    return "every *.safetensors file of the directory counts: move those that are no part of the model elsewhere";
   }
   const std::size_t others = extra.size() - 1;
-  return fmt::format("MindIE reads every *.safetensors file, and {} does not name {}{}: move {} elsewhere",
-                     indices.size() == 1 ? QuoteName(indices.front().name) : "no index", QuoteName(*extra.begin()),
-                     others == 0 ? "" : fmt::format(" and {} more of these", others), others == 0 ? "it" : "them");
+  const std::string unnamed =
+      indices.size() == 1 ? QuoteName(indices.front().name) + " does not name" : std::string("no index names");
+  return fmt::format("every *.safetensors file counts, and {} {}{}: move {} elsewhere", unnamed,
+                     QuoteName(*extra.begin()), others == 0 ? "" : fmt::format(" and {} more of these", others),
+                     others == 0 ? "it" : "them");
 }
 
 // `tensors` ascend by name, and those of one name by file.
@@ -55,7 +56,8 @@ Status CheckUnique(std::span<const TensorInfo> tensors, std::span<const NamedInd
   for (const auto& [files, shared] : twice) {
     const std::size_t others = shared.count - 1;
     defects.Add(fmt::format("tensor {} stands in {} and in {}{}", QuoteName(shared.example), QuoteName(files.first),
-                            QuoteName(files.second), others == 0 ? "" : fmt::format(", as do {} more", others)));
+                            QuoteName(files.second),
+                            others == 0 ? "" : fmt::format(", as {} {} more", others == 1 ? "does" : "do", others)));
   }
   return Status::Corruption(fmt::format("{}; {}", defects.text(), WayOut(twice, indices)));
 }

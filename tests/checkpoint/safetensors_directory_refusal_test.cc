@@ -94,9 +94,18 @@ TEST_F(SafetensorsDirectoryRefusalTest, AMergedCopyBesideItsShards) {
   directory_.WriteShard("consolidated.safetensors", {"a", "b", "c"});
   directory_.Write(kIndex, R"({"weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}})");
   ExpectRefused(StatusCode::kCorruption,
-                {"'a' stands in '1.safetensors' and in 'consolidated.safetensors', as do 1 more",
+                {"'a' stands in '1.safetensors' and in 'consolidated.safetensors', as does 1 more",
                  "'c' stands in '2.safetensors' and in 'consolidated.safetensors'",
                  "'model.safetensors.index.json' does not name 'consolidated.safetensors': move it elsewhere"});
+}
+
+TEST_F(SafetensorsDirectoryRefusalTest, AMergedCopyThatNeitherOfTwoIndicesNames) {
+  directory_.WriteShard("1.safetensors", {"a"});
+  directory_.WriteShard("consolidated.safetensors", {"a"});
+  for (const char* index : {"model.safetensors.index.json", "quant_model_weight.safetensors.index.json"}) {
+    directory_.Write(index, R"({"weight_map": {"a": "1.safetensors"}})");
+  }
+  ExpectRefused(StatusCode::kCorruption, {"no index names 'consolidated.safetensors': move it elsewhere"});
 }
 
 TEST_F(SafetensorsDirectoryRefusalTest, ManyPairsOfFilesAreCutToTen) {
