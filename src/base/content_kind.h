@@ -30,7 +30,7 @@ enum class ContentKind : std::uint8_t {
   kText,  // a short plain text in a single line
 };
 
-// So many bytes tell every kind apart (tar has its mark at byte 257).
+// The caller reads this many bytes: they tell every kind apart (tar has its mark at byte 257).
 inline constexpr std::size_t kContentKindBytes = 512;
 
 // `first`: the first kContentKindBytes of the file, or all of it; more may be given.

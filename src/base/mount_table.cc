@@ -81,7 +81,7 @@ Result<std::string> RealPath(const std::string& path) {
   return std::string(resolved);
 }
 
-// By its text alone, since a mount that is looked at may hang.
+// Compares the texts alone, since a mount that one looks at may hang.
 bool HasPrefix(const std::string& path, const std::string& mount_point) {
   if (!path.starts_with(mount_point)) return false;
   return path.size() == mount_point.size() || mount_point == "/" || path[mount_point.size()] == '/';
@@ -134,7 +134,7 @@ std::optional<MountWithOptions> MountOf(const std::string& path, const std::stri
   for (std::string line; std::getline(lines, line);) {
     auto entries = ParseMountTable(line);
     if (entries.empty() || !HasPrefix(path, entries.front().mount_point)) continue;
-    // Of mounts on one place the last is on top.
+    // The last of several mounts on one place is on top.
     if (found && entries.front().mount_point.size() < found->entry.mount_point.size()) continue;
     found = {std::move(entries.front()), line.substr(line.rfind(' ') + 1)};
   }

@@ -6,8 +6,8 @@
 #include <array>
 #include <string_view>
 
-#include "shardfs/base/file_descriptor.h"
 #include "checkpoint/directory_listing.h"
+#include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
 namespace {
@@ -29,7 +29,7 @@ bool IsSnapshot(std::string_view path) {
 }
 
 bool IsLeftover(std::string_view name) {
-  // Of huggingface_hub, browsers, aria2, and scripts around curl.
+  // huggingface_hub, browsers, aria2 and scripts around curl write names with these endings.
   constexpr std::array<std::string_view, 7> kEndings = {".incomplete", ".part",       ".partial",     ".aria2",
                                                         ".download",   ".crdownload", ".tmp_download"};
   return std::any_of(kEndings.begin(), kEndings.end(), [name](auto ending) { return name.ends_with(ending); });

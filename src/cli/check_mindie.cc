@@ -1,5 +1,5 @@
 // shardfs check-mindie: says whether MindIE Server with a configuration loads a sharded directory right.
-#include "layout/mindie/check_mindie.h"
+#include "layout/mindie/check/check_mindie.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -13,8 +13,8 @@
 #include <string>
 
 #include "cli/commands.h"
-#include "console/output.h"
 #include "cli/rank_options.h"
+#include "console/output.h"
 #include "shardfs/parallel/rank_table.h"
 
 namespace shardfs {

@@ -6,14 +6,14 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "service/describe_mount.h"
-#include "layout/mindie/mindie_config.h"
 #include "cli/options.h"
 #include "console/output.h"
+#include "layout/mindie/config/mindie_config.h"
+#include "layout/mindie/config/server_limits.h"
 #include "report/plan_report.h"
-#include "shardfs/layout/registry.h"
+#include "service/describe_mount.h"
 #include "service/view_status.h"
-#include "layout/mindie/server_limits.h"
+#include "shardfs/layout/registry.h"
 
 namespace shardfs {
 namespace {

@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "base/file_mode.h"
+#include "base/open_as_user.h"
 #include "base/path_within.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "console/logging.h"
 #include "console/output.h"
-#include "layout/mindie/open_as_user.h"
 #include "service/daemon.h"
 #include "service/describe_mount.h"
 #include "service/inherited_descriptors.h"
@@ -78,7 +78,7 @@ SelinuxLabels LabelsAskedFor(const MountArguments& arguments) {
   return labels;
 }
 
-// Why the owner of the files, whom MindIE runs as, cannot enter the view: of these check-mindie says WRONG.
+// Says why the owner of the files, for whom a view is usually mounted, cannot enter it.
 std::vector<std::string> EntryWarnings(const std::string& mount_point, const FuseOptions& options) {
   std::vector<std::string> warnings;
   const uid_t owner = options.attributes.uid;

@@ -16,7 +16,7 @@ namespace shardfs {
 namespace {
 
 constexpr std::string_view kHelperName = "mount.shardfs";
-// Of the type that the kernel shows in /proc/mounts.
+// mount(8) calls this one for the type that the kernel shows in /proc/mounts.
 constexpr std::string_view kHelperOfShownType = "mount.fuse.shardfs";
 
 // What mount(8) itself acts upon and yet hands on, and what a view has or cannot have, whatever is asked: mount(8) says

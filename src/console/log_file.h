@@ -24,7 +24,7 @@ class LogFileSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit LogFileSink(FileDescriptor file) : file_(std::move(file)) {}
 
-  // From now on lines go there.
+  // Has the lines from now on go to `file`.
   void Use(FileDescriptor file);
 
  protected:

@@ -11,11 +11,11 @@
 #include <sstream>
 #include <system_error>
 
-#include "doctor/doctor.h"
-#include "layout/mindie/open_as_user.h"
-#include "layout/mindie/place_warnings.h"
-#include "service/mount_point.h"
+#include "base/open_as_user.h"
 #include "base/text_file.h"
+#include "doctor/doctor.h"
+#include "layout/mindie/check/place_warnings.h"
+#include "service/mount_point.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/manifest.h"

@@ -8,10 +8,10 @@
 #include <array>
 #include <cerrno>
 
-#include "doctor/doctor.h"
-#include "layout/mindie/mindie_config.h"
-#include "service/view_status.h"
 #include "base/quote_name.h"
+#include "doctor/doctor.h"
+#include "layout/mindie/config/mindie_config.h"
+#include "service/view_status.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {
@@ -31,7 +31,7 @@ struct Difference {
   std::string asked;
 };
 
-// Where `shown`, an object of the status, has another value than `asked`.
+// Adds each value of `asked` that differs in `shown`, an object of the status.
 void Compare(const JsonValue* shown, const MountDescription::Pairs& asked, std::vector<Difference>& differences) {
   if (shown == nullptr) return;
   for (const auto& [name, value] : asked) {

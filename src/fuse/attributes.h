@@ -22,8 +22,9 @@ struct AttributeOptions {
 // means the same node for the whole life of the mount.
 inline std::uint64_t InodeOf(NodeId id) { return std::uint64_t{id} + 1; }
 
-// For file handles: a number that differs when the node of an inode number is another one, as in a mount of another view
-// at the same place, and that is the same in each mount of the same view. 0 for the root, as the kernel demands.
+// Returns the number that file handles hold beside the inode: it differs when the inode is another node, as in a mount
+// of another view at the same place, and is the same in each mount of the same view. 0 for the root, as the kernel
+// demands.
 std::uint32_t GenerationOf(const VirtualTree& tree, NodeId id, const AttributeOptions& options);
 
 struct stat AttributesOf(const VirtualTree& tree, NodeId id, const AttributeOptions& options);

@@ -241,7 +241,7 @@ void ReadScheduler::JudgeGate(Gate& gate, Clock::time_point now) {
                gate.inside.load(), gate.kept.size());
 }
 
-// So that no thread is started for what may not enter.
+// Puts what may not enter with the suspect that keeps it, so that Judge asks for no thread for it.
 void ReadScheduler::KeepWithSuspects() {
   for (auto place = waiting_.begin(); place != waiting_.end();) {
     const auto kept = place++;

@@ -73,7 +73,7 @@ class ReadScheduler {
   // back; or later by another thread.
   void Submit(const Read& read);
 
-  // By a thread that has nothing to do: performs reads that were kept back, as long as there are some that may enter.
+  // Performs reads that were kept back, as long as some may enter. A thread that has nothing to do calls it.
   void ServeWaiting();
 
   // `call` is called when a first read has been kept back: Judge is to be called every kTick from then on, until it

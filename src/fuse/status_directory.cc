@@ -135,7 +135,8 @@ int LookUpText(Filesystem& filesystem, std::size_t file, std::uint64_t number, p
   }
 }
 
-// As LookUpText, of any name. `entry` keeps inode 0 when there is no such name, which the kernel may remember.
+// Does what LookUpText does, for any name. `entry` keeps inode 0 when there is no such name, which the kernel may
+// remember.
 int LookUp(Filesystem& filesystem, std::uint64_t parent, std::string_view name, pid_t caller, fuse_entry_param& entry) {
   entry.entry_timeout = kCacheSeconds;
   const bool is_text = parent > DirectoryInode(filesystem);

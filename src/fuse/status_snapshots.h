@@ -44,11 +44,11 @@ class StatusSnapshots {
   static constexpr std::chrono::milliseconds kReuse{1000};
   static constexpr std::chrono::milliseconds kShare{100};
 
-  // For a look-up of `file` by thread `caller` of another process: a text of it, which one more reference of the kernel
-  // keeps. Null when there are kMost. Throws what `make` throws; calls it without holding a lock.
+  // Returns a text of `file` to thread `caller` of another process, which looks it up; one more reference of the kernel
+  // keeps it. Null when there are kMost. Throws what `make` throws; calls it without holding a lock.
   Pointer LookUp(std::size_t file, pid_t caller, const Make& make);
 
-  // For a look-up by file handle: the text of that number, made anew if the kernel has forgotten it in the meantime.
+  // Returns the text of a number that a file handle holds, made anew if the kernel has forgotten it in the meantime.
   // Null when there was none of that number, or when there are kMost.
   Pointer Revive(std::uint64_t number, std::size_t file, const Make& make);
 

@@ -23,7 +23,7 @@ struct Destination {
   std::shared_ptr<DestinationLock> lock;  // of one that exists; shared
 };
 
-// Where `path` is, with the lock of a directory that is there and before anything in it was looked at, or
+// Returns where `path` is, with the lock of a directory that is there, taken before anything in it was looked at.
 // kInvalidArgument for the reasons that MaterializePlan::Create lists.
 Result<Destination> FindDestination(const std::string& path, const std::string& source);
 

@@ -40,7 +40,7 @@ class DestinationLock {
   static Result<std::shared_ptr<DestinationLock>> TakeNew(int root, const std::string& path);
 
   // Makes a shared lock exclusive. Waits a second for runs that only look. kInvalidArgument when another run has it.
-  // In between another run may have written: what was seen before counts no more.
+  // Another run may have written in between: what the caller saw before counts no more.
   Status MakeExclusive();
 
   // Whether `path` still leads to the locked directory, and whether `info` is of it.

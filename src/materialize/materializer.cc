@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/parallel_tasks.h"
 #include "materialize/digest_check.h"
 #include "materialize/journal.h"
 #include "materialize/output_tree.h"
-#include "base/parallel_tasks.h"
 #include "materialize/piece_schedule.h"
 #include "materialize/read_ahead.h"
 #include "materialize/source_release.h"
@@ -204,7 +204,7 @@ Status NotAsWritten(const OutputTree& output, const Difference& difference, cons
                                        output.FullPath(difference.path), difference.message, advice));
 }
 
-// Of the files that an earlier run left, counts those that stay, and names those that do not.
+// Counts the files of an earlier run that stay, and names those that do not.
 void CountKept(const MaterializePlan& plan, const OutputTree& output, MaterializeSummary& summary,
                MaterializeProgress& progress) {
   const JournalContents* const left = plan.restart() ? nullptr : plan.unfinished();

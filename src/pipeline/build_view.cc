@@ -74,7 +74,7 @@ Status RequireLayout(const std::string& name) {
   return Status::InvalidArgument(fmt::format("there is no layout {}; there is {}", QuoteName(name), LayoutNames()));
 }
 
-// Where config.json cannot be read as well: the default layout's refusal then says what is wrong with it.
+// Takes a config.json that cannot be read for DeepSeek's: the layout's refusal then says what is wrong with it.
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
   const auto config = checkpoint.config();
   if (!config.ok()) return FindLayout(kDefaultLayout);

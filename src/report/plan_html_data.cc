@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
 #include "layout/mindie/mindie_names.h"
 #include "shardfs/base/json.h"
 

@@ -106,8 +106,8 @@ class Command {
   }
 
  private:
-  // In a thread that can be left behind, because the work may not answer. Where the system gives no further thread,
-  // here: then a signal waits for the answer.
+  // Runs `check` in a thread that can be left behind, because it may not answer; and in this one where the system gives
+  // no further thread: then a signal waits for the answer.
   static void StartCheck(const std::function<void()>& check) {
     try {
       std::thread(check).detach();

@@ -12,9 +12,9 @@ namespace shardfs {
 // descriptor, over a pair of sockets of type SOCK_SEQPACKET. Thread-safety: one thread at a time.
 class LogRotation {
  public:
-  // Of a process that opens the file itself.
+  // This process opens the file itself.
   LogRotation() = default;
-  // Of a process whose supervisor is at the other end of `supervisor`.
+  // The supervisor, at the other end of `supervisor`, opens the file for this process.
   explicit LogRotation(FileDescriptor supervisor) : supervisor_(std::move(supervisor)) {}
 
   // SIGHUP came: opens the log file again, or asks the supervisor to.

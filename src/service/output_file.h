@@ -14,8 +14,8 @@ namespace shardfs {
 Status CheckOutsideSource(std::string_view what, const std::string& path, const std::string& source);
 
 // Refuses (kInvalidArgument) a `path` that is a FIFO which no process reads: opening it would wait for a reader for ever.
-// Of one that is read, gives a descriptor to be kept until the file is written, since its reader takes the end of the
-// first writer for the end of all; of anything else, none.
+// Gives a descriptor of one that is read, which the caller keeps until the file is written, since the reader takes the
+// end of the first writer for the end of all; gives none of anything else.
 Result<FileDescriptor> HoldReader(std::string_view what, const std::string& path);
 
 }  // namespace shardfs

@@ -5,8 +5,8 @@
 
 namespace shardfs {
 
-// From here on SIGTERM comes when `parent`, which has just forked this process, ends in whatever way; at once where it
-// has ended already. From the main thread: the kernel keeps it by thread.
+// Has the kernel send SIGTERM when `parent`, which has just forked this process, ends in whatever way; at once where it
+// has ended already. The main thread calls it, because the kernel keeps the wish by thread.
 void EndWithParent(pid_t parent);
 
 // Undoes EndWithParent. From the same thread.

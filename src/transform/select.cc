@@ -43,7 +43,7 @@ class Selection {
     for (std::uint32_t i = 0; i < specs_.size(); ++i) kept_.push_back({i, std::string(specs_[i].name)});
   }
 
-  // With `matching_stay` those stay that match a pattern, else those that match none.
+  // Keeps the tensors that match a pattern where `matching_stay`, else those that match none.
   Status KeepByPattern(const std::vector<std::string>& texts, std::string_view option, bool matching_stay) {
     if (texts.empty()) return Status::Ok();
     std::vector<TensorPattern> patterns;

@@ -9,8 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "base/open_as_user.h"
 #include "cli/mindie_files.h"
-#include "layout/mindie/open_as_user.h"
 #include "cli/run_shardfs.h"
 #include "cli/verify_fixture.h"
 #include "fuse/fuse_available.h"

@@ -1,4 +1,4 @@
-#include "layout/mindie/check_mindie.h"
+#include "layout/mindie/check/check_mindie.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

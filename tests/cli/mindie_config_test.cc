@@ -1,4 +1,4 @@
-#include "layout/mindie/mindie_config.h"
+#include "layout/mindie/config/mindie_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

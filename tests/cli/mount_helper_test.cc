@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/run_shardfs.h"
-#include "layout/mindie/mindie_specs.h"
+#include "layout/mindie/config/mindie_specs.h"
 
 namespace shardfs {
 namespace {

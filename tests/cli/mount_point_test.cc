@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "layout/mindie/place_warnings.h"
-#include "service/output_file.h"
 #include "fuse/temporary_mount.h"
+#include "layout/mindie/check/place_warnings.h"
+#include "service/output_file.h"
 
 namespace shardfs {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "fuzz/fuzz_target.h"
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
 #include "layout/mindie/json_files.h"
 
 namespace shardfs::testing {

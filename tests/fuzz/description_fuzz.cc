@@ -1,7 +1,7 @@
 // A quant_model_description*.json. The input is its text.
 #include "fuzz/fuzz_target.h"
+#include "layout/mindie/config/quant_description.h"
 #include "layout/mindie/json_files.h"
-#include "layout/mindie/quant_description.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace shardfs;

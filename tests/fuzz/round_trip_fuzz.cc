@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "fuzz/fuzz_target.h"
+#include "layout/mindie/config/parallel_config.h"
 #include "layout/mindie/json_files.h"
-#include "layout/mindie/parallel_config.h"
 #include "shardfs/format/safetensors/header.h"
 
 namespace shardfs::testing {

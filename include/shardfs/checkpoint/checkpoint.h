@@ -59,7 +59,7 @@ class Checkpoint {
   const StateDictPtr& shared_tensors() const { return content_.tensors; }
   // The spec of that name in tensors(), or nullptr.
   const TensorSpec* Find(std::string_view name) const;
-  // Of a spec of tensors(): its index, the file it comes from, a new expression.
+  // These take a spec of tensors(), and return its index, the file that it comes from, and a new expression of it.
   std::uint32_t IndexOf(const TensorSpec& spec) const;
   std::string_view OriginOf(const TensorSpec& spec) const { return tensors().Origin(IndexOf(spec)); }
   Result<TensorPtr> Build(const TensorSpec& spec) const { return tensors().Build(IndexOf(spec)); }

@@ -75,8 +75,8 @@ class MaterializePlan {
   // goes.
   const JournalContents* unfinished() const { return unfinished_.get(); }
   bool reopens() const { return reopens_; }  // it was complete
-  // What is kept is to be compared with its digests. Of a destination that is complete, unfinished() is then what it
-  // has.
+  // The run compares what it keeps with its digests. unfinished() is then all that a complete destination holds, since
+  // each of its files is in doubt.
   bool mends() const { return mends_; }
   const std::shared_ptr<DestinationLock>& lock() const { return lock_; }  // of a destination that is there, else null
   bool restart() const { return restart_; }

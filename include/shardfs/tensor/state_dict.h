@@ -37,7 +37,7 @@ class StateDict {
  public:
   virtual ~StateDict() = default;
 
-  // In the producer's order: files by name and in a file by data offset, or the order of the modules.
+  // The specs are in the producer's order: files by name and in a file by data offset, or the order of the modules.
   virtual std::span<const TensorSpec> specs() const = 0;
 
   // The index of that name in specs().
@@ -50,7 +50,7 @@ class StateDict {
   // and for layouts that keep the source's files.
   virtual std::string_view Origin(std::uint32_t index) const = 0;
 
-  // Where the bytes of tensor `index` lie, if they are one run of a source file as it is.
+  // Returns where the bytes of tensor `index` lie, if they are one run of a source file as it is.
   virtual std::optional<SourceSpan> SpanOf(std::uint32_t index) const = 0;
 };
 

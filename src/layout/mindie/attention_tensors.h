@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/state_dict_writer.h"
 

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
+#include "layout/mindie/config/quant_description.h"
 #include "layout/mindie/linear_kind.h"
-#include "layout/mindie/quant_description.h"
-#include "shardfs/checkpoint/ignored_tensor.h"
 #include "shardfs/checkpoint/checkpoint.h"
+#include "shardfs/checkpoint/ignored_tensor.h"
 
 namespace shardfs {
 

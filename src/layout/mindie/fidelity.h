@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "layout/mindie/effective_config.h"
+#include "layout/mindie/config/effective_config.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/result.h"
 

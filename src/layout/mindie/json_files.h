@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include "layout/mindie/effective_config.h"
-#include "layout/mindie/quant_description.h"
+#include "layout/mindie/config/effective_config.h"
+#include "layout/mindie/config/quant_description.h"
+#include "layout/mindie/mindie_mapping.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/json.h"
-#include "layout/mindie/mindie_mapping.h"
 #include "shardfs/tensor/dtype.h"
 
 namespace shardfs {

@@ -3,8 +3,8 @@
 // (spec/mindie-loader-variant.md). All weight kinds that the reference writes; what it loses data on is refused.
 #pragma once
 
-#include "layout/mindie/layout_options.h"
-#include "layout/mindie/parallel_config.h"
+#include "layout/mindie/config/layout_options.h"
+#include "layout/mindie/config/parallel_config.h"
 #include "shardfs/layout/layout.h"
 
 namespace shardfs {

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
+#include "layout/mindie/config/parallel_config.h"
 #include "shardfs/base/result.h"
-#include "layout/mindie/parallel_config.h"
 
 namespace shardfs {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "layout/mindie/effective_config.h"
+#include "layout/mindie/config/effective_config.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/view/virtual_tree.h"

@@ -5,8 +5,8 @@
 #include <array>
 #include <charconv>
 
-#include "layout/mindie/source_inventory.h"
 #include "base/quote_name.h"
+#include "layout/mindie/source_inventory.h"
 
 namespace shardfs {
 namespace {
@@ -82,7 +82,7 @@ std::string MtpPlace::WhyNoMtp(std::uint64_t layer) const {
 
 void StrayTensors::Add(const TensorSpec& tensor) {
   const auto layer = LayerOfTensorName(tensor.name);
-  // Of a layer that is the model's, each tensor is a case of its own.
+  // Each tensor of a layer that is the model's is a case of its own.
   const std::uint64_t layers = place_.config().layers;
   if (!layer || *layer < layers || (mtp_ && *layer == layers)) {
     single_.push_back(&tensor);

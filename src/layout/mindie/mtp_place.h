@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
 #include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
+#include "layout/mindie/config/layout_options.h"
 #include "layout/mindie/deepseek_weights.h"
-#include "layout/mindie/layout_options.h"
 #include "layout/mindie/mindie_mapping.h"
 #include "shardfs/view/virtual_file.h"
 

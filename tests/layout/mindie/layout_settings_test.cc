@@ -1,10 +1,10 @@
-#include "layout/mindie/layout_settings.h"
+#include "layout/mindie/config/layout_settings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/environment.h"
-#include "layout/mindie/mindie_specs.h"
+#include "layout/mindie/config/mindie_specs.h"
 
 namespace shardfs {
 namespace {

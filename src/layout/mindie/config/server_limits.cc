@@ -1,6 +1,6 @@
 // The table of section 8 as data, and a loop that holds a configuration against it. Each row is a key and the values
 // that MindIE takes. Numbers are compared as Python compares them: true is 1, 64.0 is 64, and a string is no number.
-#include "layout/mindie/server_limits.h"
+#include "layout/mindie/config/server_limits.h"
 
 #include <fmt/format.h>
 
@@ -12,8 +12,8 @@
 #include <optional>
 #include <span>
 
-#include "layout/mindie/shown_json.h"
 #include "base/quote_name.h"
+#include "layout/mindie/shown_json.h"
 
 namespace shardfs {
 namespace {
@@ -204,7 +204,7 @@ class Checker {
                 : fmt::format("is {} in {}, and MindIE takes an object", ShownJson(*setting.value), setting.file)});
   }
 
-  // With topk_method greedy, experts have one group, or as many as are picked.
+  // Refuses topk_method greedy, except where experts have one group, or as many as are picked.
   void CheckGroups() {
     const EffectiveConfig::Setting method = config_.Find("topk_method");
     if (method.value == nullptr || method.value->AsString() != "greedy") return;

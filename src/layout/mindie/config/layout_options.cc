@@ -1,4 +1,4 @@
-#include "layout/mindie/layout_options.h"
+#include "layout/mindie/config/layout_options.h"
 
 #include <fmt/format.h>
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "console/finding.h"
-#include "layout/mindie/mindie_config.h"
-#include "layout/mindie/effective_config.h"
+#include "layout/mindie/config/effective_config.h"
+#include "layout/mindie/config/mindie_config.h"
 #include "shardfs/parallel/rank_set.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "layout/mindie/mindie_specs.h"
+#include "layout/mindie/config/mindie_specs.h"
 
 #include <vector>
 

@@ -1,5 +1,5 @@
 // Reading of mindie_config.h's file.
-#include "layout/mindie/mindie_config.h"
+#include "layout/mindie/config/mindie_config.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <charconv>
 #include <filesystem>
 
-#include "base/text_file.h"
 #include "base/quote_name.h"
+#include "base/text_file.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "layout/mindie/effective_config.h"
+#include "layout/mindie/config/effective_config.h"
 
 #include <fmt/format.h>
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "shardfs/base/result.h"
 #include "layout/mindie/mindie_mapping.h"
+#include "shardfs/base/result.h"
 
 namespace shardfs {
 

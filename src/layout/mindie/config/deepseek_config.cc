@@ -1,4 +1,4 @@
-#include "layout/mindie/deepseek_config.h"
+#include "layout/mindie/config/deepseek_config.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <array>
 #include <string_view>
 
-#include "layout/mindie/shown_json.h"
 #include "base/quote_name.h"
+#include "layout/mindie/shown_json.h"
 
 namespace shardfs {
 namespace {

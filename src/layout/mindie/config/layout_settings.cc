@@ -1,11 +1,11 @@
-#include "layout/mindie/layout_settings.h"
+#include "layout/mindie/config/layout_settings.h"
 
 #include <array>
 #include <utility>
 
 #include "base/environment_variable.h"
 #include "base/parse_number.h"
-#include "layout/mindie/mindie_specs.h"
+#include "layout/mindie/config/mindie_specs.h"
 
 namespace shardfs {
 namespace {

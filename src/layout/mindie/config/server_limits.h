@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "layout/mindie/effective_config.h"
+#include "layout/mindie/config/effective_config.h"
 
 namespace shardfs {
 
@@ -20,8 +20,8 @@ struct RefusedSetting {
   bool decides_shapes = false;  // a size of the weights: weight_sharder ends there, so there is no directory to show
 };
 
-// In the table's order; empty when MindIE takes the configuration. null counts as absent, except for the sizes that
-// must not be 0.
+// Lists them in the table's order; none when MindIE takes the configuration. null counts as absent, except for the
+// sizes that must not be 0.
 std::vector<RefusedSetting> FindRefusedSettings(const EffectiveConfig& config);
 
 // "MindIE will refuse this model: \"top_k\" is ..." for each refused setting, and for a generation_config.json that it

@@ -6,11 +6,11 @@
 #include <map>
 #include <memory>
 
-#include "layout/mindie/check_mindie.h"
-#include "layout/mindie/deepseek_config.h"
-#include "layout/mindie/layout_options.h"
-#include "layout/mindie/state_dict.h"
 #include "base/quote_name.h"
+#include "layout/mindie/check/check_mindie.h"
+#include "layout/mindie/config/deepseek_config.h"
+#include "layout/mindie/config/layout_options.h"
+#include "layout/mindie/state_dict.h"
 #include "shardfs/base/json.h"
 #include "shardfs/checkpoint/safetensors_directory.h"
 

@@ -8,9 +8,9 @@
 #include <system_error>
 
 #include "base/mount_table.h"
+#include "base/open_as_user.h"
 #include "base/quote_name.h"
-#include "layout/mindie/check_mindie.h"
-#include "layout/mindie/open_as_user.h"
+#include "layout/mindie/check/check_mindie.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/file_descriptor.h"
 

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "layout/mindie/layout_settings.h"
-#include "shardfs/base/result.h"
+#include "layout/mindie/config/layout_settings.h"
 #include "layout/mindie/mindie_mapping.h"
+#include "shardfs/base/result.h"
 
 namespace shardfs {
 

@@ -1,6 +1,6 @@
 // Walks the linears of each group once, counts what the description says of them, and compares the one kind that is
 // left with the group's effective key. Time and lookups are those of one pass over the model's linears.
-#include "layout/mindie/described_kinds.h"
+#include "layout/mindie/config/described_kinds.h"
 
 #include <fmt/format.h>
 

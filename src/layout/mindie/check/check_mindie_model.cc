@@ -6,11 +6,11 @@
 #include <array>
 #include <iterator>
 
-#include "layout/mindie/check_mindie.h"
-#include "base/text_file.h"
-#include "layout/mindie/linear_kind.h"
-#include "layout/mindie/server_limits.h"
 #include "base/quote_name.h"
+#include "base/text_file.h"
+#include "layout/mindie/check/check_mindie.h"
+#include "layout/mindie/config/server_limits.h"
+#include "layout/mindie/linear_kind.h"
 
 namespace shardfs {
 namespace {

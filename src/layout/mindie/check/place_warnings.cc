@@ -1,4 +1,4 @@
-#include "layout/mindie/place_warnings.h"
+#include "layout/mindie/check/place_warnings.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,8 +1,8 @@
 // The settings that mindie_config.h's file stands for.
 #include <fmt/format.h>
 
-#include "layout/mindie/mindie_config.h"
 #include "base/quote_name.h"
+#include "layout/mindie/config/mindie_config.h"
 #include "shardfs/parallel/rank_table.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "layout/mindie/open_as_user.h"
+#include "base/open_as_user.h"
 
 #include <dirent.h>
 #include <fcntl.h>

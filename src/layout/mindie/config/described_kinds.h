@@ -5,8 +5,8 @@
 // description in every linear of the group, which is one cause and gets one sentence.
 #pragma once
 
-#include "layout/mindie/deepseek_config.h"
-#include "layout/mindie/quant_description.h"
+#include "layout/mindie/config/deepseek_config.h"
+#include "layout/mindie/config/quant_description.h"
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/checkpoint.h"
 

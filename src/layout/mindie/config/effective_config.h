@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "layout/mindie/quant_description.h"
+#include "layout/mindie/config/quant_description.h"
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/checkpoint.h"

@@ -8,14 +8,14 @@
 #include <filesystem>
 #include <set>
 
-#include "layout/mindie/check_mindie.h"
-#include "layout/mindie/place_warnings.h"
-#include "parallel/node_ranks.h"
-#include "base/text_file.h"
-#include "layout/mindie/deepseek_config.h"
-#include "layout/mindie/layout_options.h"
-#include "layout/mindie/state_dict.h"
 #include "base/quote_name.h"
+#include "base/text_file.h"
+#include "layout/mindie/check/check_mindie.h"
+#include "layout/mindie/check/place_warnings.h"
+#include "layout/mindie/config/deepseek_config.h"
+#include "layout/mindie/config/layout_options.h"
+#include "layout/mindie/state_dict.h"
+#include "parallel/node_ranks.h"
 #include "shardfs/base/json.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-#include "layout/mindie/quant_description.h"
+#include "layout/mindie/config/quant_description.h"
 
 #include <fmt/format.h>
 
