@@ -4,128 +4,117 @@
 #include <string_view>
 #include <utility>
 
+#include "tools/deepseek_config.h"
+#include "tools/family.h"
+
 namespace shardfs::tools {
 namespace {
 
 // Row-parallel linears have this many columns in their scale_bias, for the tensor-parallel ranks to share out.
 constexpr std::uint64_t kScaleBiasColumns = 16;
 
-// Puts the list together, module by module.
-class TensorList {
+// Puts the list of a quantised checkpoint together: each float tensor is followed by its companions, or replaced by the
+// quantised weight and its companions.
+class QuantisedList {
  public:
-  TensorList(const DeepSeekShape& shape, const Quantisation& quantisation)
+  QuantisedList(const DeepSeekShape& shape, const Quantisation& quantisation)
       : s_(shape), q_(quantisation), group_size_(GroupSize(quantisation, shape)) {}
 
-  void Add(std::string name, Shape shape) { Add(std::move(name), s_.dtype, std::move(shape)); }
-  void Add(std::string name, Dtype dtype, Shape shape) {
-    tensors_.push_back({std::move(name), dtype, std::move(shape)});
-  }
-
-  void AddDecoderLayer(const std::string& prefix, bool moe) {
-    const WeightKind attention = KindOf(prefix + "self_attn.o_proj.weight");
-    const WeightKind mlp = KindOf(prefix + (moe ? "mlp.shared_experts." : "mlp.") + "down_proj.weight");
-    AddAttention(prefix + "self_attn.", attention);
-    AddNorm(prefix + "input_layernorm", s_.hidden, attention);
-    AddNorm(prefix + "post_attention_layernorm", s_.hidden, mlp);
-    if (q_.norms == NormStyle::kAnti) AddAntiNorms(prefix, attention, mlp);
-    if (moe) {
-      AddMoe(prefix + "mlp.");
-    } else {
-      AddMlp(prefix + "mlp.", s_.intermediate);
+  void Add(NewTensor tensor) {
+    const std::string name = tensor.name;
+    if (KindOf(name) != WeightKind::kFloat) {
+      AddLinear(name.substr(0, name.size() - kWeight.size()), tensor.shape[0], tensor.shape[1]);
+      if (name.ends_with(".o_proj.weight")) AddFa3(name);
+      return;
     }
-  }
-
-  void AddMtpLayer(const std::string& prefix) {
-    Add(prefix + "embed_tokens.weight", {s_.vocab, s_.hidden});
-    Add(prefix + "enorm.weight", {s_.hidden});
-    Add(prefix + "hnorm.weight", {s_.hidden});
-    Add(prefix + "eh_proj.weight", {s_.hidden, 2 * s_.hidden});
-    AddDecoderLayer(prefix, /*moe=*/true);
-    Add(prefix + "shared_head.norm.weight", {s_.hidden});
-    Add(prefix + "shared_head.head.weight", {s_.vocab, s_.hidden});
+    tensors_.push_back(std::move(tensor));
+    if (name.ends_with("layernorm.weight")) AddNormCompanions(name);
   }
 
   std::vector<NewTensor> Take() && { return std::move(tensors_); }
 
  private:
+  static constexpr std::string_view kWeight = ".weight";
+
   WeightKind KindOf(std::string_view tensor) const { return KindOfTensor(q_, s_.layers, tensor); }
 
+  void Push(std::string name, Shape shape) { Push(std::move(name), s_.dtype, std::move(shape)); }
+  void Push(std::string name, Dtype dtype, Shape shape) {
+    tensors_.push_back({std::move(name), dtype, std::move(shape)});
+  }
+
   // A weight of `rows` outputs and `columns` inputs, and its companions; `name` ends with "_proj".
-  void AddLinear(const std::string& name, std::uint64_t rows, std::uint64_t columns, bool row_parallel = false) {
-    const WeightKind kind = KindOf(name + ".weight");
-    switch (kind) {
+  void AddLinear(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+    switch (KindOf(name + ".weight")) {
       case WeightKind::kFloat:
-        return Add(name + ".weight", {rows, columns});
+        return;
       case WeightKind::kW8A8: {
-        Add(name + ".weight", Dtype::kI8, {rows, columns});
-        Add(name + ".input_scale", {1});
-        Add(name + ".input_offset", {1});
-        Add(name + ".quant_bias", Dtype::kI32, {rows});
+        Push(name + ".weight", Dtype::kI8, {rows, columns});
+        Push(name + ".input_scale", {1});
+        Push(name + ".input_offset", {1});
+        Push(name + ".quant_bias", Dtype::kI32, {rows});
         const Dtype native = s_.dtype == Dtype::kF16 ? Dtype::kI64 : Dtype::kF32;
-        return Add(name + ".deq_scale", q_.deq_scale.value_or(native), {rows});
+        return Push(name + ".deq_scale", q_.deq_scale.value_or(native), {rows});
       }
       case WeightKind::kW8A8Dynamic:
       case WeightKind::kW8A16:
-        Add(name + ".weight", Dtype::kI8, {rows, columns});
-        Add(name + ".weight_scale", Dtype::kF32, {rows, 1});
-        return Add(name + ".weight_offset", Dtype::kF32, {rows, 1});
+        Push(name + ".weight", Dtype::kI8, {rows, columns});
+        Push(name + ".weight_scale", Dtype::kF32, {rows, 1});
+        return Push(name + ".weight_offset", Dtype::kF32, {rows, 1});
       case WeightKind::kW4A8Dynamic:
-        Add(name + ".weight", Dtype::kI8, {rows / 2, columns});  // two outputs to a byte
-        Add(name + ".weight_scale", Dtype::kF32, {rows, 1});
-        Add(name + ".weight_offset", Dtype::kF32, {rows, 1});
-        if (q_.kind == CheckpointKind::kW4A8Group) {
-          Add(name + ".weight_scale_second", Dtype::kF32, {rows, columns / group_size_});
-          Add(name + ".weight_offset_second", Dtype::kF32, {rows, columns / group_size_});
-        }
-        return Add(name + ".scale_bias", Dtype::kF32, {rows, row_parallel ? kScaleBiasColumns : 1});
+        return AddFourBits(name, rows, columns);
+      case WeightKind::kFp8Block:
+        Push(name + ".weight", Dtype::kF8E4M3, {rows, columns});
+        return Push(name + ".weight_scale_inv", Dtype::kF32, {Fp8Blocks(rows), Fp8Blocks(columns)});
     }
   }
 
-  // `kind` is that of the linears behind the norm.
-  void AddNorm(const std::string& name, std::uint64_t size, WeightKind kind) {
-    Add(name + ".weight", {size});
-    if (q_.norms == NormStyle::kBiased && kind == WeightKind::kW8A8) Add(name + ".bias", {size});
+  static std::uint64_t Fp8Blocks(std::uint64_t size) { return (size + kFp8BlockSize - 1) / kFp8BlockSize; }
+
+  void AddFourBits(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
+    Push(name + ".weight", Dtype::kI8, {rows / 2, columns});  // two outputs to a byte
+    Push(name + ".weight_scale", Dtype::kF32, {rows, 1});
+    Push(name + ".weight_offset", Dtype::kF32, {rows, 1});
+    if (q_.kind == CheckpointKind::kW4A8Group) {
+      Push(name + ".weight_scale_second", Dtype::kF32, {rows, columns / group_size_});
+      Push(name + ".weight_offset_second", Dtype::kF32, {rows, columns / group_size_});
+    }
+    const bool row_parallel = name.ends_with(".o_proj") || name.ends_with(".down_proj");
+    Push(name + ".scale_bias", Dtype::kF32, {rows, row_parallel ? kScaleBiasColumns : 1});
+  }
+
+  void AddFa3(const std::string& o_proj) {
+    if (!q_.fa3) return;
+    const std::string prefix = o_proj.substr(0, o_proj.size() - std::string_view("o_proj.weight").size());
+    for (const auto& [module, rows] : {std::pair("fa_q", s_.heads), {"fa_k", 1}, {"fa_v", 1}}) {
+      Push(prefix + module + ".scale", {rows, 1});
+      Push(prefix + module + ".offset", {rows, 1});
+    }
+  }
+
+  // A norm's bias depends on the linears behind it: the attention's, or for post_attention_layernorm the MLP's. The
+  // anti-outlier norms of a layer stand together, behind its last norm.
+  void AddNormCompanions(const std::string& norm) {
+    const std::string layer = norm.substr(0, norm.find('.', std::string_view("model.layers.").size()) + 1);
+    const WeightKind attention = KindOf(layer + "self_attn.o_proj.weight");
+    const WeightKind mlp = KindOf(layer + "mlp.down_proj.weight");
+    const bool last = norm.ends_with(".post_attention_layernorm.weight");
+    const WeightKind behind = last ? mlp : attention;
+    if (q_.norms == NormStyle::kBiased && behind == WeightKind::kW8A8 && !norm.ends_with(".kv_a_layernorm.weight")) {
+      Push(norm.substr(0, norm.size() - kWeight.size()) + ".bias", tensors_.back().shape);
+    }
+    if (q_.norms == NormStyle::kAnti && last) AddAntiNorms(layer, attention, mlp);
   }
 
   void AddAntiNorms(const std::string& prefix, WeightKind attention, WeightKind mlp) {
     const auto add = [&](const std::string& norm, std::uint64_t size, WeightKind kind) {
       if (kind != WeightKind::kW8A8 && kind != WeightKind::kW8A16) return;
-      Add(prefix + norm + ".module.weight", {size});
-      Add(prefix + norm + ".module.bias", {size});
+      Push(prefix + norm + ".module.weight", {size});
+      Push(prefix + norm + ".module.bias", {size});
     };
     add("input_layernorm", s_.hidden, attention);
     add("self_attn.q_a_layernorm", s_.q_lora_rank, attention);
     add("post_attention_layernorm", s_.hidden, mlp);
-  }
-
-  void AddAttention(const std::string& prefix, WeightKind kind) {
-    AddLinear(prefix + "q_a_proj", s_.q_lora_rank, s_.hidden);
-    AddNorm(prefix + "q_a_layernorm", s_.q_lora_rank, kind);
-    AddLinear(prefix + "q_b_proj", s_.heads * (s_.qk_nope_head_dim + s_.qk_rope_head_dim), s_.q_lora_rank);
-    AddLinear(prefix + "kv_a_proj_with_mqa", s_.kv_lora_rank + s_.qk_rope_head_dim, s_.hidden);
-    Add(prefix + "kv_a_layernorm.weight", {s_.kv_lora_rank});
-    AddLinear(prefix + "kv_b_proj", s_.heads * (s_.qk_nope_head_dim + s_.v_head_dim), s_.kv_lora_rank);
-    AddLinear(prefix + "o_proj", s_.hidden, s_.heads * s_.v_head_dim, /*row_parallel=*/true);
-    if (!q_.fa3 || kind == WeightKind::kFloat) return;
-    for (const auto& [module, rows] : {std::pair("fa_q", s_.heads), {"fa_k", 1}, {"fa_v", 1}}) {
-      Add(prefix + module + ".scale", {rows, 1});
-      Add(prefix + module + ".offset", {rows, 1});
-    }
-  }
-
-  void AddMlp(const std::string& prefix, std::uint64_t intermediate) {
-    AddLinear(prefix + "gate_proj", intermediate, s_.hidden);
-    AddLinear(prefix + "up_proj", intermediate, s_.hidden);
-    AddLinear(prefix + "down_proj", s_.hidden, intermediate, /*row_parallel=*/true);
-  }
-
-  void AddMoe(const std::string& prefix) {
-    Add(prefix + "gate.weight", {s_.experts, s_.hidden});
-    Add(prefix + "gate.e_score_correction_bias", Dtype::kF32, {s_.experts});
-    for (std::uint64_t expert = 0; expert < s_.experts; ++expert) {
-      AddMlp(prefix + "experts." + std::to_string(expert) + ".", s_.moe_intermediate);
-    }
-    if (s_.shared_experts > 0) AddMlp(prefix + "shared_experts.", s_.shared_experts * s_.moe_intermediate);
   }
 
   const DeepSeekShape& s_;
@@ -133,8 +122,6 @@ class TensorList {
   std::uint64_t group_size_;
   std::vector<NewTensor> tensors_;
 };
-
-std::string LayerPrefix(std::uint64_t layer) { return "model.layers." + std::to_string(layer) + "."; }
 
 Status ValidateFourBits(const Quantisation& quantisation, const DeepSeekShape& shape) {
   if (shape.hidden % 2 != 0 || shape.moe_intermediate % 2 != 0) {
@@ -167,8 +154,9 @@ std::uint64_t GroupSize(const Quantisation& quantisation, const DeepSeekShape& s
 
 Status ValidateQuantisation(const Quantisation& quantisation, const DeepSeekShape& shape) {
   const WeightKind attention = AttentionKind(quantisation.kind);
-  if (quantisation.fa3 && attention == WeightKind::kFloat) {
-    return Status::InvalidArgument("FA3 scales are asked for and the attention is FLOAT: give a quantised kind");
+  if (quantisation.fa3 && QuantizeName(quantisation.kind).empty()) {
+    return Status::InvalidArgument("FA3 scales are asked for and the attention is " +
+                                   std::string(WeightKindName(attention)) + ": give a quantised kind");
   }
   if (quantisation.norms == NormStyle::kBiased && attention != WeightKind::kW8A8) {
     return Status::InvalidArgument("norm biases are asked for and the attention is " +
@@ -187,20 +175,13 @@ Status ValidateQuantisation(const Quantisation& quantisation, const DeepSeekShap
 }
 
 std::vector<NewTensor> CheckpointTensors(const DeepSeekShape& shape, const Quantisation& quantisation) {
-  TensorList list(shape, quantisation);
-  list.Add("model.embed_tokens.weight", {shape.vocab, shape.hidden});
-  for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
-    list.AddDecoderLayer(LayerPrefix(layer), /*moe=*/layer >= shape.first_k_dense);
-  }
-  list.Add("model.norm.weight", {shape.hidden});
-  list.Add("lm_head.weight", {shape.vocab, shape.hidden});
-  for (std::uint64_t layer = 0; layer < shape.mtp_layers; ++layer) list.AddMtpLayer(LayerPrefix(shape.layers + layer));
+  QuantisedList list(shape, quantisation);
+  for (NewTensor& tensor : FloatTensors(shape)) list.Add(std::move(tensor));
   return std::move(list).Take();
 }
 
 std::vector<NewTensor> FloatTensors(const DeepSeekShape& shape) {
-  const Quantisation none;
-  return CheckpointTensors(shape, none);
+  return FamilyTensors(DeepSeekModel(shape)).value();  // a valid shape has tensors
 }
 
 }  // namespace shardfs::tools

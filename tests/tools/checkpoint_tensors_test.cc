@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 std::map<std::string, NewTensor> ByName(const std::vector<NewTensor>& tensors) {
   std::map<std::string, NewTensor> map;
@@ -195,6 +196,42 @@ TEST(CheckpointTensorsTest, AntiOutlierNormsHaveASecondPair) {
   EXPECT_THAT(Module(w8a16, "model.layers.0.post_attention_layernorm.module."), pair);
 }
 
+TEST(CheckpointTensorsTest, Fp8HasAScaleToABlock) {
+  const Quantisation fp8{.kind = CheckpointKind::kFp8Block, .quantised_mtp = true};
+  const Preset& small = *FindPreset("deepseek-v3-fp8-small");
+  const auto map = ByName(CheckpointTensors(small.shape, small.quantisation));
+  const auto expect = [&](const std::string& linear, const Shape& shape, const Shape& blocks) {
+    EXPECT_EQ(map.at(linear + ".weight").dtype, Dtype::kF8E4M3) << linear;
+    EXPECT_EQ(map.at(linear + ".weight").shape, shape) << linear;
+    EXPECT_EQ(map.at(linear + ".weight_scale_inv").dtype, Dtype::kF32) << linear;
+    EXPECT_EQ(map.at(linear + ".weight_scale_inv").shape, blocks) << linear;
+  };
+  expect("model.layers.0.self_attn.kv_a_proj_with_mqa", {96, 320}, {1, 3});
+  expect("model.layers.0.self_attn.kv_b_proj", {288, 80}, {3, 1});
+  expect("model.layers.0.mlp.down_proj", {320, 416}, {3, 4});
+  expect("model.layers.2.mlp.experts.7.gate_proj", {136, 320}, {2, 3});
+  expect("model.layers.3.mlp.shared_experts.up_proj", {136, 320}, {2, 3});
+  for (const char* name : {"model.layers.3.eh_proj.weight", "model.layers.2.mlp.gate.weight", "lm_head.weight",
+                           "model.layers.0.input_layernorm.weight", "model.layers.3.shared_head.head.weight"}) {
+    EXPECT_EQ(map.at(name).dtype, Dtype::kBF16) << name;
+  }
+  EXPECT_THAT(Module(fp8, "model.layers.4.mlp.experts.3.down_proj."),
+              ElementsAre("weight F8_E4M3 [64,32]", "weight_scale_inv F32 [1,1]"));
+}
+
+// DeepSeek-V3's published files hold so many elements of each dtype.
+TEST(CheckpointTensorsTest, TrueScaleFp8HasThePublishedElements) {
+  const Preset& preset = *FindPreset("deepseek-v3-fp8");
+  std::map<Dtype, std::uint64_t> elements;
+  const auto tensors = CheckpointTensors(preset.shape, preset.quantisation);
+  for (const NewTensor& tensor : tensors) elements[tensor.dtype] += ElementCount(tensor.shape).value();
+  EXPECT_THAT(elements, ElementsAre(Pair(Dtype::kF8E4M3, 680'571'043'840u), Pair(Dtype::kBF16, 3'918'786'560u),
+                                    Pair(Dtype::kF32, 41'555'600u)));
+  EXPECT_EQ(tensors.size(), 91'991u);
+  EXPECT_EQ(TotalBytes(tensors), 688'574'839'360u);
+  EXPECT_EQ(preset.files, 163u);
+}
+
 TEST(GroupSizeTest, IsAPowerOfTwoThatGivesTwoGroups) {
   EXPECT_EQ(GroupSize({}, FindPreset("tiny")->shape), 16u);
   EXPECT_EQ(GroupSize({}, FindPreset("deepseek-v3")->shape), 256u);
@@ -208,6 +245,7 @@ TEST(ValidateQuantisationTest, NamesWhatContradicts) {
   };
   for (const Preset& preset : Presets()) EXPECT_TRUE(ValidateQuantisation(preset.quantisation, preset.shape).ok());
   EXPECT_THAT(message({.fa3 = true}), ::testing::HasSubstr("attention is FLOAT"));
+  EXPECT_THAT(message({.kind = CheckpointKind::kFp8Block, .fa3 = true}), ::testing::HasSubstr("attention is FP8"));
   EXPECT_THAT(message({.kind = CheckpointKind::kW8A16, .norms = NormStyle::kBiased}), ::testing::HasSubstr("W8A16"));
   EXPECT_THAT(message({.kind = CheckpointKind::kW8A8Dynamic, .norms = NormStyle::kAnti}),
               ::testing::HasSubstr("W8A8_DYNAMIC"));

@@ -9,8 +9,11 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 #include <string>
+
+#include "tools/model_presets.h"
 
 namespace shardfs::tools {
 namespace {
@@ -42,6 +45,19 @@ class CheckpointWriterTest : public ::testing::Test {
   }
 
   static nlohmann::json ReadJson(const fs::path& path) { return nlohmann::json::parse(ReadFile(path)); }
+
+  // FNV-1a of the names and contents of all files, in the order of their names.
+  std::uint64_t Digest() const {
+    std::set<fs::path> paths;
+    for (const auto& entry : fs::directory_iterator(Directory())) paths.insert(entry.path());
+    std::uint64_t hash = 0xCBF29CE484222325;
+    const auto add = [&](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3; };
+    for (const fs::path& path : paths) {
+      for (const char c : path.filename().string()) add(c);
+      for (const char c : ReadFile(path)) add(c);
+    }
+    return hash;
+  }
 
   // Parses each file strictly, compares every tensor's bytes with ExpectedBytes and counts tensors.
   std::size_t VerifyEverything(const CheckpointOptions& options) const {
@@ -105,6 +121,53 @@ TEST_F(CheckpointWriterTest, WritesEveryKind) {
     EXPECT_EQ(VerifyEverything(options), summary->tensors);
     const auto description = ReadJson(fs::path(Directory()) / "quant_model_description.json");
     EXPECT_EQ(description.size(), summary->tensors + 4);  // model_quant_type, version, group_size, fa_quant_type
+    fs::remove_all(Directory());
+  }
+}
+
+// A checkpoint is a function of its options: what a test, a benchmark or a demonstration wrote with an older generator,
+// this one writes again.
+TEST_F(CheckpointWriterTest, SameOptionsGiveTheSameBytesForEver) {
+  CheckpointOptions options;
+  options.shape = FindPreset("tiny")->shape;
+  options.files = 2;
+  options.seed = 7;
+  ASSERT_TRUE(WriteCheckpoint(Directory(), options).ok());
+  EXPECT_EQ(Digest(), 0xd7c347d7c6d6ae5fu);
+  fs::remove_all(Directory());
+  options.quantisation = {.kind = CheckpointKind::kW8A8Mix, .fa3 = true, .norms = NormStyle::kBiased};
+  options.offsets = Offsets::kRandom;
+  ASSERT_TRUE(WriteCheckpoint(Directory(), options).ok());
+  EXPECT_EQ(Digest(), 0xd045d93886bfbd1au);
+}
+
+TEST_F(CheckpointWriterTest, WritesFp8) {
+  const Preset& preset = *FindPreset("deepseek-v3-fp8-small");
+  CheckpointOptions options;
+  options.shape = preset.shape;
+  options.quantisation = preset.quantisation;
+  options.files = preset.files;
+  const auto summary = WriteCheckpoint(Directory(), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(VerifyEverything(options), summary->tensors);
+  EXPECT_TRUE(ReadJson(fs::path(Directory()) / "config.json").contains("quantization_config"));
+  EXPECT_TRUE(fs::exists(fs::path(Directory()) / "model-00002-of-00002.safetensors"));
+}
+
+TEST_F(CheckpointWriterTest, WritesEverySmallModel) {
+  for (const ModelPreset& preset : ModelPresets()) {
+    if (!preset.name.ends_with("-small")) continue;
+    SCOPED_TRACE(preset.name);
+    CheckpointOptions options;
+    options.files = preset.files;
+    const auto summary = WriteModel(Directory(), ModelOf(preset), options);
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->files, preset.files);
+    EXPECT_EQ(VerifyEverything(options), summary->tensors);
+    const auto config = ReadJson(fs::path(Directory()) / "config.json");
+    for (const ConfigEntry& change : preset.changes) {
+      EXPECT_EQ(config[std::string(change.key)], nlohmann::json::parse(change.json)) << change.key;
+    }
     fs::remove_all(Directory());
   }
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "tools/checkpoint_tensors.h"
+#include "tools/families.h"
 
 namespace shardfs::tools {
 namespace {
@@ -31,16 +32,27 @@ Routing RoutingOf(std::uint64_t experts) {
   return routing;
 }
 
-// The last keys of config.json, with the comma before them.
-std::string QuantisationKeys(const Quantisation& quantisation) {
+// The keys that say how the checkpoint is quantised: MindIE's are the last, DeepSeek's stands in the alphabet.
+void SetQuantisation(const Quantisation& quantisation, ModelConfig& config) {
+  if (quantisation.kind == CheckpointKind::kFp8Block) {
+    config.InsertBefore("rms_norm_eps", "quantization_config", R"({
+    "activation_scheme": "dynamic",
+    "fmt": "e4m3",
+    "quant_method": "fp8",
+    "weight_block_size": [
+      128,
+      128
+    ]
+  })");
+    return;
+  }
   const std::string_view quantize = QuantizeName(quantisation.kind);
-  if (quantize.empty()) return {};
-  std::string keys = fmt::format(",\n  \"quantize\": \"{}\"", quantize);
-  if (AttentionKind(quantisation.kind) != MlpKind(quantisation.kind)) keys += ",\n  \"mla_quantize\": \"w8a8\"";
-  if (ExpertKind(quantisation.kind) == WeightKind::kW4A8Dynamic) keys += ",\n  \"moe_quantize\": \"w4a8_dynamic\"";
-  if (quantisation.quantised_mtp && quantize == "w8a8_dynamic") keys += ",\n  \"mtp_quantize\": \"w8a8_dynamic\"";
-  if (quantisation.fa3) keys += ",\n  \"quantization_config\": {\n    \"fa_quant_type\": \"FAKQuant\"\n  }";
-  return keys;
+  if (quantize.empty()) return;
+  config.Set("quantize", fmt::format("\"{}\"", quantize));
+  if (AttentionKind(quantisation.kind) != MlpKind(quantisation.kind)) config.Set("mla_quantize", R"("w8a8")");
+  if (ExpertKind(quantisation.kind) == WeightKind::kW4A8Dynamic) config.Set("moe_quantize", R"("w4a8_dynamic")");
+  if (quantisation.quantised_mtp && quantize == "w8a8_dynamic") config.Set("mtp_quantize", R"("w8a8_dynamic")");
+  if (quantisation.fa3) config.Set("quantization_config", "{\n    \"fa_quant_type\": \"FAKQuant\"\n  }");
 }
 
 // What the description says of one tensor.
@@ -53,76 +65,40 @@ std::string_view DescriptionOf(const DeepSeekShape& shape, const Quantisation& q
 
 }  // namespace
 
-std::string ConfigJson(const DeepSeekShape& s, const Quantisation& quantisation) {
+Model DeepSeekModel(const DeepSeekShape& s, const Quantisation& quantisation) {
+  Model model;
+  model.family = FindFamily("deepseek-v3");
+  model.config = ModelConfig(model.family->config);
   const Routing routing = RoutingOf(s.experts);
-  return fmt::format(
-      R"({{
-  "architectures": [
-    "DeepseekV3ForCausalLM"
-  ],
-  "attention_bias": false,
-  "attention_dropout": 0.0,
-  "aux_loss_alpha": 0.001,
-  "bos_token_id": 0,
-  "eos_token_id": 1,
-  "ep_size": 1,
-  "first_k_dense_replace": {first_k_dense},
-  "hidden_act": "silu",
-  "hidden_size": {hidden},
-  "initializer_range": 0.02,
-  "intermediate_size": {intermediate},
-  "kv_lora_rank": {kv_lora_rank},
-  "max_position_embeddings": 163840,
-  "model_type": "deepseek_v3",
-  "moe_intermediate_size": {moe_intermediate},
-  "moe_layer_freq": 1,
-  "n_group": {groups},
-  "n_routed_experts": {experts},
-  "n_shared_experts": {shared_experts},
-  "norm_topk_prob": true,
-  "num_attention_heads": {heads},
-  "num_experts_per_tok": {experts_per_token},
-  "num_hidden_layers": {layers},
-  "num_key_value_heads": {heads},
-  "num_nextn_predict_layers": {mtp_layers},
-  "pretraining_tp": 1,
-  "q_lora_rank": {q_lora_rank},
-  "qk_nope_head_dim": {qk_nope_head_dim},
-  "qk_rope_head_dim": {qk_rope_head_dim},
-  "rms_norm_eps": 1e-06,
-  "rope_scaling": {{
-    "beta_fast": 32,
-    "beta_slow": 1,
-    "factor": 40,
-    "mscale": 1.0,
-    "mscale_all_dim": 1.0,
-    "original_max_position_embeddings": 4096,
-    "type": "yarn"
-  }},
-  "rope_theta": 10000,
-  "routed_scaling_factor": 2.5,
-  "scoring_func": "sigmoid",
-  "seq_aux": true,
-  "tie_word_embeddings": false,
-  "topk_group": {groups_per_token},
-  "topk_method": "noaux_tc",
-  "torch_dtype": "{torch_dtype}",
-  "transformers_version": "4.33.1",
-  "use_cache": true,
-  "v_head_dim": {v_head_dim},
-  "vocab_size": {vocab}{quantisation}
-}}
-)",
-      fmt::arg("first_k_dense", s.first_k_dense), fmt::arg("hidden", s.hidden),
-      fmt::arg("intermediate", s.intermediate), fmt::arg("kv_lora_rank", s.kv_lora_rank),
-      fmt::arg("moe_intermediate", s.moe_intermediate), fmt::arg("groups", routing.groups),
-      fmt::arg("experts", s.experts), fmt::arg("shared_experts", s.shared_experts), fmt::arg("heads", s.heads),
-      fmt::arg("experts_per_token", routing.experts_per_token), fmt::arg("layers", s.layers),
-      fmt::arg("mtp_layers", s.mtp_layers), fmt::arg("q_lora_rank", s.q_lora_rank),
-      fmt::arg("qk_nope_head_dim", s.qk_nope_head_dim), fmt::arg("qk_rope_head_dim", s.qk_rope_head_dim),
-      fmt::arg("groups_per_token", routing.groups_per_token),
-      fmt::arg("torch_dtype", s.dtype == Dtype::kF16 ? "float16" : "bfloat16"), fmt::arg("v_head_dim", s.v_head_dim),
-      fmt::arg("vocab", s.vocab), fmt::arg("quantisation", QuantisationKeys(quantisation)));
+  const std::pair<std::string_view, std::uint64_t> numbers[] = {
+      {"first_k_dense_replace", s.first_k_dense},
+      {"hidden_size", s.hidden},
+      {"intermediate_size", s.intermediate},
+      {"kv_lora_rank", s.kv_lora_rank},
+      {"moe_intermediate_size", s.moe_intermediate},
+      {"n_group", routing.groups},
+      {"n_routed_experts", s.experts},
+      {"n_shared_experts", s.shared_experts},
+      {"num_attention_heads", s.heads},
+      {"num_experts_per_tok", routing.experts_per_token},
+      {"num_hidden_layers", s.layers},
+      {"num_key_value_heads", s.heads},
+      {"num_nextn_predict_layers", s.mtp_layers},
+      {"q_lora_rank", s.q_lora_rank},
+      {"qk_nope_head_dim", s.qk_nope_head_dim},
+      {"qk_rope_head_dim", s.qk_rope_head_dim},
+      {"topk_group", routing.groups_per_token},
+      {"v_head_dim", s.v_head_dim},
+      {"vocab_size", s.vocab},
+  };
+  for (const auto& [key, value] : numbers) model.config.Set(key, value);
+  model.config.SetTorchDtype(s.dtype);
+  SetQuantisation(quantisation, model.config);
+  return model;
+}
+
+std::string ConfigJson(const DeepSeekShape& shape, const Quantisation& quantisation) {
+  return DeepSeekModel(shape, quantisation).config.Json();
 }
 
 std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quantisation,
@@ -140,46 +116,6 @@ std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quan
   }
   if (quantisation.fa3) json += ",\n  \"fa_quant_type\": \"FAKQuant\"";
   json += "\n}";
-  return json;
-}
-
-std::string GenerationConfigJson(const DeepSeekShape& shape) {
-  return fmt::format(R"({{
-  "_from_model_config": true,
-  "bos_token_id": 0,
-  "eos_token_id": 1,
-  "do_sample": true,
-  "top_k": {},
-  "temperature": 0.6,
-  "top_p": 0.95
-}}
-)",
-                     std::min<std::uint64_t>(20, shape.vocab));
-}
-
-std::vector<TextFile> CompanionFiles(const DeepSeekShape& shape) {
-  return {
-      {"README.md", "# A synthetic checkpoint: DeepSeek-V3's tensors with random values\n"},
-      {"configuration.json", R"({"framework": "pytorch", "task": "text-generation"})"},
-      {"configuration_deepseek.py", "# synthetic: stands for the model's configuration class\n"},
-      {"generation_config.json", GenerationConfigJson(shape)},
-      {"modeling_deepseek.py", "# synthetic: stands for the model's code\n"},
-      {"tokenizer.json", "{\n  \"version\": \"1.0\",\n  \"model\": {\n    \"type\": \"BPE\"\n  }\n}\n"},
-      {"tokenizer_config.json", "{\n  \"tokenizer_class\": \"LlamaTokenizerFast\",\n  \"bos_token\": \"<s>\"\n}\n"},
-  };
-}
-
-std::string IndexJson(const std::vector<std::pair<std::string_view, std::string_view>>& weight_map,
-                      std::uint64_t total_size) {
-  std::string json =
-      fmt::format("{{\n  \"metadata\": {{\n    \"total_size\": {}\n  }},\n  \"weight_map\": {{", total_size);
-  // Names are DeepSeek's own: letters, digits, '.', '_' and '-', nothing that JSON would have escaped.
-  const char* separator = "\n";
-  for (const auto& [tensor, file] : weight_map) {
-    fmt::format_to(std::back_inserter(json), "{}    \"{}\": \"{}\"", separator, tensor, file);
-    separator = ",\n";
-  }
-  json += "\n  }\n}\n";
   return json;
 }
 

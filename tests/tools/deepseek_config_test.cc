@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -88,18 +89,15 @@ TEST(DescriptionJsonTest, VersionGroupsAndFa3) {
   EXPECT_EQ(anti["model.layers.0.input_layernorm.weight"], "FLOAT");
 }
 
-TEST(GenerationConfigJsonTest, TopKIsWithinTheVocabulary) {
-  DeepSeekShape shape = FindPreset("tiny")->shape;
-  EXPECT_EQ(nlohmann::json::parse(GenerationConfigJson(shape))["top_k"], 20);
-  shape.vocab = 8;
-  EXPECT_EQ(nlohmann::json::parse(GenerationConfigJson(shape))["top_k"], 8);
-}
-
-TEST(IndexJsonTest, MapsTensorsToFiles) {
-  const auto index = nlohmann::json::parse(IndexJson({{"b", "1.safetensors"}, {"a", "2.safetensors"}}, 12));
-  EXPECT_EQ(index["metadata"]["total_size"], 12);
-  EXPECT_EQ(index["weight_map"].size(), 2u);
-  EXPECT_EQ(index["weight_map"]["a"], "2.safetensors");
+TEST(ConfigJsonTest, Fp8HasThePublishedQuantizationConfig) {
+  const Preset& preset = *FindPreset("deepseek-v3-fp8");
+  const auto config = nlohmann::ordered_json::parse(ConfigJson(preset.shape, preset.quantisation));
+  EXPECT_EQ(config["quantization_config"].dump(),
+            R"({"activation_scheme":"dynamic","fmt":"e4m3","quant_method":"fp8","weight_block_size":[128,128]})");
+  EXPECT_FALSE(config.contains("quantize"));
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : config.items()) keys.push_back(key);
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
 }
 
 }  // namespace

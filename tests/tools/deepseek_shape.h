@@ -44,7 +44,9 @@ struct Preset {
 };
 
 // Float ones: "tiny" (1 MB), "small" (360 MB) and "deepseek-v3" (the true scale: 1.37 TB). "deepseek-r1-w8a8" is the
-// true scale as the public W8A8 mix (702 GB), with norm biases and a float MTP layer. All have an MTP layer.
+// true scale as the public W8A8 mix (702 GB), with norm biases and a float MTP layer. "deepseek-v3-fp8" is what
+// DeepSeek publishes of V3 and R1 (689 GB), and "deepseek-v3-fp8-small" a small one (2 MB) whose sizes are no multiples
+// of the blocks. All have an MTP layer.
 const std::vector<Preset>& Presets();
 const Preset* FindPreset(std::string_view name);  // nullptr when there is none
 

@@ -1,4 +1,4 @@
-// make_checkpoint: writes a DeepSeek-V3-shaped checkpoint for demonstrations, tests and benchmarks.
+// make_checkpoint: writes a checkpoint of made-up values for demonstrations, tests and benchmarks.
 // Exit codes: 0 written, 1 failed while writing, 2 the command line is wrong or the directory not empty.
 
 #include <fmt/core.h>
@@ -15,32 +15,39 @@
 #include <vector>
 
 #include "tools/checkpoint_writer.h"
+#include "tools/model_presets.h"
 
 namespace shardfs::tools {
 namespace {
 
+// An option that replaces one size of the preset. `member` is where a DeepSeek-V3 preset has it; nullptr: nowhere.
+// `key` is what other families call it in config.json; nullptr: the family says (its experts).
 struct Dimension {
   const char* option;
   std::uint64_t DeepSeekShape::*member;
+  const char* key;
   const char* description;
 };
 
 constexpr Dimension kDimensions[] = {
-    {"--hidden", &DeepSeekShape::hidden, "hidden_size"},
-    {"--layers", &DeepSeekShape::layers, "num_hidden_layers, without the MTP layers"},
-    {"--heads", &DeepSeekShape::heads, "num_attention_heads"},
-    {"--experts", &DeepSeekShape::experts, "n_routed_experts"},
-    {"--n-shared-experts", &DeepSeekShape::shared_experts, "n_shared_experts"},
-    {"--intermediate", &DeepSeekShape::intermediate, "intermediate_size, of a dense layer"},
-    {"--moe-intermediate", &DeepSeekShape::moe_intermediate, "moe_intermediate_size, of one expert"},
-    {"--vocab", &DeepSeekShape::vocab, "vocab_size"},
-    {"--q-lora-rank", &DeepSeekShape::q_lora_rank, "q_lora_rank"},
-    {"--kv-lora-rank", &DeepSeekShape::kv_lora_rank, "kv_lora_rank"},
-    {"--qk-nope-head-dim", &DeepSeekShape::qk_nope_head_dim, "qk_nope_head_dim"},
-    {"--qk-rope-head-dim", &DeepSeekShape::qk_rope_head_dim, "qk_rope_head_dim"},
-    {"--v-head-dim", &DeepSeekShape::v_head_dim, "v_head_dim"},
-    {"--first-k-dense", &DeepSeekShape::first_k_dense, "first_k_dense_replace"},
-    {"--mtp-layers", &DeepSeekShape::mtp_layers, "num_nextn_predict_layers"},
+    {"--hidden", &DeepSeekShape::hidden, "hidden_size", "hidden_size"},
+    {"--layers", &DeepSeekShape::layers, "num_hidden_layers", "num_hidden_layers, without the MTP layers"},
+    {"--heads", &DeepSeekShape::heads, "num_attention_heads", "num_attention_heads"},
+    {"--kv-heads", nullptr, "num_key_value_heads", "num_key_value_heads, where it differs from the heads"},
+    {"--head-dim", nullptr, "head_dim", "head_dim"},
+    {"--experts", &DeepSeekShape::experts, nullptr, "n_routed_experts, num_experts or num_local_experts"},
+    {"--n-shared-experts", &DeepSeekShape::shared_experts, "n_shared_experts", "n_shared_experts"},
+    {"--intermediate", &DeepSeekShape::intermediate, "intermediate_size", "intermediate_size, of a dense layer"},
+    {"--moe-intermediate", &DeepSeekShape::moe_intermediate, "moe_intermediate_size",
+     "moe_intermediate_size, of one expert"},
+    {"--vocab", &DeepSeekShape::vocab, "vocab_size", "vocab_size"},
+    {"--q-lora-rank", &DeepSeekShape::q_lora_rank, "q_lora_rank", "q_lora_rank"},
+    {"--kv-lora-rank", &DeepSeekShape::kv_lora_rank, "kv_lora_rank", "kv_lora_rank"},
+    {"--qk-nope-head-dim", &DeepSeekShape::qk_nope_head_dim, "qk_nope_head_dim", "qk_nope_head_dim"},
+    {"--qk-rope-head-dim", &DeepSeekShape::qk_rope_head_dim, "qk_rope_head_dim", "qk_rope_head_dim"},
+    {"--v-head-dim", &DeepSeekShape::v_head_dim, "v_head_dim", "v_head_dim"},
+    {"--first-k-dense", &DeepSeekShape::first_k_dense, "first_k_dense_replace", "first_k_dense_replace"},
+    {"--mtp-layers", &DeepSeekShape::mtp_layers, "num_nextn_predict_layers", "num_nextn_predict_layers"},
 };
 
 struct Arguments {
@@ -106,16 +113,10 @@ Result<Quantisation> QuantisationFrom(const Arguments& arguments, const Preset& 
   return quantisation;
 }
 
-Result<CheckpointOptions> OptionsFrom(const Arguments& arguments) {
-  const Preset* preset = FindPreset(arguments.preset);
-  if (preset == nullptr) return Status::InvalidArgument("there is no preset " + arguments.preset);
-  CheckpointOptions options;
-  options.shape = preset->shape;
-  for (std::size_t i = 0; i < std::size(kDimensions); ++i) {
-    if (arguments.dimensions[i]) options.shape.*kDimensions[i].member = *arguments.dimensions[i];
-  }
-  options.shape.dtype = arguments.dtype == "f16" ? Dtype::kF16 : Dtype::kBF16;
-  options.files = arguments.files.value_or(arguments.max_file_size.empty() ? preset->files : 0);
+// What is common to all families; `files` is the preset's.
+Result<WriteOptions> WriteOptionsFrom(const Arguments& arguments, std::uint64_t files) {
+  WriteOptions options;
+  options.files = arguments.files.value_or(arguments.max_file_size.empty() ? files : 0);
   if (!arguments.max_file_size.empty()) {
     const auto size = ParseSize(arguments.max_file_size);
     if (!size) {
@@ -124,17 +125,74 @@ Result<CheckpointOptions> OptionsFrom(const Arguments& arguments) {
     }
     options.max_file_bytes = *size;
   }
-  SHARDFS_ASSIGN_OR_RETURN(options.quantisation, QuantisationFrom(arguments, *preset));
   options.seed = arguments.seed;
   options.offsets = arguments.offsets == "random" ? Offsets::kRandom : Offsets::kZero;
   options.fill = arguments.sparse ? Fill::kSparse : Fill::kDense;
   return options;
 }
 
+Status HasNo(std::string_view family, std::string_view option) {
+  return Status::InvalidArgument(fmt::format("the family {} has no {}: leave it out", family, option));
+}
+
+Dtype DtypeFrom(const Arguments& arguments) { return arguments.dtype == "f16" ? Dtype::kF16 : Dtype::kBF16; }
+
+Result<CheckpointOptions> OptionsFrom(const Arguments& arguments, const Preset& preset) {
+  CheckpointOptions options;
+  SHARDFS_ASSIGN_OR_RETURN(static_cast<WriteOptions&>(options), WriteOptionsFrom(arguments, preset.files));
+  options.shape = preset.shape;
+  for (std::size_t i = 0; i < std::size(kDimensions); ++i) {
+    if (!arguments.dimensions[i]) continue;
+    if (kDimensions[i].member == nullptr) return HasNo("deepseek-v3", kDimensions[i].option);
+    options.shape.*kDimensions[i].member = *arguments.dimensions[i];
+  }
+  options.shape.dtype = DtypeFrom(arguments);
+  SHARDFS_ASSIGN_OR_RETURN(options.quantisation, QuantisationFrom(arguments, preset));
+  return options;
+}
+
+// The preset's model with the sizes that the options replace.
+Result<Model> ModelFrom(const Arguments& arguments, const ModelPreset& preset) {
+  Model model = ModelOf(preset);
+  const std::string_view family = model.family->name;
+  const std::pair<bool, const char*> quantisation[] = {
+      {!arguments.kind.empty() && arguments.kind != "float", "--kind"},
+      {!arguments.mtp_kind.empty(), "--mtp-kind"},
+      {!arguments.deq_scale.empty(), "--deq-scale"},
+      {arguments.description_version.has_value(), "--description-version"},
+      {arguments.group_size > 0, "--group-size"},
+      {arguments.fa3, "--fa3"},
+      {arguments.anti, "--anti"},
+      {arguments.norm_bias, "--norm-bias"},
+  };
+  for (const auto& [given, option] : quantisation) {
+    if (given) return HasNo(family, option);
+  }
+  for (std::size_t i = 0; i < std::size(kDimensions); ++i) {
+    if (!arguments.dimensions[i]) continue;
+    const auto& [option, member, common_key, description] = kDimensions[i];
+    const std::string_view key = common_key != nullptr ? common_key : model.family->experts;
+    if (!model.config.Has(key)) return HasNo(family, option);
+    model.config.Set(key, *arguments.dimensions[i]);
+  }
+  model.config.SetTorchDtype(DtypeFrom(arguments));
+  return model;
+}
+
+Result<CheckpointSummary> Write(const Arguments& arguments) {
+  if (const Preset* preset = FindPreset(arguments.preset)) {
+    SHARDFS_ASSIGN_OR_RETURN(const CheckpointOptions options, OptionsFrom(arguments, *preset));
+    return WriteCheckpoint(arguments.directory, options);
+  }
+  const ModelPreset* preset = FindModelPreset(arguments.preset);
+  if (preset == nullptr) return Status::InvalidArgument("there is no preset " + arguments.preset);
+  SHARDFS_ASSIGN_OR_RETURN(const WriteOptions options, WriteOptionsFrom(arguments, preset->files));
+  SHARDFS_ASSIGN_OR_RETURN(const Model model, ModelFrom(arguments, *preset));
+  return WriteModel(arguments.directory, model, options);
+}
+
 int Run(const Arguments& arguments) {
-  const auto options = OptionsFrom(arguments);
-  const auto summary =
-      options.ok() ? WriteCheckpoint(arguments.directory, *options) : Result<CheckpointSummary>(options.status());
+  const auto summary = Write(arguments);
   if (!summary.ok()) {
     fmt::print(stderr, "make_checkpoint: {}\n", summary.status().message());
     return ToExitCode(summary.status().code());
@@ -144,12 +202,31 @@ int Run(const Arguments& arguments) {
   return 0;
 }
 
+// The end of --help: a line for each preset.
+std::string PresetTable() {
+  std::string table = "Presets:\n";
+  const auto add = [&](std::string_view name, std::string_view family, const std::vector<NewTensor>& tensors) {
+    std::uint64_t bytes = 0;
+    for (const NewTensor& tensor : tensors) bytes += SizeOf(tensor);
+    fmt::format_to(std::back_inserter(table), "  {:<22} {:<12} {:>7} tensors, {}\n", name, family, tensors.size(),
+                   FormatSize(bytes));
+  };
+  for (const Preset& preset : Presets()) {
+    add(preset.name, "deepseek-v3", CheckpointTensors(preset.shape, preset.quantisation));
+  }
+  for (const ModelPreset& preset : ModelPresets()) {
+    add(preset.name, preset.family, FamilyTensors(ModelOf(preset)).value());
+  }
+  return table;
+}
+
 void AddQuantisationOptions(CLI::App& app, Arguments& arguments) {
   app.add_option(
          "--kind", arguments.kind,
-         "how the weights are stored; w8a8_mix has W8A8 attention and W8A8_DYNAMIC MLPs, w4a8 and w4a8_group the "
-         "same with routed experts of four bits [default: the preset's]")
-      ->check(CLI::IsMember({"float", "w8a8", "w8a8_dynamic", "w8a8_mix", "w8a16", "w4a8", "w4a8_group"}));
+         "how the weights are stored, of DeepSeek-V3 alone; w8a8_mix has W8A8 attention and W8A8_DYNAMIC MLPs, w4a8 "
+         "and w4a8_group the same with routed experts of four bits, fp8 has blocks of 128 x 128 [default: the "
+         "preset's]")
+      ->check(CLI::IsMember({"float", "w8a8", "w8a8_dynamic", "w8a8_mix", "w8a16", "w4a8", "w4a8_group", "fp8"}));
   app.add_option("--mtp-kind", arguments.mtp_kind, "of the MTP layers [default: the preset's, or float]")
       ->check(CLI::IsMember({"float", "quantised"}));
   app.add_flag("--fa3", arguments.fa3, "scales for a quantised KV cache (FAKQuant) in quantised attention");
@@ -167,12 +244,16 @@ void AddQuantisationOptions(CLI::App& app, Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Writes a DeepSeek-V3-shaped checkpoint of made-up values into an empty or new directory.");
+  CLI::App app(
+      "Writes a checkpoint of made-up values, with the tensors of a published model, into an empty or new directory.");
+  app.footer(PresetTable);
   Arguments arguments;
   app.add_option("DIRECTORY", arguments.directory, "where to write")->required();
   std::vector<std::string> presets;
   for (const Preset& preset : Presets()) presets.emplace_back(preset.name);
-  app.add_option("--preset", arguments.preset, "sizes to start from; the options below replace single ones")
+  for (const ModelPreset& preset : ModelPresets()) presets.emplace_back(preset.name);
+  app.add_option("--preset", arguments.preset,
+                 "the family and the sizes to start from; the options below replace single sizes")
       ->check(CLI::IsMember(presets))
       ->capture_default_str();
   for (std::size_t i = 0; i < std::size(kDimensions); ++i) {

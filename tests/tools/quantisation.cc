@@ -32,6 +32,8 @@ std::string_view WeightKindName(WeightKind kind) {
       return "W8A16";
     case WeightKind::kW4A8Dynamic:
       return "W4A8_DYNAMIC";
+    case WeightKind::kFp8Block:
+      return "FP8";
   }
   return "";
 }
@@ -45,6 +47,7 @@ std::optional<CheckpointKind> ParseCheckpointKind(std::string_view name) {
       {"w8a16", CheckpointKind::kW8A16},
       {"w4a8", CheckpointKind::kW4A8},
       {"w4a8_group", CheckpointKind::kW4A8Group},
+      {"fp8", CheckpointKind::kFp8Block},
   };
   for (const auto& [known, kind] : kNames) {
     if (known == name) return kind;
@@ -60,6 +63,8 @@ WeightKind AttentionKind(CheckpointKind kind) {
       return WeightKind::kW8A8Dynamic;
     case CheckpointKind::kW8A16:
       return WeightKind::kW8A16;
+    case CheckpointKind::kFp8Block:
+      return WeightKind::kFp8Block;
     case CheckpointKind::kW8A8:
     case CheckpointKind::kW8A8Mix:
     case CheckpointKind::kW4A8:
@@ -77,6 +82,8 @@ WeightKind MlpKind(CheckpointKind kind) {
       return WeightKind::kW8A8;
     case CheckpointKind::kW8A16:
       return WeightKind::kW8A16;
+    case CheckpointKind::kFp8Block:
+      return WeightKind::kFp8Block;
     case CheckpointKind::kW8A8Dynamic:
     case CheckpointKind::kW8A8Mix:
     case CheckpointKind::kW4A8:
@@ -97,7 +104,8 @@ WeightKind KindOfTensor(const Quantisation& quantisation, std::uint64_t main_lay
   const bool mtp = *layer >= main_layers;
   if (mtp && !quantisation.quantised_mtp) return WeightKind::kFloat;
   if (Contains(name, ".self_attn.")) {
-    return Contains(name, ".kv_b_proj.") ? WeightKind::kFloat : AttentionKind(quantisation.kind);
+    const WeightKind kind = AttentionKind(quantisation.kind);
+    return Contains(name, ".kv_b_proj.") && kind != WeightKind::kFp8Block ? WeightKind::kFloat : kind;
   }
   if (!Contains(name, ".mlp.")) return WeightKind::kFloat;  // eh_proj
   // The experts of a quantised MTP layer follow `quantize`: config.json then has mtp_quantize.
@@ -124,7 +132,7 @@ std::string DescriptionFileName(const Quantisation& quantisation) {
 }
 
 std::string WeightFilePrefix(CheckpointKind kind) {
-  if (kind == CheckpointKind::kFloat) return "model";
+  if (QuantizeName(kind).empty()) return "model";
   return "quant_model_weight_" + std::string(QuantizeName(kind));
 }
 

@@ -39,7 +39,9 @@ std::uint64_t KeyHash(const ContentKey& key) { return Mix(NameHash(key.name) ^ M
 enum class Meaning { kValue, kScale, kOffset, kInputOffset };
 
 Meaning MeaningOf(std::string_view name) {
-  if (name.ends_with("scale") || name.ends_with("scale_second")) return Meaning::kScale;
+  if (name.ends_with("scale") || name.ends_with("scale_second") || name.ends_with("scale_inv")) {
+    return Meaning::kScale;
+  }
   if (name.ends_with("input_offset")) return Meaning::kInputOffset;
   if (name.ends_with("offset") || name.ends_with("offset_second")) return Meaning::kOffset;
   return Meaning::kValue;
@@ -55,9 +57,10 @@ struct ElementForm {
 // The form of eight binades, of which the first begins at 2^`exponent`.
 ElementForm BinadesFrom(int exponent, bool negative_too, Dtype dtype) {
   const bool wide = dtype == Dtype::kF32 || dtype == Dtype::kI64;
-  const int width = wide ? 32 : 16;
-  const int mantissa_bits = wide ? 23 : dtype == Dtype::kF16 ? 10 : 7;
-  const int exponent_bias = dtype == Dtype::kF16 ? 15 : 127;
+  const bool fp8 = dtype == Dtype::kF8E4M3;
+  const int width = wide ? 32 : fp8 ? 8 : 16;
+  const int mantissa_bits = wide ? 23 : fp8 ? 3 : dtype == Dtype::kF16 ? 10 : 7;
+  const int exponent_bias = fp8 ? 7 : dtype == Dtype::kF16 ? 15 : 127;
   ElementForm element;
   element.mask = (std::uint64_t{1} << (mantissa_bits + 3)) - 1;
   if (negative_too) element.mask |= std::uint64_t{1} << (width - 1);
@@ -77,6 +80,7 @@ ElementForm FormOf(const ContentKey& key) {
   if (meaning == Meaning::kScale && (is_float || key.dtype == Dtype::kI64)) {
     return BinadesFrom(-12, /*negative_too=*/false, key.dtype);
   }
+  if (key.dtype == Dtype::kF8E4M3) return BinadesFrom(-6, /*negative_too=*/true, key.dtype);
   if (!is_float) return {};
   return BinadesFrom(meaning == Meaning::kInputOffset ? -1 : -8, /*negative_too=*/true, key.dtype);
 }

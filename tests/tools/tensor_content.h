@@ -3,10 +3,10 @@
 //
 // Dense content. 8-byte word w of a tensor (little-endian, w = byte offset / 8) is SplitMix64's output number w for the
 // key Mix(FNV1a64(name) ^ Mix(seed)), masked so that every element is a finite, normal float of magnitude 2^-8 to 1
-// with random sign and mantissa. For dtypes other than F32, F16 and BF16 all bits are random. Quantised checkpoints
-// have tensors whose values mean something, told by their names:
-// - scales (names ending with "scale" or "scale_second"): positive, 2^-12 to 2^-4; an I64 one is an F32 like that with
-//   zeros in its upper half, as deq_scale has.
+// with random sign and mantissa; F8_E4M3 has fewer binades, and magnitudes from 2^-6 to 4. For other dtypes all bits
+// are random. Quantised checkpoints have tensors whose values mean something, told by their names:
+// - scales (names ending with "scale", "scale_second" or "scale_inv"): positive, 2^-12 to 2^-4; an I64 one is an F32
+//   like that with zeros in its upper half, as deq_scale has.
 // - offsets (ending with "offset" or "offset_second"): zero, as in every public checkpoint; with Offsets::kRandom,
 //   random of either sign, those of inputs from 1/2 to 128, whose whole parts are int8.
 // - The input_scale and input_offset of gate_proj and up_proj are equal, as both have the same input.

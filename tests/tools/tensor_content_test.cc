@@ -74,7 +74,8 @@ TEST(ExpectedBytesTest, ElementsAreFiniteAndNormal) {
 }
 
 TEST(ExpectedBytesTest, ScalesArePositiveAndSmall) {
-  for (const char* name : {"x.weight_scale", "x.deq_scale", "x.input_scale", "x.weight_scale_second", "x.fa_q.scale"}) {
+  for (const char* name : {"x.weight_scale", "x.deq_scale", "x.input_scale", "x.weight_scale_second", "x.fa_q.scale",
+                           "x.weight_scale_inv"}) {
     const auto bytes = Read({name, Dtype::kF32, 4096, 0}, Fill::kDense, 0, 4096);
     const auto wide = Read({name, Dtype::kI64, 4096, 0}, Fill::kDense, 0, 4096);
     for (std::size_t i = 0; i < bytes.size(); i += 4) {
@@ -90,6 +91,19 @@ TEST(ExpectedBytesTest, ScalesArePositiveAndSmall) {
       }
     }
   }
+}
+
+// Neither NaN (0x7F and 0xFF), nor zeros and subnormals (exponent 0), nor infinity, which E4M3 has not.
+TEST(ExpectedBytesTest, Fp8CodesAreNormalNumbersOfEitherSign) {
+  const auto codes = Read({"x.weight", Dtype::kF8E4M3, 4096, 3}, Fill::kDense, 0, 4096);
+  bool negative = false;
+  for (const std::byte byte : codes) {
+    const int code = std::to_integer<int>(byte);
+    ASSERT_GE((code & 0x7F) >> 3, 1);  // 2^-6
+    ASSERT_LE((code & 0x7F) >> 3, 8);  // below 4
+    negative |= (code & 0x80) != 0;
+  }
+  EXPECT_TRUE(negative);
 }
 
 TEST(ExpectedBytesTest, OffsetsAreZeroUnlessRandom) {

@@ -1,0 +1,332 @@
+#include "tools/family_configs.h"
+
+namespace shardfs::tools {
+namespace {
+
+constexpr ConfigEntry kLlama[] = {
+    {"architectures", R"([
+    "LlamaForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"bos_token_id", "128000"},
+    {"eos_token_id", "128001"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "4096"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "14336"},
+    {"max_position_embeddings", "8192"},
+    {"model_type", R"("llama")"},
+    {"num_attention_heads", "32"},
+    {"num_hidden_layers", "32"},
+    {"num_key_value_heads", "8"},
+    {"pretraining_tp", "1"},
+    {"rms_norm_eps", "1e-05"},
+    {"rope_scaling", "null"},
+    {"rope_theta", "500000.0"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.40.0.dev0")"},
+    {"use_cache", "true"},
+    {"vocab_size", "128256"},
+};
+
+constexpr ConfigEntry kQwen2[] = {
+    {"architectures", R"([
+    "Qwen2ForCausalLM"
+  ])"},
+    {"attention_dropout", "0.0"},
+    {"bos_token_id", "151643"},
+    {"eos_token_id", "151643"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "3584"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "18944"},
+    {"max_position_embeddings", "131072"},
+    {"max_window_layers", "28"},
+    {"model_type", R"("qwen2")"},
+    {"num_attention_heads", "28"},
+    {"num_hidden_layers", "28"},
+    {"num_key_value_heads", "4"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_theta", "1000000.0"},
+    {"sliding_window", "131072"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.37.2")"},
+    {"use_cache", "true"},
+    {"use_sliding_window", "false"},
+    {"vocab_size", "152064"},
+};
+
+constexpr ConfigEntry kQwen3[] = {
+    {"architectures", R"([
+    "Qwen3ForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"bos_token_id", "151643"},
+    {"eos_token_id", "151645"},
+    {"head_dim", "128"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "4096"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "12288"},
+    {"max_position_embeddings", "40960"},
+    {"max_window_layers", "36"},
+    {"model_type", R"("qwen3")"},
+    {"num_attention_heads", "32"},
+    {"num_hidden_layers", "36"},
+    {"num_key_value_heads", "8"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_scaling", "null"},
+    {"rope_theta", "1000000"},
+    {"sliding_window", "null"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.51.0")"},
+    {"use_cache", "true"},
+    {"use_sliding_window", "false"},
+    {"vocab_size", "151936"},
+};
+
+constexpr ConfigEntry kQwen3Moe[] = {
+    {"architectures", R"([
+    "Qwen3MoeForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"bos_token_id", "151643"},
+    {"decoder_sparse_step", "1"},
+    {"eos_token_id", "151645"},
+    {"head_dim", "128"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "2048"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "6144"},
+    {"max_position_embeddings", "40960"},
+    {"max_window_layers", "48"},
+    {"mlp_only_layers", "[]"},
+    {"model_type", R"("qwen3_moe")"},
+    {"moe_intermediate_size", "768"},
+    {"norm_topk_prob", "true"},
+    {"num_attention_heads", "32"},
+    {"num_experts", "128"},
+    {"num_experts_per_tok", "8"},
+    {"num_hidden_layers", "48"},
+    {"num_key_value_heads", "4"},
+    {"output_router_logits", "false"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_scaling", "null"},
+    {"rope_theta", "1000000.0"},
+    {"router_aux_loss_coef", "0.001"},
+    {"sliding_window", "null"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.51.0")"},
+    {"use_cache", "true"},
+    {"use_sliding_window", "false"},
+    {"vocab_size", "151936"},
+};
+
+constexpr ConfigEntry kMixtral[] = {
+    {"architectures", R"([
+    "MixtralForCausalLM"
+  ])"},
+    {"attention_dropout", "0.0"},
+    {"bos_token_id", "1"},
+    {"eos_token_id", "2"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "4096"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "14336"},
+    {"max_position_embeddings", "32768"},
+    {"model_type", R"("mixtral")"},
+    {"num_attention_heads", "32"},
+    {"num_experts_per_tok", "2"},
+    {"num_hidden_layers", "32"},
+    {"num_key_value_heads", "8"},
+    {"num_local_experts", "8"},
+    {"output_router_logits", "false"},
+    {"rms_norm_eps", "1e-05"},
+    {"rope_theta", "1000000.0"},
+    {"router_aux_loss_coef", "0.02"},
+    {"sliding_window", "null"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.36.0.dev0")"},
+    {"use_cache", "true"},
+    {"vocab_size", "32000"},
+};
+
+constexpr ConfigEntry kDeepSeekMoe[] = {
+    {"architectures", R"([
+    "DeepseekForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"auto_map", R"({
+    "AutoConfig": "configuration_deepseek.DeepseekConfig",
+    "AutoModel": "modeling_deepseek.DeepseekModel",
+    "AutoModelForCausalLM": "modeling_deepseek.DeepseekForCausalLM"
+  })"},
+    {"bos_token_id", "100000"},
+    {"eos_token_id", "100001"},
+    {"first_k_dense_replace", "1"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "2048"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "10944"},
+    {"max_position_embeddings", "4096"},
+    {"model_type", R"("deepseek")"},
+    {"moe_intermediate_size", "1408"},
+    {"moe_layer_freq", "1"},
+    {"n_routed_experts", "64"},
+    {"n_shared_experts", "2"},
+    {"norm_topk_prob", "false"},
+    {"num_attention_heads", "16"},
+    {"num_experts_per_tok", "6"},
+    {"num_hidden_layers", "28"},
+    {"num_key_value_heads", "16"},
+    {"pretraining_tp", "1"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_scaling", "null"},
+    {"rope_theta", "10000"},
+    {"scoring_func", R"("softmax")"},
+    {"tie_word_embeddings", "false"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.36.0")"},
+    {"use_cache", "true"},
+    {"vocab_size", "102400"},
+};
+
+constexpr ConfigEntry kDeepSeekV2[] = {
+    {"architectures", R"([
+    "DeepseekV2ForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"auto_map", R"({
+    "AutoConfig": "configuration_deepseek.DeepseekV2Config",
+    "AutoModel": "modeling_deepseek.DeepseekV2Model",
+    "AutoModelForCausalLM": "modeling_deepseek.DeepseekV2ForCausalLM"
+  })"},
+    {"aux_loss_alpha", "0.001"},
+    {"bos_token_id", "100000"},
+    {"eos_token_id", "100001"},
+    {"ep_size", "1"},
+    {"first_k_dense_replace", "1"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "5120"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "12288"},
+    {"kv_lora_rank", "512"},
+    {"max_position_embeddings", "163840"},
+    {"model_type", R"("deepseek_v2")"},
+    {"moe_intermediate_size", "1536"},
+    {"moe_layer_freq", "1"},
+    {"n_group", "8"},
+    {"n_routed_experts", "160"},
+    {"n_shared_experts", "2"},
+    {"norm_topk_prob", "false"},
+    {"num_attention_heads", "128"},
+    {"num_experts_per_tok", "6"},
+    {"num_hidden_layers", "60"},
+    {"num_key_value_heads", "128"},
+    {"pretraining_tp", "1"},
+    {"q_lora_rank", "1536"},
+    {"qk_nope_head_dim", "128"},
+    {"qk_rope_head_dim", "64"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_scaling", R"({
+    "beta_fast": 32,
+    "beta_slow": 1,
+    "factor": 40,
+    "mscale": 0.707,
+    "mscale_all_dim": 0.707,
+    "original_max_position_embeddings": 4096,
+    "type": "yarn"
+  })"},
+    {"rope_theta", "10000"},
+    {"routed_scaling_factor", "16.0"},
+    {"scoring_func", R"("softmax")"},
+    {"seq_aux", "true"},
+    {"tie_word_embeddings", "false"},
+    {"topk_group", "3"},
+    {"topk_method", R"("group_limited_greedy")"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.39.3")"},
+    {"use_cache", "true"},
+    {"v_head_dim", "128"},
+    {"vocab_size", "102400"},
+};
+
+constexpr ConfigEntry kDeepSeekV3[] = {
+    {"architectures", R"([
+    "DeepseekV3ForCausalLM"
+  ])"},
+    {"attention_bias", "false"},
+    {"attention_dropout", "0.0"},
+    {"aux_loss_alpha", "0.001"},
+    {"bos_token_id", "0"},
+    {"eos_token_id", "1"},
+    {"ep_size", "1"},
+    {"first_k_dense_replace", "3"},
+    {"hidden_act", R"("silu")"},
+    {"hidden_size", "7168"},
+    {"initializer_range", "0.02"},
+    {"intermediate_size", "18432"},
+    {"kv_lora_rank", "512"},
+    {"max_position_embeddings", "163840"},
+    {"model_type", R"("deepseek_v3")"},
+    {"moe_intermediate_size", "2048"},
+    {"moe_layer_freq", "1"},
+    {"n_group", "8"},
+    {"n_routed_experts", "256"},
+    {"n_shared_experts", "1"},
+    {"norm_topk_prob", "true"},
+    {"num_attention_heads", "128"},
+    {"num_experts_per_tok", "8"},
+    {"num_hidden_layers", "61"},
+    {"num_key_value_heads", "128"},
+    {"num_nextn_predict_layers", "1"},
+    {"pretraining_tp", "1"},
+    {"q_lora_rank", "1536"},
+    {"qk_nope_head_dim", "128"},
+    {"qk_rope_head_dim", "64"},
+    {"rms_norm_eps", "1e-06"},
+    {"rope_scaling", R"({
+    "beta_fast": 32,
+    "beta_slow": 1,
+    "factor": 40,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+    "original_max_position_embeddings": 4096,
+    "type": "yarn"
+  })"},
+    {"rope_theta", "10000"},
+    {"routed_scaling_factor", "2.5"},
+    {"scoring_func", R"("sigmoid")"},
+    {"seq_aux", "true"},
+    {"tie_word_embeddings", "false"},
+    {"topk_group", "4"},
+    {"topk_method", R"("noaux_tc")"},
+    {"torch_dtype", R"("bfloat16")"},
+    {"transformers_version", R"("4.33.1")"},
+    {"use_cache", "true"},
+    {"v_head_dim", "128"},
+    {"vocab_size", "129280"},
+};
+
+}  // namespace
+
+std::span<const ConfigEntry> LlamaConfig() { return kLlama; }
+std::span<const ConfigEntry> Qwen2Config() { return kQwen2; }
+std::span<const ConfigEntry> Qwen3Config() { return kQwen3; }
+std::span<const ConfigEntry> Qwen3MoeConfig() { return kQwen3Moe; }
+std::span<const ConfigEntry> MixtralConfig() { return kMixtral; }
+std::span<const ConfigEntry> DeepSeekMoeConfig() { return kDeepSeekMoe; }
+std::span<const ConfigEntry> DeepSeekV2Config() { return kDeepSeekV2; }
+std::span<const ConfigEntry> DeepSeekV3Config() { return kDeepSeekV3; }
+
+}  // namespace shardfs::tools

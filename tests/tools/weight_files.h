@@ -1,0 +1,40 @@
+// Writes the weight files of a checkpoint: the tensors, where a placement puts them.
+//
+// Thread-safety: WriteWeightFiles may be called from any thread; it writes with threads of its own.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shardfs/base/result.h"
+#include "tools/placement.h"
+#include "tools/tensor_content.h"
+
+namespace shardfs::tools {
+
+struct ContentOptions {
+  std::uint64_t seed = 0;
+  Fill fill = Fill::kDense;  // kSparse leaves holes where the content is zero
+  Offsets offsets = Offsets::kZero;
+};
+
+struct CheckpointSummary {
+  std::uint64_t tensors = 0;         // in the weight files
+  std::uint64_t files = 0;           // of weights
+  std::uint64_t apparent_bytes = 0;  // sum of the weight files' sizes
+  std::uint64_t disk_bytes = 0;      // what they occupy
+};
+
+// Writes into an existing directory; files must not exist. What the tensors hold is tensor_content.h's ExpectedBytes,
+// or the slice of it that the placement asks for. kInvalidArgument for a slice beyond its tensor, and for two pieces of
+// one name in one file.
+Result<CheckpointSummary> WriteWeightFiles(const std::filesystem::path& directory,
+                                           const std::vector<NewTensor>& tensors, const Placement& placement,
+                                           const ContentOptions& content);
+
+Status WriteTextFile(const std::string& path, std::string_view content);
+
+}  // namespace shardfs::tools
