@@ -1,5 +1,8 @@
 #include "tools/checkpoint_writer.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -38,13 +41,40 @@ Result<CheckpointSummary> WriteInto(const std::filesystem::path& directory, cons
   return summary;
 }
 
-std::vector<TextFile> TextsOf(const Model& model) {
-  std::vector<TextFile> texts = CompanionFiles(model);
-  texts.push_back({"config.json", model.config.Json()});
-  return texts;
+// top_k is within the vocabulary, because MindIE refuses a larger one.
+std::string GenerationConfigJson(const ModelConfig& config) {
+  const auto vocabulary = config.Number("vocab_size");
+  return fmt::format(R"({{
+  "_from_model_config": true,
+  "bos_token_id": {},
+  "eos_token_id": {},
+  "do_sample": true,
+  "top_k": {},
+  "temperature": 0.6,
+  "top_p": 0.95
+}}
+)",
+                     config.Text("bos_token_id"), config.Text("eos_token_id"),
+                     std::min<std::uint64_t>(20, vocabulary.ok() ? *vocabulary : 20));
 }
 
 }  // namespace
+
+std::vector<TextFile> TextFilesOf(const Model& model) {
+  std::vector<TextFile> files = {
+      {"README.md", fmt::format("# A synthetic checkpoint: {}'s tensors with random values\n", model.family->title)},
+      {"config.json", model.config.Json()},
+      {"configuration.json", R"({"framework": "pytorch", "task": "text-generation"})"},
+      {"generation_config.json", GenerationConfigJson(model.config)},
+      {"tokenizer.json", "{\n  \"version\": \"1.0\",\n  \"model\": {\n    \"type\": \"BPE\"\n  }\n}\n"},
+      {"tokenizer_config.json", "{\n  \"tokenizer_class\": \"LlamaTokenizerFast\",\n  \"bos_token\": \"<s>\"\n}\n"},
+  };
+  if (model.family->remote_code) {
+    files.push_back({"configuration_deepseek.py", "# synthetic: stands for the model's configuration class\n"});
+    files.push_back({"modeling_deepseek.py", "# synthetic: stands for the model's code\n"});
+  }
+  return files;
+}
 
 Result<CheckpointSummary> WriteTensors(const std::string& directory, const std::vector<NewTensor>& tensors,
                                        const Placement& placement, const std::vector<TextFile>& texts,
@@ -63,7 +93,7 @@ Result<CheckpointSummary> WriteTensors(const std::string& directory, const std::
 Result<CheckpointSummary> WriteModel(const std::string& directory, const Model& model, const WriteOptions& options) {
   SHARDFS_RETURN_IF_ERROR(CheckLimits(options));
   SHARDFS_ASSIGN_OR_RETURN(const std::vector<NewTensor> tensors, FamilyTensors(model));
-  return WriteTensors(directory, tensors, HuggingFacePlacement(tensors, "model", options), TextsOf(model), options);
+  return WriteTensors(directory, tensors, HuggingFacePlacement(tensors, "model", options), TextFilesOf(model), options);
 }
 
 Result<CheckpointSummary> WriteCheckpoint(const std::string& directory, const CheckpointOptions& options,
@@ -72,7 +102,7 @@ Result<CheckpointSummary> WriteCheckpoint(const std::string& directory, const Ch
   SHARDFS_RETURN_IF_ERROR(CheckLimits(options));
   SHARDFS_RETURN_IF_ERROR(ValidateShape(options.shape));
   SHARDFS_RETURN_IF_ERROR(ValidateQuantisation(quantisation, options.shape));
-  std::vector<TextFile> texts = TextsOf(DeepSeekModel(options.shape, quantisation));
+  std::vector<TextFile> texts = TextFilesOf(DeepSeekModel(options.shape, quantisation));
   if (!QuantizeName(quantisation.kind).empty()) {
     std::vector<std::string_view> names;
     for (const NewTensor& tensor : tensors) names.push_back(tensor.name);

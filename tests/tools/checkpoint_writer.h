@@ -16,16 +16,20 @@ namespace shardfs::tools {
 
 struct WriteOptions : ContentOptions, FileLimits {};
 
-// Of a DeepSeek-V3 checkpoint.
+// For a DeepSeek-V3 checkpoint.
 struct CheckpointOptions : WriteOptions {
   DeepSeekShape shape;        // what config.json says
   Quantisation quantisation;  // what config.json and the description say
 };
 
-// All functions write into `directory`, which is made if it is missing and must be empty. Several threads write; what
-// they wrote is removed on failure.
+// The text files of a checkpoint in any layout: config.json, generation_config.json and stand-ins for the others that
+// the published checkpoints have.
+std::vector<TextFile> TextFilesOf(const Model& model);
 
-// Writes `tensors` where `placement` puts them, its own text files, and `texts`.
+// The functions below write into `directory`, which is made if it is missing and must be empty. Several threads write;
+// what they wrote is removed on failure.
+
+// Writes `tensors` where `placement` puts them, the text files of the placement, and `texts`.
 Result<CheckpointSummary> WriteTensors(const std::string& directory, const std::vector<NewTensor>& tensors,
                                        const Placement& placement, const std::vector<TextFile>& texts,
                                        const ContentOptions& content);

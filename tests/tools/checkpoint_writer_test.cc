@@ -1,5 +1,6 @@
 #include "tools/checkpoint_writer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -13,12 +14,17 @@
 #include <span>
 #include <string>
 
+#include "tools/deepseek_config.h"
 #include "tools/model_presets.h"
 
 namespace shardfs::tools {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::EndsWith;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
 
 class CheckpointWriterTest : public ::testing::Test {
  protected:
@@ -253,6 +259,38 @@ TEST_F(CheckpointWriterTest, RefusesAWrongShapeBeforeWriting) {
   options.max_file_bytes = 1;
   EXPECT_EQ(WriteCheckpoint(Directory(), options).status().code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(fs::exists(Directory()));
+}
+
+nlohmann::json GenerationConfig(const Model& model) {
+  for (const TextFile& file : TextFilesOf(model)) {
+    if (file.name == "generation_config.json") return nlohmann::json::parse(file.content);
+  }
+  return {};
+}
+
+TEST(TextFilesOfTest, TopKIsWithinTheVocabulary) {
+  DeepSeekShape shape = FindPreset("tiny")->shape;
+  EXPECT_EQ(GenerationConfig(DeepSeekModel(shape))["top_k"], 20);
+  shape.vocab = 8;
+  EXPECT_EQ(GenerationConfig(DeepSeekModel(shape))["top_k"], 8);
+}
+
+TEST(TextFilesOfTest, GenerationConfigHasTheModelsTokens) {
+  const auto config = GenerationConfig(ModelOf(*FindModelPreset("qwen3-small")));
+  EXPECT_EQ(config["bos_token_id"], 151643);
+  EXPECT_EQ(config["eos_token_id"], 151645);
+}
+
+TEST(TextFilesOfTest, OnlyRemoteCodeHasPythonFiles) {
+  const auto names = [](const Model& model) {
+    std::vector<std::string> found;
+    for (const TextFile& file : TextFilesOf(model)) found.push_back(file.name);
+    return found;
+  };
+  EXPECT_THAT(names(DeepSeekModel(FindPreset("tiny")->shape)), Contains("modeling_deepseek.py"));
+  const auto llama = names(ModelOf(*FindModelPreset("llama-small")));
+  EXPECT_THAT(llama, IsSupersetOf({"config.json", "generation_config.json", "tokenizer.json"}));
+  EXPECT_THAT(llama, Not(Contains(EndsWith(".py"))));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <iterator>
+#include <utility>
 
 #include "tools/checkpoint_tensors.h"
 #include "tools/families.h"
@@ -32,7 +33,7 @@ Routing RoutingOf(std::uint64_t experts) {
   return routing;
 }
 
-// The keys that say how the checkpoint is quantised: MindIE's are the last, DeepSeek's stands in the alphabet.
+// Adds the keys that say how the checkpoint is quantised.
 void SetQuantisation(const Quantisation& quantisation, ModelConfig& config) {
   if (quantisation.kind == CheckpointKind::kFp8Block) {
     config.InsertBefore("rms_norm_eps", "quantization_config", R"({
@@ -55,7 +56,7 @@ void SetQuantisation(const Quantisation& quantisation, ModelConfig& config) {
   if (quantisation.fa3) config.Set("quantization_config", "{\n    \"fa_quant_type\": \"FAKQuant\"\n  }");
 }
 
-// What the description says of one tensor.
+// The description's value for one tensor.
 std::string_view DescriptionOf(const DeepSeekShape& shape, const Quantisation& quantisation, std::string_view name) {
   const auto contains = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
   if (contains(".fa_q.") || contains(".fa_k.") || contains(".fa_v.")) return "FAQuant";
@@ -95,10 +96,6 @@ Model DeepSeekModel(const DeepSeekShape& s, const Quantisation& quantisation) {
   model.config.SetTorchDtype(s.dtype);
   SetQuantisation(quantisation, model.config);
   return model;
-}
-
-std::string ConfigJson(const DeepSeekShape& shape, const Quantisation& quantisation) {
-  return DeepSeekModel(shape, quantisation).config.Json();
 }
 
 std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quantisation,

@@ -13,11 +13,9 @@
 
 namespace shardfs::tools {
 
-// The shape as a model of the family deepseek-v3. config.json has the keys of the public checkpoints' in their order;
-// those that say how it is quantised are the last, but for FP8's quantization_config, which DeepSeek publishes.
+// The shape as a model of the family deepseek-v3. Its config.json ends with the keys by which msModelSlim says how the
+// weights are quantised; quantization_config of FP8 blocks stands where DeepSeek's own config.json has it.
 Model DeepSeekModel(const DeepSeekShape& shape, const Quantisation& quantisation = {});
-
-std::string ConfigJson(const DeepSeekShape& shape, const Quantisation& quantisation = {});
 
 // quant_model_description.json of a quantised checkpoint with tensors of these names, in this order.
 std::string DescriptionJson(const DeepSeekShape& shape, const Quantisation& quantisation,

@@ -13,9 +13,13 @@
 namespace shardfs::tools {
 namespace {
 
-TEST(ConfigJsonTest, SaysTheShape) {
+nlohmann::ordered_json Config(const DeepSeekShape& shape, const Quantisation& quantisation = {}) {
+  return nlohmann::ordered_json::parse(DeepSeekModel(shape, quantisation).config.Json());
+}
+
+TEST(DeepSeekModelTest, SaysTheShape) {
   DeepSeekShape shape = FindPreset("deepseek-v3")->shape;
-  const auto config = nlohmann::json::parse(ConfigJson(shape));
+  const auto config = Config(shape);
   EXPECT_EQ(config["model_type"], "deepseek_v3");
   EXPECT_EQ(config["torch_dtype"], "bfloat16");
   EXPECT_EQ(config["hidden_size"], 7168);
@@ -26,13 +30,13 @@ TEST(ConfigJsonTest, SaysTheShape) {
   EXPECT_EQ(config["topk_group"], 4);
   EXPECT_EQ(config["num_experts_per_tok"], 8);
   shape.dtype = Dtype::kF16;
-  EXPECT_EQ(nlohmann::json::parse(ConfigJson(shape))["torch_dtype"], "float16");
+  EXPECT_EQ(Config(shape)["torch_dtype"], "float16");
 }
 
-TEST(ConfigJsonTest, RoutingFitsAnyNumberOfExperts) {
+TEST(DeepSeekModelTest, RoutingFitsAnyNumberOfExperts) {
   DeepSeekShape shape = FindPreset("tiny")->shape;
   for (shape.experts = 1; shape.experts <= 300; ++shape.experts) {
-    const auto config = nlohmann::json::parse(ConfigJson(shape));
+    const auto config = Config(shape);
     const std::uint64_t groups = config["n_group"];
     const std::uint64_t chosen = config["topk_group"];
     const std::uint64_t per_token = config["num_experts_per_tok"];
@@ -42,15 +46,14 @@ TEST(ConfigJsonTest, RoutingFitsAnyNumberOfExperts) {
   }
 }
 
-TEST(ConfigJsonTest, SaysHowItIsQuantised) {
+TEST(DeepSeekModelTest, SaysHowItIsQuantised) {
   const DeepSeekShape shape = FindPreset("tiny")->shape;
-  EXPECT_FALSE(nlohmann::json::parse(ConfigJson(shape)).contains("quantize"));
-  auto config = nlohmann::json::parse(ConfigJson(shape, {.kind = CheckpointKind::kW8A8, .quantised_mtp = true}));
+  EXPECT_FALSE(Config(shape).contains("quantize"));
+  auto config = Config(shape, {.kind = CheckpointKind::kW8A8, .quantised_mtp = true});
   EXPECT_EQ(config["quantize"], "w8a8");
   EXPECT_FALSE(config.contains("mla_quantize"));
   EXPECT_FALSE(config.contains("mtp_quantize"));
-  config =
-      nlohmann::json::parse(ConfigJson(shape, {.kind = CheckpointKind::kW4A8, .quantised_mtp = true, .fa3 = true}));
+  config = Config(shape, {.kind = CheckpointKind::kW4A8, .quantised_mtp = true, .fa3 = true});
   EXPECT_EQ(config["quantize"], "w8a8_dynamic");
   EXPECT_EQ(config["mla_quantize"], "w8a8");
   EXPECT_EQ(config["moe_quantize"], "w4a8_dynamic");
@@ -89,9 +92,9 @@ TEST(DescriptionJsonTest, VersionGroupsAndFa3) {
   EXPECT_EQ(anti["model.layers.0.input_layernorm.weight"], "FLOAT");
 }
 
-TEST(ConfigJsonTest, Fp8HasThePublishedQuantizationConfig) {
+TEST(DeepSeekModelTest, Fp8HasThePublishedQuantizationConfig) {
   const Preset& preset = *FindPreset("deepseek-v3-fp8");
-  const auto config = nlohmann::ordered_json::parse(ConfigJson(preset.shape, preset.quantisation));
+  const auto config = Config(preset.shape, preset.quantisation);
   EXPECT_EQ(config["quantization_config"].dump(),
             R"({"activation_scheme":"dynamic","fmt":"e4m3","quant_method":"fp8","weight_block_size":[128,128]})");
   EXPECT_FALSE(config.contains("quantize"));

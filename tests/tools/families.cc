@@ -8,8 +8,8 @@
 namespace shardfs::tools {
 namespace {
 
-// Blocks are shared where families have the same modules. `head_dim` is the size of a head where config.json says it;
-// elsewhere it is hidden_size / num_attention_heads.
+// Families share the blocks of the modules that they have in common. The size of a head is `head_dim` where the
+// family's config.json has that key, and hidden_size / num_attention_heads elsewhere.
 
 constexpr std::string_view kUntied = "tie_word_embeddings < 1";
 constexpr std::string_view kDense = "layer < first_k_dense_replace";
@@ -92,7 +92,7 @@ constexpr TensorRow kLatentAttention[] = {
     {"model.layers.{layer}.self_attn.o_proj.weight", "hidden_size", "num_attention_heads * v_head_dim"},
 };
 
-// All DeepSeeks: the first layers are dense, and the shared experts are fused into one MLP.
+// In all DeepSeek families the first layers are dense, and the shared experts are fused into one MLP.
 constexpr TensorRow kDenseMlp[] = {
     {"model.layers.{layer}.mlp.gate_proj.weight", "intermediate_size", "hidden_size", kDense},
     {"model.layers.{layer}.mlp.up_proj.weight", "intermediate_size", "hidden_size", kDense},
@@ -101,7 +101,7 @@ constexpr TensorRow kDenseMlp[] = {
 
 constexpr TensorRow kRouter[] = {{"model.layers.{layer}.mlp.gate.weight", "n_routed_experts", "hidden_size", kMoe}};
 
-// After the router, and added to its scores to choose experts.
+// DeepSeek-V3 adds it to the router's scores when it chooses experts.
 constexpr TensorRow kRouterBias[] = {
     {"model.layers.{layer}.mlp.gate.e_score_correction_bias", "n_routed_experts", "", kMoe, /*always_f32=*/true},
 };
@@ -135,12 +135,12 @@ constexpr TensorRow kMtpEnd[] = {
 
 Section Once(std::span<const TensorRow> block) { return {.first_layer = {}, .layers = {}, .blocks = {block}}; }
 
-// Embedding, layers, norm and head: all families but DeepSeek-V3 are that.
+// Embedding, layers, norm and head: what all families but DeepSeek-V3 consist of.
 std::vector<Section> Sections(std::vector<std::span<const TensorRow>> layer_blocks) {
   return {Once(kEmbedding), {"0", "num_hidden_layers", std::move(layer_blocks)}, Once(kNormAndHead)};
 }
 
-// The MTP layers are numbered behind the others and follow the head.
+// The MTP layers follow the head; their numbers follow those of the other layers.
 std::vector<Section> DeepSeekV3Sections() {
   std::vector<Section> sections = Sections({kMtpBegin, kLatentAttention, kLayerNorms, kDenseMlp, kRouter, kRouterBias,
                                             kRoutedExperts, kSharedExperts, kMtpEnd});

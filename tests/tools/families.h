@@ -1,5 +1,5 @@
-// The families that the generator knows. A new one is a table of tensors in families.cc, its keys of config.json in
-// family_configs.cc, and presets in model_presets.cc.
+// The families that the generator knows. To add one, write its table of tensors in families.cc, its config.json in
+// family_configs.cc, and its presets in model_presets.cc.
 //
 // Thread-safety: constants.
 #pragma once

@@ -1,6 +1,6 @@
 // Expands a family's table. For each section and each of its layers, the rows whose condition holds become tensors, in
 // the order of the table; a run of rows with "{expert}" is repeated as a whole for every expert. A shape depends on
-// config.json alone, so it is computed once for a row, and a layer costs its conditions and names.
+// config.json alone, so that it is computed once for each row; for each layer only conditions and names are.
 #include "tools/family.h"
 
 #include <fmt/core.h>
@@ -47,7 +47,7 @@ class Expansion {
  private:
   struct PreparedRow {
     const TensorRow* row = nullptr;
-    std::optional<Shape> shape;  // computed when the row is first wanted: an unwanted one may have keys that are null
+    std::optional<Shape> shape;  // computed for the first tensor: where none exists, its keys may be null
     bool of_expert = false;
   };
 

@@ -20,8 +20,8 @@
 namespace shardfs::tools {
 namespace {
 
-// An option that replaces one size of the preset. `member` is where a DeepSeek-V3 preset has it; nullptr: nowhere.
-// `key` is what other families call it in config.json; nullptr: the family says (its experts).
+// An option that replaces one size of the preset. `member` is the size in a DeepSeek-V3 preset; nullptr: it has none.
+// `key` is the size in the config.json of the other families; nullptr: Family::experts names it.
 struct Dimension {
   const char* option;
   std::uint64_t DeepSeekShape::*member;
@@ -94,7 +94,7 @@ std::string FormatSize(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.2f} {}", number, kUnits[unit]);
 }
 
-// The preset's quantisation, or where a kind is named, one made up of the options alone.
+// The preset's quantisation; with --kind, that of the options alone.
 Result<Quantisation> QuantisationFrom(const Arguments& arguments, const Preset& preset) {
   Quantisation quantisation = preset.quantisation;
   if (!arguments.kind.empty()) {
@@ -113,7 +113,7 @@ Result<Quantisation> QuantisationFrom(const Arguments& arguments, const Preset& 
   return quantisation;
 }
 
-// What is common to all families; `files` is the preset's.
+// The options that all families have; `files` is the number of files of the preset.
 Result<WriteOptions> WriteOptionsFrom(const Arguments& arguments, std::uint64_t files) {
   WriteOptions options;
   options.files = arguments.files.value_or(arguments.max_file_size.empty() ? files : 0);
@@ -221,11 +221,10 @@ std::string PresetTable() {
 }
 
 void AddQuantisationOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option(
-         "--kind", arguments.kind,
-         "how the weights are stored, of DeepSeek-V3 alone; w8a8_mix has W8A8 attention and W8A8_DYNAMIC MLPs, w4a8 "
-         "and w4a8_group the same with routed experts of four bits, fp8 has blocks of 128 x 128 [default: the "
-         "preset's]")
+  app.add_option("--kind", arguments.kind,
+                 "how the weights of DeepSeek-V3 are stored; w8a8_mix has W8A8 attention and W8A8_DYNAMIC MLPs, w4a8 "
+                 "and w4a8_group the same with routed experts of four bits, fp8 has blocks of 128 x 128 [default: the "
+                 "preset's]")
       ->check(CLI::IsMember({"float", "w8a8", "w8a8_dynamic", "w8a8_mix", "w8a16", "w4a8", "w4a8_group", "fp8"}));
   app.add_option("--mtp-kind", arguments.mtp_kind, "of the MTP layers [default: the preset's, or float]")
       ->check(CLI::IsMember({"float", "quantised"}));

@@ -1,7 +1,7 @@
 // ModelConfig: the top-level keys of a config.json in their order, each with its value as JSON text.
 //
-// The shapes of a family's tensors are expressions over these keys, so that config.json and the tensors cannot
-// contradict each other.
+// The shapes of the tensors are computed from these keys, so that config.json and the tensors cannot contradict each
+// other.
 //
 // Thread-safety: values. Keys are few; lookups are linear.
 #pragma once
@@ -18,7 +18,7 @@
 
 namespace shardfs::tools {
 
-// `json` is the value as it stands in the file; lines after its first are indented as in the file.
+// `json` is the value as in the file, with the indentation of its second and later lines.
 struct ConfigEntry {
   std::string_view key;
   std::string_view json;
@@ -44,7 +44,7 @@ class ModelConfig {
   // Puts a key that is not there yet before `next`, or at the end where `next` is missing.
   void InsertBefore(std::string_view next, std::string_view key, std::string json);
 
-  // What `torch_dtype` says; kInvalidArgument for any other than bfloat16 and float16.
+  // The dtype that `torch_dtype` names; kInvalidArgument unless that is bfloat16 or float16.
   Result<Dtype> TorchDtype() const;
   void SetTorchDtype(Dtype dtype);  // kBF16 or kF16
 

@@ -1,5 +1,5 @@
-// Presets of the families other than DeepSeek-V3, whose presets are DeepSeekShapes (deepseek_shape.h): small ones of
-// about a megabyte, and published checkpoints at their true sizes.
+// Presets of all families but DeepSeek-V3, whose presets (deepseek_shape.h) also say how the weights are quantised:
+// small ones of about a megabyte, and published checkpoints at their true sizes.
 //
 // Thread-safety: constants and pure functions.
 #pragma once
@@ -15,7 +15,7 @@ namespace shardfs::tools {
 struct ModelPreset {
   std::string_view name;
   std::string_view family;
-  std::uint64_t files = 1;           // that the checkpoint comes in
+  std::uint64_t files = 1;           // weight files of the checkpoint
   std::vector<ConfigEntry> changes;  // to the family's config.json
 };
 

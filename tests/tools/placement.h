@@ -1,8 +1,8 @@
-// Placement: where each tensor of a checkpoint goes: into which file, under which name, and which slice of it.
+// Placement: how a layout stores the tensors of a checkpoint: which slice of each goes into which file, and under which
+// name. Each layout that the generator writes is one implementation; Hugging Face's is the only one yet.
 //
-// This is the seam between what a checkpoint holds (families, quantisation, content) and the layout of its directory. A
-// layout with shards of its own is another implementation; the writer serves all of them. What a piece holds follows
-// from the tensor's name in the checkpoint (tensor_content.h), whatever the layout calls it.
+// The bytes of a piece follow from the tensor's name in the checkpoint (tensor_content.h), not from the name that the
+// layout gives it, so that a test can tell what any layout must show.
 //
 // Thread-safety: immutable after construction.
 #pragma once
@@ -15,9 +15,13 @@
 #include <vector>
 
 #include "shardfs/format/safetensors/header.h"
-#include "tools/companion_files.h"
 
 namespace shardfs::tools {
+
+struct TextFile {
+  std::string name;
+  std::string content;
+};
 
 // Elements [begin, end) of one axis; all of the others.
 struct Slice {
@@ -45,7 +49,7 @@ class Placement {
   virtual std::vector<TextFile> TextFiles() const = 0;
 };
 
-// At most one of the two; with neither, everything is in one file.
+// Give at most one; with neither, everything is in one file.
 struct FileLimits {
   std::uint64_t max_file_bytes = 0;  // of tensor data: a file is closed before it would grow past this
   std::uint64_t files = 0;           // about equal ones; fewer when there are fewer tensors

@@ -10,6 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <tuple>
 
 #include "tools/checkpoint_writer.h"
 
@@ -110,44 +111,52 @@ std::vector<std::byte> Cut(const NewTensor& tensor, const std::vector<std::byte>
   return cut;
 }
 
-TEST_F(PlacementTest, PiecesHoldSlicesOfTheTensorsContent) {
+// The bytes that TwoRanks puts into a rank's file for one tensor.
+std::vector<std::byte> ExpectedPiece(const NewTensor& tensor, const ContentOptions& content, std::size_t axis,
+                                     std::uint64_t rank) {
+  const ContentKey key{tensor.name, tensor.dtype, SizeOf(tensor), content.seed};
+  std::vector<std::byte> whole(key.size);
+  ExpectedBytes(key, content.fill, 0, whole);
+  if (tensor.shape.size() < 2) return whole;
+  const std::uint64_t half = tensor.shape[axis] / 2;
+  return Cut(tensor, whole, axis, rank * half, rank == 0 ? half : tensor.shape[axis]);
+}
+
+class SlicedPlacementTest : public PlacementTest,
+                            public ::testing::WithParamInterface<std::tuple<Fill, std::size_t>> {};
+
+TEST_P(SlicedPlacementTest, PiecesHoldSlicesOfTheTensorsContent) {
+  const auto [fill, axis] = GetParam();
   const std::vector<NewTensor> tensors = {{"w", Dtype::kBF16, {75, 62}},
                                           {"norm", Dtype::kBF16, {62}},
                                           {"left_out", Dtype::kBF16, {8}},
                                           {"small", Dtype::kBF16, {2, 6}}};
-  for (const Fill fill : {Fill::kDense, Fill::kSparse}) {
-    for (const std::size_t axis : {0u, 1u}) {
-      const ContentOptions content{.seed = 5, .fill = fill};
-      const std::string folder = (root_ / "c").string();
-      const auto summary = WriteTensors(folder, tensors, TwoRanks(tensors, axis), {{"config.json", "{}"}}, content);
-      ASSERT_TRUE(summary.ok()) << summary.status();
-      EXPECT_EQ(summary->files, 2u);
-      EXPECT_EQ(summary->tensors, 6u);
-      EXPECT_TRUE(fs::exists(root_ / "c/ranks.txt"));
-      EXPECT_TRUE(fs::exists(root_ / "c/config.json"));
-      for (const std::uint64_t rank : {0u, 1u}) {
-        const auto pieces = Read("c/rank" + std::to_string(rank) + "/weights.safetensors");
-        EXPECT_EQ(pieces.size(), 3u);
-        for (const NewTensor& tensor : tensors) {
-          if (tensor.name == "left_out") continue;
-          const ContentKey key{tensor.name, tensor.dtype, SizeOf(tensor), 5};
-          std::vector<std::byte> expected(key.size);
-          ExpectedBytes(key, fill, 0, expected);
-          const bool matrix = tensor.shape.size() == 2;
-          const auto& [shape, bytes] = pieces.at((matrix ? "m." : "v.") + tensor.name);
-          const std::uint64_t half = tensor.shape[matrix ? axis : 0] / 2;
-          if (matrix) {
-            const std::uint64_t end = rank == 0 ? half : tensor.shape[axis];
-            expected = Cut(tensor, expected, axis, rank * half, end);
-            EXPECT_EQ(shape[axis], end - rank * half);
-          }
-          EXPECT_EQ(bytes, expected) << tensor.name << " axis " << axis << " rank " << rank;
-        }
-      }
-      fs::remove_all(root_ / "c");
+  const ContentOptions content{.seed = 5, .fill = fill};
+  const auto summary =
+      WriteTensors((root_ / "c").string(), tensors, TwoRanks(tensors, axis), {{"config.json", "{}"}}, content);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->files, 2u);
+  EXPECT_EQ(summary->tensors, 6u);
+  EXPECT_TRUE(fs::exists(root_ / "c/ranks.txt"));
+  EXPECT_TRUE(fs::exists(root_ / "c/config.json"));
+  for (const std::uint64_t rank : {0u, 1u}) {
+    const auto pieces = Read("c/rank" + std::to_string(rank) + "/weights.safetensors");
+    EXPECT_EQ(pieces.size(), 3u);
+    for (const NewTensor& tensor : tensors) {
+      if (tensor.name == "left_out") continue;
+      const bool matrix = tensor.shape.size() == 2;
+      const auto& [shape, bytes] = pieces.at((matrix ? "m." : "v.") + tensor.name);
+      EXPECT_EQ(bytes, ExpectedPiece(tensor, content, axis, rank)) << tensor.name << " of rank " << rank;
+      Shape expected = tensor.shape;
+      if (matrix) expected[axis] = rank == 0 ? expected[axis] / 2 : expected[axis] - expected[axis] / 2;
+      EXPECT_EQ(shape, expected) << tensor.name << " of rank " << rank;
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(FillsAndAxes, SlicedPlacementTest,
+                         ::testing::Combine(::testing::Values(Fill::kDense, Fill::kSparse),
+                                            ::testing::Values(std::size_t{0}, std::size_t{1})));
 
 // Places every tensor whole, or the slice that the test gives, in one file under one name.
 class OneFile : public Placement {

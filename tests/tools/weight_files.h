@@ -1,4 +1,4 @@
-// Writes the weight files of a checkpoint: the tensors, where a placement puts them.
+// Writes the weight files of a checkpoint: its tensors, where a placement puts them.
 //
 // Thread-safety: WriteWeightFiles may be called from any thread; it writes with threads of its own.
 #pragma once
@@ -28,13 +28,14 @@ struct CheckpointSummary {
   std::uint64_t disk_bytes = 0;      // what they occupy
 };
 
-// Writes into an existing directory; files must not exist. What the tensors hold is tensor_content.h's ExpectedBytes,
-// or the slice of it that the placement asks for. kInvalidArgument for a slice beyond its tensor, and for two pieces of
-// one name in one file.
+// Writes into an existing directory; the files must not exist. The bytes of a tensor are ExpectedBytes
+// (tensor_content.h), or the slice of them that the placement asks for. kInvalidArgument for a slice beyond its tensor,
+// and for two pieces of one name in one file.
 Result<CheckpointSummary> WriteWeightFiles(const std::filesystem::path& directory,
                                            const std::vector<NewTensor>& tensors, const Placement& placement,
                                            const ContentOptions& content);
 
+// Fails where the file exists.
 Status WriteTextFile(const std::string& path, std::string_view content);
 
 }  // namespace shardfs::tools
