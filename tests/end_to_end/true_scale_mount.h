@@ -1,9 +1,7 @@
 // A checkpoint of true scale, sparse, and its mount; and what single elements of source and view are.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -16,8 +14,8 @@
 #include <vector>
 
 #include "end_to_end/mounted_program.h"
+#include "end_to_end/shown_tensors.h"
 #include "shardfs/tensor/dtype.h"
-#include "shardfs/format/safetensors/header.h"
 #include "tools/checkpoint_writer.h"
 #include "tools/processes.h"
 #include "tools/processor_time.h"
@@ -33,47 +31,12 @@ inline constexpr std::uint64_t kTp = 8;
 inline constexpr std::uint64_t kMoeTp = 4;
 inline constexpr std::uint64_t kMoeEp = 4;
 
-// A tensor of the view: its file, and where its bytes begin in it.
-struct Place {
-  std::filesystem::path file;
-  HeaderTensor tensor;
-  std::uint64_t begin = 0;
-};
-
-inline std::string Pread(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t size) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  std::string bytes(size, '\xa5');
-  const ssize_t count = ::pread(fd, bytes.data(), size, static_cast<off_t>(offset));
-  ::close(fd);
-  EXPECT_EQ(count, static_cast<ssize_t>(size)) << path << " at " << offset;
-  return bytes;
-}
-
-inline Header HeaderOf(const std::filesystem::path& file) {
-  const std::uint64_t size = std::filesystem::file_size(file);
-  const std::string first8 = Pread(file, 0, 8);
-  const std::uint64_t extent = HeaderExtent(std::as_bytes(std::span(first8)), size).value();
-  const std::string bytes = Pread(file, 0, extent);
-  return ParseHeader(std::as_bytes(std::span(bytes)), size, "view").value();
-}
-
 inline void ReadHeaders(const std::filesystem::path& source) {
   std::size_t tensors = 0;
   for (const auto& entry : std::filesystem::directory_iterator(source)) {
     if (entry.path().extension() == ".safetensors") tensors += HeaderOf(entry.path()).tensors.size();
   }
   ASSERT_GT(tensors, 10'000u);
-}
-
-inline std::map<std::string, Place> TensorsOfFolder(const std::filesystem::path& folder) {
-  std::map<std::string, Place> places;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const Header header = HeaderOf(entry.path());
-    for (const HeaderTensor& tensor : header.tensors) {
-      places[tensor.name] = {entry.path(), tensor, header.data_offset + tensor.begin};
-    }
-  }
-  return places;
 }
 
 // A matrix of the source; a vector has one column.
