@@ -1,11 +1,17 @@
 #!/bin/bash
-# Checks that each layer includes only itself and those above it in the list below, and that no layout includes another
-# layout's folder. Prints each include that breaks the order; exit code 1 if there is one.
+# Checks that each layer includes only itself and those above it in the list below, that no layout includes another
+# layout's folder, and that the layout huggingface and the transform select name no model family or engine. Prints each
+# line that breaks a rule; exit code 1 if there is one.
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 layers=(base option console source parallel tensor format checkpoint view transform layout pipeline verify fuse
   materialize report service doctor cli)
+
+if grep -rHniE 'deepseek|llama|qwen|mixtral|mindie' src/layout/huggingface src/transform/select* src/transform/rename*; then
+  echo "tests/layers.sh: the lines above name a model family or an engine in a layout or transform for all of them" >&2
+  exit 1
+fi
 
 grep -rHo --include='*.h' --include='*.cc' '^#include "[^"]*"' src include/shardfs |
   awk -F: -v layers="${layers[*]}" '
