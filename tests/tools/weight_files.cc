@@ -1,6 +1,6 @@
 // Groups the pieces of all tensors by file, and writes the files from several threads. A piece is written as ranges of
-// its tensor: the whole tensor, or its stamps where the rest is holes. A slice of axis k is one run of bytes in each
-// block of the tensor that a choice of the axes before k gives; of each range, the part within these runs is written.
+// its tensor: the whole tensor, or its stamps where the rest is holes. A slice of axis k is one run of bytes for each
+// index of the axes before k, at a constant stride; of each range, the parts within the runs are written.
 #include "tools/weight_files.h"
 
 #include <fcntl.h>
