@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/instance.h"
 #include "layout/deepseek_mp/deepseek_mp_layout.h"
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
@@ -10,16 +11,6 @@
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
-namespace {
-
-// The only object of a class without state.
-template <typename T>
-const T* Instance() {
-  static const T instance;
-  return &instance;
-}
-
-}  // namespace
 
 // One line a reader, and its header above.
 std::span<const CheckpointReader* const> Readers() {

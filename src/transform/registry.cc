@@ -1,16 +1,16 @@
 #include <array>
 
+#include "base/instance.h"
 #include "shardfs/transform/transform.h"
 #include "transform/select.h"
 
 namespace shardfs {
 
-// One line a transform, in the order of application.
+// One line a transform, in the order of application, and its header above.
 std::span<const Transform* const> Transforms() {
-  static const SelectTransform select;
-  static const std::array<const Transform*, 1> all = {
-      &select,
-  };
+  static const auto all = std::to_array<const Transform*>({
+      Instance<SelectTransform>(),
+  });
   return all;
 }
 
