@@ -62,6 +62,7 @@ void PrintText(const std::vector<Entry>& entries) {
       std::cout << fmt::format("    {:<{}}{} {}", spelling, kSpellingWidth, gap, spec.summary);
       if (!spec.choices.empty()) std::cout << fmt::format(": {}", fmt::join(spec.choices, ", "));
       if (!spec.fallback.empty()) std::cout << fmt::format(" (default: {})", spec.fallback);
+      if (!spec.alias.empty()) std::cout << fmt::format("; also {}", OptionFlagOf(spec.alias));
       if (!spec.environment.empty()) std::cout << fmt::format("; environment {}", spec.environment);
       std::cout << "\n";
     }
@@ -74,6 +75,7 @@ void PrintJson(const std::vector<Entry>& entries) {
     auto options = nlohmann::ordered_json::array();
     for (const OptionSpec& spec : entry.taker.options) {
       options.push_back({{"name", spec.name},
+                         {"alias", spec.alias},
                          {"value", spec.value},
                          {"summary", spec.summary},
                          {"default", spec.fallback},
@@ -123,13 +125,14 @@ void PrintMan() {
   }
 }
 
-// What completions need, a line each: a layout's name behind "layout", or an option's name and its choices.
+// What completions need, a line each: a layout's name behind "layout", or an option's name, or alias, and its choices.
 void PrintWords() {
   for (const Entry& entry : Entries()) std::cout << entry.taker.kind << " " << entry.taker.name << "\n";
   for (const DeclaredOption& option : DeclaredOptions(AllTakers())) {
-    std::cout << fmt::format(
-        "option {} {}\n", option.name,
-        option.kind == OptionKind::kSwitch ? "true false" : fmt::format("{}", fmt::join(option.choices, " ")));
+    const std::string choices =
+        option.kind == OptionKind::kSwitch ? "true false" : fmt::format("{}", fmt::join(option.choices, " "));
+    std::cout << fmt::format("option {} {}\n", option.name, choices);
+    for (const std::string& alias : option.aliases) std::cout << fmt::format("option {} {}\n", alias, choices);
   }
 }
 

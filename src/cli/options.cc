@@ -19,6 +19,14 @@ std::string Spellings(std::string_view name) {
   return flag == underscored ? flag : flag + "," + underscored;
 }
 
+// "--is-on,!--no-is-on,--is_on,!--no_is_on"
+std::string SwitchSpellings(std::string_view name) {
+  const std::string flag = OptionFlagOf(name);
+  std::string spellings = fmt::format("{},!--no-{}", flag, flag.substr(2));
+  if (name.find('_') != std::string_view::npos) spellings += fmt::format(",--{0},!--no_{0}", name);
+  return spellings;
+}
+
 std::string AllSpellings(const DeclaredOption& option) {
   std::string spellings = Spellings(option.name);
   for (const std::string& alias : option.aliases) spellings += "," + Spellings(alias);
@@ -32,8 +40,8 @@ void Give(ViewRequest& request, std::string_view name, std::string text) {
 void AddSwitch(CLI::App& command, const DeclaredOption& option, ViewRequest& request) {
   const std::string name = option.name;
   const std::string flag = OptionFlagOf(name);
-  std::string spellings = flag + ",!--no-" + flag.substr(2);
-  if (name.find('_') != std::string::npos) spellings += ",--" + name + ",!--no_" + name;
+  std::string spellings = SwitchSpellings(name);
+  for (const std::string& alias : option.aliases) spellings += "," + SwitchSpellings(alias);
   command
       .add_flag_function(
           spellings,

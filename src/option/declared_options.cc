@@ -15,7 +15,8 @@ std::string HelpOf(const OptionSpec& spec) {
 
 void Add(const OptionTaker& taker, const OptionSpec& spec, DeclaredOption& option) {
   option.takers.emplace_back(taker.name);
-  if (!spec.alias.empty()) option.aliases.emplace_back(spec.alias);
+  const bool is_new = std::find(option.aliases.begin(), option.aliases.end(), spec.alias) == option.aliases.end();
+  if (!spec.alias.empty() && is_new) option.aliases.emplace_back(spec.alias);
   for (const std::string_view choice : spec.choices) {
     if (std::find(option.choices.begin(), option.choices.end(), choice) == option.choices.end()) {
       option.choices.emplace_back(choice);
@@ -29,6 +30,16 @@ void Add(const OptionTaker& taker, const OptionSpec& spec, DeclaredOption& optio
   if (option.takers.size() == 2) option.help = fmt::format("{}: {}", option.takers.front(), option.help);
   option.help += fmt::format("; {}: {}", taker.name, HelpOf(spec));
   option.group = "Options of several";
+}
+
+// An alias that another option has for its name is that option's word on the command line; OptionValues still knows it
+// as the alias where its declarer is the one that takes it.
+void LeaveNamesToTheirOptions(std::vector<DeclaredOption>& options) {
+  for (DeclaredOption& option : options) {
+    std::erase_if(option.aliases, [&](const std::string& alias) {
+      return std::any_of(options.begin(), options.end(), [&](const DeclaredOption& one) { return one.name == alias; });
+    });
+  }
 }
 
 }  // namespace
@@ -49,6 +60,7 @@ std::vector<DeclaredOption> DeclaredOptions(std::span<const OptionTaker> takers)
       Add(taker, spec, *found);
     }
   }
+  LeaveNamesToTheirOptions(options);
   return options;
 }
 

@@ -11,7 +11,7 @@ namespace shardfs {
 
 struct DeclaredOption {
   std::string name;                   // "moe_tp"
-  std::vector<std::string> aliases;
+  std::vector<std::string> aliases;   // of all takers, without those that are the name of another option
   OptionKind kind = OptionKind::kText;
   std::string value;                  // what stands for the value: "N"
   std::string help;                   // one phrase; where several declare it, what it means to each

@@ -33,7 +33,7 @@ TEST(LayoutsTest, TextNamesEverythingWithItsOptions) {
     for (const OptionSpec& spec : taker.options) EXPECT_THAT(text, HasSubstr("\n    " + OptionFlagOf(spec.name)));
   }
   EXPECT_THAT(text, AllOf(HasSubstr("--mtp, --no-mtp"), HasSubstr("environment DEEPSEEK_MTP"),
-                          HasSubstr("sharder, loader"), HasSubstr("(default: 10GB)")));
+                          HasSubstr("sharder, loader"), HasSubstr("(default: 10GB)"), HasSubstr("; also --model-parallel")));
 }
 
 TEST(LayoutsTest, ANameAsksForThatOne) {
@@ -56,6 +56,7 @@ TEST(LayoutsTest, JsonHasEveryDeclaration) {
     ASSERT_EQ(list[i]["options"].size(), takers[i].options.size()) << takers[i].name;
     for (std::size_t j = 0; j < takers[i].options.size(); ++j) {
       EXPECT_EQ(list[i]["options"][j]["name"], takers[i].options[j].name);
+      EXPECT_EQ(list[i]["options"][j]["alias"], takers[i].options[j].alias);
       EXPECT_EQ(list[i]["options"][j]["choices"].size(), takers[i].options[j].choices.size());
     }
   }

@@ -47,5 +47,20 @@ TEST(DeclaredOptionsTest, AnAliasStandsBesideItsName) {
   EXPECT_THAT(options[2].aliases, ElementsAre("model_parallel"));
 }
 
+constexpr std::array<OptionSpec, 2> kThree = {
+    {{.name = "mp", .kind = OptionKind::kCount, .value = "N", .summary = "", .fallback = "", .alias = "model_parallel"},
+     {.name = "n", .kind = OptionKind::kCount, .value = "N", .summary = "", .fallback = "", .alias = "size"}}};
+constexpr std::array<OptionTaker, 3> kMoreTakers = {
+    {{"layout", "one", kOne}, {"layout", "two", kTwo}, {"layout", "three", kThree}}};
+
+TEST(DeclaredOptionsTest, AnAliasStandsOnceAndNotWhereItIsAnotherOptionsName) {
+  const auto options = DeclaredOptions(kMoreTakers);
+  ASSERT_EQ(options.size(), 4u);
+  EXPECT_EQ(options[2].name, "mp");
+  EXPECT_THAT(options[2].aliases, ElementsAre("model_parallel"));
+  EXPECT_EQ(options[3].name, "n");
+  EXPECT_THAT(options[3].aliases, IsEmpty());  // --size is the option of `one`
+}
+
 }  // namespace
 }  // namespace shardfs
