@@ -2,9 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/quote_name.h"
+#include "shardfs/option/option_values.h"
 
 namespace shardfs {
+namespace {
+
+// What IdentityOf and the plan of `materialize` put beside the options.
+constexpr std::array<std::string_view, 8> kOwnFields = {"shardfs", "reader",         "layout", "nodes",
+                                                        "source",  "source options", "ranks",  "files"};
+
+}  // namespace
+
+std::string FieldOfOption(std::string_view name) {
+  const bool is_taken = std::find(kOwnFields.begin(), kOwnFields.end(), name) != kOwnFields.end();
+  return is_taken ? OptionFlagOf(name) : std::string(name);
+}
 
 std::optional<std::string> DescribeDifference(const RunIdentity& there, const RunIdentity& here) {
   const auto value_of = [](const RunIdentity& run, const std::string& name) {

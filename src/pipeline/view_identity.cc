@@ -62,9 +62,9 @@ Result<RunIdentity> IdentityOf(const BuiltView& built) {
   RunIdentity identity = {{std::string(kProgramField), SHARDFS_VERSION},
                           {"reader", built.checkpoint->reader()},
                           {"layout", built.layout}};
-  for (const auto& [name, size] : built.view.sizes) identity.emplace_back(name, std::to_string(size));
+  for (const auto& [name, size] : built.view.sizes) identity.emplace_back(FieldOfOption(name), std::to_string(size));
   identity.emplace_back("nodes", std::to_string(built.view.nodes));
-  for (const auto& [name, value] : built.view.options) identity.emplace_back(name, value);
+  for (const auto& [name, value] : built.view.options) identity.emplace_back(FieldOfOption(name), value);
   std::string given;
   for (const auto& [name, value] : built.given) given += fmt::format("{}{}={}", given.empty() ? "" : " ", name, value);
   if (!given.empty()) identity.emplace_back("source options", given);
