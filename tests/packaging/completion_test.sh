@@ -2,16 +2,8 @@
 # What bash proposes for a shardfs command line.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/helpers.sh"
-source "$root/mount-scripts/completions/shardfs.bash"
+source "$(dirname "$0")/completions.sh"
 
-# complete_line WORD...: the proposals for the last word, sorted, on one line.
-complete_line() {
-  COMP_WORDS=("$SHARDFS_EXECUTABLE" "$@")
-  COMP_CWORD=$#
-  COMPREPLY=()
-  _shardfs "$SHARDFS_EXECUTABLE" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-  proposals=$(printf '%s\n' "${COMPREPLY[@]}" | sort | tr '\n' ' ')
-}
 expect() {
   [[ $proposals == "$1 " ]] || fail "proposals are '$proposals', not '$1 '"
 }
@@ -88,10 +80,9 @@ expect models
 
 # ---- the same in other shells, where they are installed ----
 
-ln -s "$SHARDFS_EXECUTABLE" "$scratch/shardfs"
-PATH=$scratch:$PATH
+put_program_on_path
 
-# SHELL_proposals LINE prints what that shell proposes for the last word of a line; try_shell SHELL compares some.
+# try_shell SHELL: compares some proposals of that shell.
 try_shell() {
   expect_line() { # LINE PROPOSALS
     proposals=$("$1_proposals" "$2" | sort | tr '\n' ' ')
@@ -111,22 +102,6 @@ try_shell() {
   expect_line "$1" 'shardfs mount --dp ' ''
   expect_line "$1" 'shardfs mat' 'materialize'
   echo "$1: as expected"
-}
-
-fish_proposals() {
-  HOME=$scratch fish --no-config -c "source '$root/mount-scripts/completions/shardfs.fish'
-    complete -C '$1'" | cut -f 1
-}
-
-# zsh's own completion answers on a terminal only: its functions are stood in for, and what is proposed is filtered here.
-zsh_proposals() {
-  # shellcheck disable=SC2016 # for zsh to expand
-  HOME=$scratch zsh -f -c '
-    compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*}; }
-    _files() { if [[ $1 == -/ ]]; then print -l -- $words[CURRENT]*(N/M); else print -l -- $words[CURRENT]*(NM); fi; }
-    _shardfs() { source "$1"; }
-    words=("${(@s: :)2}") CURRENT=${#words}
-    _shardfs "$1"' zsh "$root/mount-scripts/completions/_shardfs" "$1"
 }
 
 for shell in fish zsh; do

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "base/quote_name.h"
+
 namespace shardfs {
 namespace {
 
@@ -37,6 +39,13 @@ Status CheckKeptFiles(const OptionValues& values, const Checkpoint& checkpoint) 
     return Status::InvalidArgument(fmt::format(
         "files=source shows the source's own files, and those of {} hold slices of tensors; leave files=source out",
         checkpoint.path()));
+  }
+  const StateDict& tensors = checkpoint.tensors();
+  for (std::uint32_t i = 0; i < tensors.specs().size(); ++i) {
+    if (tensors.Origin(i).ends_with(".safetensors")) continue;
+    return Status::InvalidArgument(fmt::format(
+        "files=source shows the source's own safetensors files, and {} is stored in {}; leave files=source out",
+        tensors.specs()[i].name, QuoteName(tensors.Origin(i))));
   }
   if (values.Has(kMetadata) && checkpoint.transforms().empty()) {
     return Status::InvalidArgument("files=source shows the files as they are, so metadata cannot be chosen");
