@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "shardfs/tensor/read_plan.h"
-#include "tensor/compute_kernels.h"
 #include "tensor/form.h"
 
 namespace shardfs {
@@ -16,14 +15,14 @@ Result<Form> FormOf(const Tensor& tensor) {
         tensor.dtype(), tensor.shape());
   }
   if (tensor.op() == TensorOp::kLiteral) return LiteralForm(tensor.literal(), tensor.dtype(), tensor.shape());
-  if (tensor.op() == TensorOp::kConcat || tensor.kernel() != nullptr) {
+  if (tensor.op() == TensorOp::kConcat || tensor.op() == TensorOp::kOperation) {
     std::vector<Form> inputs;
     for (const TensorPtr& input : tensor.inputs()) {
       SHARDFS_ASSIGN_OR_RETURN(Form form, FormOf(*input));
       inputs.push_back(std::move(form));
     }
-    return tensor.kernel() != nullptr ? MapForm(std::move(inputs), tensor.kernel())
-                                      : ConcatForm(std::move(inputs), tensor.axis());
+    if (tensor.op() == TensorOp::kConcat) return ConcatForm(std::move(inputs), tensor.axis());
+    return OperationForm(std::move(inputs), tensor.operation(), tensor.dtype(), tensor.shape());
   }
   SHARDFS_ASSIGN_OR_RETURN(Form input, FormOf(*tensor.inputs().front()));
   switch (tensor.op()) {
@@ -33,12 +32,8 @@ Result<Form> FormOf(const Tensor& tensor) {
       return ReshapeForm(std::move(input), tensor.shape());
     case TensorOp::kPermute:
       return PermuteForm(std::move(input), tensor.indices());
-    case TensorOp::kRowGather:
+    default:  // kRowGather
       return RowGatherForm(std::move(input), tensor.axis(), tensor.indices());
-    case TensorOp::kObserve:
-      return ObserveForm(input, tensor.observer());
-    default:
-      return SubtractMinForm(input);
   }
 }
 
@@ -74,41 +69,37 @@ bool AppendContiguous(const Tensor& tensor, std::uint64_t skip, std::uint64_t si
   }
 }
 
-// Whether the tensor is an element-by-element operation, perhaps under other shapes.
-bool IsElementwise(const Tensor& tensor) {
+// Whether the tensor is an operation, perhaps under other shapes, that may join others of its kind.
+bool IsJoinable(const Tensor& tensor) {
   const Tensor* node = &tensor;
   while (node->op() == TensorOp::kReshape) node = node->inputs().front().get();
-  return node->kernel() != nullptr;
+  return node->op() == TensorOp::kOperation && node->operation()->IsJoinable();
 }
 
 Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder);
 
 // An operation above plans that need no Form of their own: a conversion of stacked experts, say.
-Status AppendElementwise(const Tensor& tensor, ReadPlanBuilder* builder) {
+Status AppendOperation(const Tensor& tensor, ReadPlanBuilder* builder) {
   std::vector<ReadPlan> plans;
+  std::vector<Shape> shapes;
   for (const TensorPtr& input : tensor.inputs()) {
     ReadPlanBuilder operand;
     SHARDFS_RETURN_IF_ERROR(AppendTensor(*input, &operand));
     plans.push_back(std::move(operand).Build());
+    shapes.push_back(input->shape());
   }
-  builder->AppendCompute(std::make_shared<const MapElements>(std::move(plans), tensor.kernel()));
+  builder->AppendCompute(tensor.operation()->MakeKernel(std::move(plans), shapes));
   return Status::Ok();
 }
 
 Status AppendTensor(const Tensor& tensor, ReadPlanBuilder* builder) {
   if (AppendContiguous(tensor, 0, tensor.bytes(), builder)) return Status::Ok();
   if (tensor.op() == TensorOp::kReshape) return AppendTensor(*tensor.inputs().front(), builder);
-  if (tensor.kernel() != nullptr && tensor.elements() != 0) return AppendElementwise(tensor, builder);
-  if (tensor.op() == TensorOp::kObserve && tensor.elements() != 0) {
-    ReadPlanBuilder observed;
-    SHARDFS_RETURN_IF_ERROR(AppendTensor(*tensor.inputs().front(), &observed));
-    builder->AppendCompute(std::make_shared<const ObserveKernel>(std::move(observed).Build(), tensor.observer()));
-    return Status::Ok();
-  }
+  if (tensor.op() == TensorOp::kOperation && tensor.elements() != 0) return AppendOperation(tensor, builder);
   if (tensor.op() == TensorOp::kConcat && tensor.elements() != 0 && IsOutermost(tensor.shape(), tensor.axis())) {
-    const bool has_operation = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
-                                           [](const TensorPtr& input) { return IsElementwise(*input); });
-    if (!has_operation) {  // ConcatForm puts one operation above all of them
+    const bool may_join = std::any_of(tensor.inputs().begin(), tensor.inputs().end(),
+                                      [](const TensorPtr& input) { return IsJoinable(*input); });
+    if (!may_join) {  // else ConcatForm puts one operation above all of them
       for (const TensorPtr& input : tensor.inputs()) SHARDFS_RETURN_IF_ERROR(AppendTensor(*input, builder));
       return Status::Ok();
     }

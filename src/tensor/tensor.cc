@@ -5,28 +5,28 @@
 #include <algorithm>
 
 #include "shardfs/base/checked_math.h"
-#include "tensor/elementwise_kernels.h"
+#include "tensor/operation.h"
 
 namespace shardfs {
-namespace {
 
-std::string Describe(const Tensor& tensor) {
+std::string DescribeTensor(const Tensor& tensor) {
   return fmt::format("{} {}", DtypeName(tensor.dtype()), ShapeToString(tensor.shape()));
 }
 
+namespace {
+
 Status CheckAxis(const Tensor& input, std::uint64_t axis, std::string_view op) {
   if (axis < input.shape().size()) return Status::Ok();
-  return Status::InvalidArgument(
-      fmt::format("{} along axis {} of a tensor of rank {} ({})", op, axis, input.shape().size(), Describe(input)));
+  return Status::InvalidArgument(fmt::format("{} along axis {} of a tensor of rank {} ({})", op, axis,
+                                             input.shape().size(), DescribeTensor(input)));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Tensor>> Tensor::NewNode(TensorOp op, Dtype dtype, Shape shape, std::vector<TensorPtr> inputs) {
   if (DtypeBytes(dtype) == 0 && op != TensorOp::kSource) {
-    return Status::NotSupported(
-        fmt::format("elements of {} are not whole bytes, so such a tensor can only be handed on as it is",
-                    DtypeName(dtype)));
+    return Status::NotSupported(fmt::format(
+        "elements of {} are not whole bytes, so such a tensor can only be handed on as it is", DtypeName(dtype)));
   }
   SHARDFS_ASSIGN_OR_RETURN(const std::uint64_t elements, ElementCount(shape));
   const auto bits = CheckedMul(elements, DtypeBits(dtype));
@@ -52,7 +52,7 @@ Result<TensorPtr> Tensor::Source(const ByteSource* source, std::uint64_t offset,
   const auto end = CheckedAdd(offset, node->bytes());
   if (!end || *end > source->size()) {
     return Status::Corruption(fmt::format("a tensor of {} at byte {} does not fit into {}, which has {} bytes",
-                                          Describe(*node), offset, source->name(), source->size()));
+                                          DescribeTensor(*node), offset, source->name(), source->size()));
   }
   node->source_ = source;
   node->begin_ = offset;
@@ -69,7 +69,7 @@ Result<TensorPtr> Tensor::Slice(TensorPtr input, std::uint64_t axis, std::uint64
   const std::uint64_t size = input->shape()[axis];
   if (begin > end || end > size) {
     return Status::InvalidArgument(fmt::format("slice [{}, {}) of axis {}, which has {} elements, of a tensor of {}",
-                                               begin, end, axis, size, Describe(*input)));
+                                               begin, end, axis, size, DescribeTensor(*input)));
   }
   if (begin == 0 && end == size) return input;
   Shape shape = input->shape();
@@ -93,7 +93,7 @@ Result<TensorPtr> Tensor::Concat(std::vector<TensorPtr> inputs, std::uint64_t ax
     for (std::size_t a = 0; agrees && a < shape.size(); ++a) agrees = a == axis || input.shape()[a] == shape[a];
     if (!agrees) {
       return Status::InvalidArgument(fmt::format("concat along axis {} of a tensor of {} with one of {}", axis,
-                                                 Describe(*inputs.front()), Describe(input)));
+                                                 DescribeTensor(*inputs.front()), DescribeTensor(input)));
     }
     const auto sum = CheckedAdd(shape[axis], input.shape()[axis]);
     if (!sum) return Status::InvalidArgument("concat of more elements than 64 bits count");
@@ -108,12 +108,12 @@ Result<TensorPtr> Tensor::Stack(std::vector<TensorPtr> inputs, std::uint64_t axi
   if (inputs.empty()) return Status::InvalidArgument("stack of no tensors");
   const TensorPtr first = inputs.front();
   if (axis > first->shape().size()) {
-    return Status::InvalidArgument(fmt::format("stack before axis {} of a tensor of {}", axis, Describe(*first)));
+    return Status::InvalidArgument(fmt::format("stack before axis {} of a tensor of {}", axis, DescribeTensor(*first)));
   }
   for (TensorPtr& input : inputs) {
     if (input->dtype() != first->dtype() || input->shape() != first->shape()) {
       return Status::InvalidArgument(
-          fmt::format("stack of a tensor of {} with one of {}", Describe(*first), Describe(*input)));
+          fmt::format("stack of a tensor of {} with one of {}", DescribeTensor(*first), DescribeTensor(*input)));
     }
     Shape shape = input->shape();
     shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), 1);
@@ -126,7 +126,8 @@ Result<TensorPtr> Tensor::Reshape(TensorPtr input, Shape shape) {
   SHARDFS_ASSIGN_OR_RETURN(const std::uint64_t elements, ElementCount(shape));
   if (elements != input->elements()) {
     return Status::InvalidArgument(fmt::format("reshape of a tensor of {} ({} elements) to {} ({} elements)",
-                                               Describe(*input), input->elements(), ShapeToString(shape), elements));
+                                               DescribeTensor(*input), input->elements(), ShapeToString(shape),
+                                               elements));
   }
   if (shape == input->shape()) return input;
   const Dtype dtype = input->dtype();
@@ -144,7 +145,7 @@ Result<TensorPtr> Tensor::Permute(TensorPtr input, std::vector<std::uint64_t> ax
   }
   if (!valid) {
     return Status::InvalidArgument(fmt::format("permute of a tensor of {} by {}, which is no permutation of its axes",
-                                               Describe(*input), ShapeToString(axes)));
+                                               DescribeTensor(*input), ShapeToString(axes)));
   }
   if (std::is_sorted(axes.begin(), axes.end())) return input;
   Shape shape(rank);
@@ -162,7 +163,7 @@ Result<TensorPtr> Tensor::RowGather(TensorPtr input, std::uint64_t axis, std::ve
     if (row >= size) {
       return Status::InvalidArgument(
           fmt::format("row gather of index {} of axis {}, which has {} elements, of a tensor of {}", row, axis, size,
-                      Describe(*input)));
+                      DescribeTensor(*input)));
     }
   }
   Shape shape = input->shape();
@@ -193,95 +194,21 @@ Result<TensorPtr> Tensor::PadZeros(TensorPtr input, std::uint64_t axis, std::uin
   return Concat(std::move(parts), axis);
 }
 
-Result<TensorPtr> Tensor::Elementwise(TensorOp op, Dtype output, std::vector<TensorPtr> inputs) {
-  const Tensor& first = *inputs.front();
-  const ElementwiseKernel* const kernel = FindElementwiseKernel(op, first.dtype(), output);
-  if (kernel == nullptr) {
-    return Status::NotSupported(
-        fmt::format("{} of a tensor of {} to {}", TensorOpName(op), Describe(first), DtypeName(output)));
-  }
-  for (const TensorPtr& input : inputs) {
-    if (input->dtype() != first.dtype() || input->shape() != first.shape()) {
-      return Status::InvalidArgument(
-          fmt::format("{} of a tensor of {} and one of {}", TensorOpName(op), Describe(first), Describe(*input)));
-    }
-  }
-  Shape shape = first.shape();
-  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(op, output, std::move(shape), std::move(inputs)));
-  node->kernel_ = kernel;
-  return TensorPtr(std::move(node));
-}
-
-Result<TensorPtr> Tensor::Cast(TensorPtr input, Dtype dtype) {
-  if (input->dtype() == dtype) return input;
-  return Elementwise(TensorOp::kCast, dtype, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::Negate(TensorPtr input) {
-  const Dtype dtype = input->dtype();
-  return Elementwise(TensorOp::kNegate, dtype, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::Reciprocal(TensorPtr input) {
-  const Dtype dtype = input->dtype();
-  return Elementwise(TensorOp::kReciprocal, dtype, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::Multiply(TensorPtr a, TensorPtr b) {
-  const Dtype dtype = a->dtype();
-  return Elementwise(TensorOp::kMultiply, dtype, {std::move(a), std::move(b)});
-}
-
-Result<TensorPtr> Tensor::Add(TensorPtr a, TensorPtr b) {
-  const Dtype dtype = a->dtype();
-  return Elementwise(TensorOp::kAdd, dtype, {std::move(a), std::move(b)});
-}
-
-Result<TensorPtr> Tensor::TruncateToI8(TensorPtr input) {
-  return Elementwise(TensorOp::kTruncateToI8, Dtype::kI8, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::F32BitsToI64(TensorPtr input) {
-  return Elementwise(TensorOp::kF32BitsToI64, Dtype::kI64, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::F16RoundedBitsToI64(TensorPtr input) {
-  return Elementwise(TensorOp::kF16RoundedBitsToI64, Dtype::kI64, {std::move(input)});
-}
-
-Result<TensorPtr> Tensor::RequireClose(TensorPtr a, TensorPtr b) {
-  const Dtype dtype = a->dtype();
-  return Elementwise(TensorOp::kRequireClose, dtype, {std::move(a), std::move(b)});
-}
-
 Result<TensorPtr> Tensor::Literal(Dtype dtype, Shape shape, std::string bytes) {
   SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kLiteral, dtype, std::move(shape), {}));
   if (bytes.size() != node->bytes()) {
     return Status::InvalidArgument(
-        fmt::format("{} bytes for a tensor of {}, which has {}", bytes.size(), Describe(*node), node->bytes()));
+        fmt::format("{} bytes for a tensor of {}, which has {}", bytes.size(), DescribeTensor(*node), node->bytes()));
   }
   node->literal_ = std::move(bytes);
   return TensorPtr(std::move(node));
 }
 
-Result<TensorPtr> Tensor::Observe(TensorPtr input, std::shared_ptr<const ReadObserver> observer) {
-  const Dtype dtype = input->dtype();
-  Shape shape = input->shape();
-  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kObserve, dtype, std::move(shape), {std::move(input)}));
-  node->observer_ = std::move(observer);
-  return TensorPtr(std::move(node));
-}
-
-Result<TensorPtr> Tensor::SubtractMin(TensorPtr input) {
-  if (!IsFloat(input->dtype())) {
-    return Status::NotSupported(fmt::format("the minimum of a tensor of {}", Describe(*input)));
-  }
-  if (input->elements() == 0) {
-    return Status::InvalidArgument(fmt::format("the minimum of an empty tensor ({})", Describe(*input)));
-  }
-  const Dtype dtype = input->dtype();
-  Shape shape = input->shape();
-  SHARDFS_ASSIGN_OR_RETURN(auto node, NewNode(TensorOp::kSubtractMin, dtype, std::move(shape), {std::move(input)}));
+Result<TensorPtr> Tensor::Apply(std::shared_ptr<const Operation> operation, std::vector<TensorPtr> inputs) {
+  SHARDFS_ASSIGN_OR_RETURN(Operation::Output output, operation->Infer(inputs));
+  SHARDFS_ASSIGN_OR_RETURN(auto node,
+                           NewNode(TensorOp::kOperation, output.dtype, std::move(output.shape), std::move(inputs)));
+  node->operation_ = std::move(operation);
   return TensorPtr(std::move(node));
 }
 

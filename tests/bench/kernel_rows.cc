@@ -11,6 +11,7 @@
 #include "bench/stop_request.h"
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/memory_source.h"
+#include "tensor/ops/cast.h"
 
 namespace shardfs::bench {
 namespace {
@@ -45,7 +46,7 @@ Kernel Rows(const ByteSource& source, const char* what, std::uint64_t row, std::
 
 Kernel Cast(const ByteSource& source, Dtype from, Dtype to) {
   const TensorPtr whole = Whole(source, from, {kSourceBytes / DtypeBytes(from)});
-  return {fmt::format("cast of {} to {}", DtypeName(from), DtypeName(to)), Tensor::Cast(whole, to).value(), 0.5,
+  return {fmt::format("cast of {} to {}", DtypeName(from), DtypeName(to)), ops::Cast(whole, to).value(), 0.5,
           std::max(DtypeBytes(from), DtypeBytes(to)) / DtypeBytes(to)};
 }
 

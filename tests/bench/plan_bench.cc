@@ -14,6 +14,9 @@
 
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/memory_source.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/to_integers.h"
 
 namespace shardfs {
 namespace {
@@ -87,7 +90,7 @@ TensorPtr ValueHeads() {
 void VBProj(benchmark::State& state) { ReadWhole(state, ValueHeads()); }
 BENCHMARK(VBProj);
 
-void VBProjAsF16(benchmark::State& state) { ReadWhole(state, Tensor::Cast(ValueHeads(), Dtype::kF16).value()); }
+void VBProjAsF16(benchmark::State& state) { ReadWhole(state, ops::Cast(ValueHeads(), Dtype::kF16).value()); }
 BENCHMARK(VBProjAsF16);
 
 // W4A8's down_proj: [E, rows, hidden] transposed to [E, hidden, rows], of bytes.
@@ -116,7 +119,7 @@ BENCHMARK(W4A8GateUp);
 void Cast(benchmark::State& state) {
   const auto from = static_cast<Dtype>(state.range(0));
   const auto to = static_cast<Dtype>(state.range(1));
-  const TensorPtr cast = Tensor::Cast(Whole(from, {kSourceBytes / DtypeBytes(from)}), to).value();
+  const TensorPtr cast = ops::Cast(Whole(from, {kSourceBytes / DtypeBytes(from)}), to).value();
   ReadWhole(state, cast, static_cast<double>(DtypeBytes(from)) / static_cast<double>(DtypeBytes(to)));
   state.SetLabel(std::string(DtypeName(from)) + " to " + std::string(DtypeName(to)));
 }
@@ -131,13 +134,13 @@ BENCHMARK(Cast)->Apply(FloatPairs);
 
 // Scales whose bits become I64: deq_scale, and W4A8's weight_scale.
 void ScaleBits(benchmark::State& state) {
-  ReadWhole(state, Tensor::F32BitsToI64(Whole(Dtype::kF32, {kSourceBytes / 4})).value());
+  ReadWhole(state, ops::F32BitsToI64(Whole(Dtype::kF32, {kSourceBytes / 4})).value());
 }
 BENCHMARK(ScaleBits);
 
 void ScaleRoundedBits(benchmark::State& state) {
   const auto from = static_cast<Dtype>(state.range(0));
-  ReadWhole(state, Tensor::F16RoundedBitsToI64(Whole(from, {kSourceBytes / DtypeBytes(from)})).value());
+  ReadWhole(state, ops::F16RoundedBitsToI64(Whole(from, {kSourceBytes / DtypeBytes(from)})).value());
   state.SetLabel(std::string(DtypeName(from)));
 }
 BENCHMARK(ScaleRoundedBits)->Arg(static_cast<int>(Dtype::kF32))->Arg(static_cast<int>(Dtype::kBF16));
@@ -149,7 +152,7 @@ void GroupScale(benchmark::State& state) {
   const TensorPtr row = Tensor::Source(&Source(), 0, Dtype::kF32, {kRows, 1}).value();
   const TensorPtr group = Tensor::Source(&Source(), kSourceBytes / 2, Dtype::kF32, {kRows, kGroups}).value();
   const TensorPtr repeated = Tensor::RowGather(row, 1, std::vector<std::uint64_t>(kGroups, 0)).value();
-  ReadWhole(state, Tensor::F16RoundedBitsToI64(Tensor::Multiply(repeated, group).value()).value());
+  ReadWhole(state, ops::F16RoundedBitsToI64(ops::Multiply(repeated, group).value()).value());
 }
 BENCHMARK(GroupScale);
 
@@ -161,7 +164,7 @@ void ColumnSum(benchmark::State& state) {
   TensorPtr sum;
   for (std::uint64_t column = 0; column < kColumns; ++column) {
     TensorPtr addend = Tensor::Slice(matrix, 1, column, column + 1).value();
-    sum = sum == nullptr ? addend : Tensor::Add(std::move(sum), std::move(addend)).value();
+    sum = sum == nullptr ? addend : ops::Add(std::move(sum), std::move(addend)).value();
   }
   ReadWhole(state, sum, kColumns);
 }

@@ -18,6 +18,7 @@
 #include "shardfs/view/virtual_file.h"
 #include "shardfs/view/virtual_tree.h"
 #include "tensor/memory_source.h"
+#include "tensor/ops/cast.h"
 
 namespace {
 
@@ -57,7 +58,7 @@ class RequestFaults : public ::testing::Test {
     const NamedTensor tensors[] = {
         {"as it is", matrix},
         {"rows in part", Tensor::Slice(matrix, 1, 100, 1100).value()},
-        {"computed", Tensor::Cast(Tensor::Slice(matrix, 0, 0, 600).value(), Dtype::kF32).value()},
+        {"computed", ops::Cast(Tensor::Slice(matrix, 0, 0, 600).value(), Dtype::kF32).value()},
     };
     auto file = MakeTensorFile(tensors, source_);
     ASSERT_TRUE(file.ok()) << file.status();

@@ -18,6 +18,8 @@
 #include "shardfs/source/file_source.h"
 #include "shardfs/tensor/read_plan.h"
 #include "source/scratch_directory.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/subtract_min.h"
 
 namespace shardfs::testing {
 namespace {
@@ -111,7 +113,7 @@ class SourceChanges : public ::testing::Test {
     const TensorPtr whole = Tensor::Source(source, 0, Dtype::kBF16, {kRows, kColumns}).value();
     for (const TensorPtr& tensor :
          {whole, Tensor::Slice(whole, 1, 8, 40).value(), Tensor::Permute(whole, {1, 0}).value(),
-          Tensor::Cast(whole, Dtype::kF32).value(), Tensor::SubtractMin(whole).value()}) {
+          ops::Cast(whole, Dtype::kF32).value(), ops::SubtractMin(whole).value()}) {
       plans_.push_back(LowerToPlan(tensor).value());
     }
   }

@@ -12,6 +12,7 @@
 #include "shardfs/checkpoint/safetensors_directory.h"
 #include "shardfs/tensor/read_plan.h"
 #include "source/scratch_directory.h"
+#include "tensor/ops/cast.h"
 
 namespace shardfs::testing {
 namespace {
@@ -49,7 +50,7 @@ class SourceFaults : public ::testing::Test {
     // The three ways to bytes: as they are, at strides, computed.
     const TensorPtr whole = Tensor::Source(source_.get(), 0, Dtype::kBF16, {kRows, kColumns}).value();
     for (const TensorPtr& tensor : {whole, Tensor::Slice(whole, 1, 8, 40).value(),
-                                    Tensor::Permute(whole, {1, 0}).value(), Tensor::Cast(whole, Dtype::kF32).value()}) {
+                                    Tensor::Permute(whole, {1, 0}).value(), ops::Cast(whole, Dtype::kF32).value()}) {
       plans_.push_back(LowerToPlan(tensor).value());
       expected_.push_back(ReadAll(plans_.back()).value());
     }

@@ -1,4 +1,9 @@
 #include "tensor/random_tensor.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/observe.h"
+#include "tensor/ops/require_close.h"
+#include "tensor/ops/to_integers.h"
 
 #include <algorithm>
 #include <cstring>
@@ -183,20 +188,20 @@ class Generator {
   }
 
   TensorPtr MakeConversion(int depth, Dtype dtype, const Shape& shape) {
-    if (dtype == Dtype::kI8) return Tensor::TruncateToI8(Make(depth - 1, RandomFloat(), shape)).value();
+    if (dtype == Dtype::kI8) return ops::TruncateToI8(Make(depth - 1, RandomFloat(), shape)).value();
     if (dtype == Dtype::kI64) {
       TensorPtr input = Make(depth - 1, RandomFloat(), shape);
-      return (Below(2) == 0 ? Tensor::F32BitsToI64(std::move(input)) : Tensor::F16RoundedBitsToI64(std::move(input)))
+      return (Below(2) == 0 ? ops::F32BitsToI64(std::move(input)) : ops::F16RoundedBitsToI64(std::move(input)))
           .value();
     }
     switch (finite_ ? 0 : Below(4)) {
       case 0:
-        return Tensor::Cast(Make(depth - 1, RandomFloat(), shape), dtype).value();
+        return ops::Cast(Make(depth - 1, RandomFloat(), shape), dtype).value();
       case 1:
-        return Tensor::Negate(Make(depth - 1, dtype, shape)).value();
+        return ops::Negate(Make(depth - 1, dtype, shape)).value();
       case 2: {
         auto observed = Make(depth - 1, dtype, shape);
-        return Tensor::Observe(std::move(observed), std::make_shared<const IgnoringObserver>()).value();
+        return ops::Observe(std::move(observed), std::make_shared<const IgnoringObserver>()).value();
       }
       default:
         return MakeArithmetic(depth, dtype, shape);
@@ -211,13 +216,13 @@ class Generator {
     finite_ = false;
     switch (Below(4)) {
       case 0:
-        return Tensor::Reciprocal(std::move(a)).value();
+        return ops::Reciprocal(std::move(a)).value();
       case 1:
-        return Tensor::Multiply(std::move(a), std::move(b)).value();
+        return ops::Multiply(std::move(a), std::move(b)).value();
       case 2:
-        return Tensor::Add(std::move(a), std::move(b)).value();
+        return ops::Add(std::move(a), std::move(b)).value();
       default:
-        return Tensor::RequireClose(a, a).value();
+        return ops::RequireClose(a, a).value();
     }
   }
 

@@ -7,6 +7,12 @@
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/counting_source.h"
 #include "tools/allocations.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/observe.h"
+#include "tensor/ops/require_close.h"
+#include "tensor/ops/subtract_min.h"
+#include "tensor/ops/to_integers.h"
 
 namespace shardfs::testing {
 namespace {
@@ -42,7 +48,7 @@ std::vector<Case> AllCases(const ByteSource& source) {
   const TensorPtr up = Tensor::Source(&source, 4 * kMiB, Dtype::kI8, {256, 8192}).value();
   std::vector<std::uint64_t> listed;
   for (std::uint64_t i = 0; i < 4096; ++i) listed.push_back(i * 1777 % 4096);
-  const TensorPtr less_minimum = Tensor::SubtractMin(floats).value();
+  const TensorPtr less_minimum = ops::SubtractMin(floats).value();
 
   std::vector<Case> cases;
   cases.push_back({"literal", Tensor::Literal(Dtype::kI8, {kMiB}, std::string(kMiB, 'x')).value(), 0});
@@ -51,18 +57,18 @@ std::vector<Case> AllCases(const ByteSource& source) {
   cases.push_back({"rows", rows, 2});
   cases.push_back({"listed rows", Tensor::RowGather(rows, 0, listed).value(), 2});
   cases.push_back({"transpose", transposed, 2});
-  cases.push_back({"cast", Tensor::Cast(halves, Dtype::kF32).value(), 2});
-  cases.push_back({"cast of a transpose", Tensor::Cast(transposed, Dtype::kF16).value(), 64});
-  cases.push_back({"bits", Tensor::F32BitsToI64(floats).value(), 2});
-  cases.push_back({"rounded bits", Tensor::F16RoundedBitsToI64(floats).value(), 2});
-  cases.push_back({"product", Tensor::Multiply(even, odd).value(), 128});
-  cases.push_back({"comparison", Tensor::RequireClose(even, even).value(), 128});
+  cases.push_back({"cast", ops::Cast(halves, Dtype::kF32).value(), 2});
+  cases.push_back({"cast of a transpose", ops::Cast(transposed, Dtype::kF16).value(), 64});
+  cases.push_back({"bits", ops::F32BitsToI64(floats).value(), 2});
+  cases.push_back({"rounded bits", ops::F16RoundedBitsToI64(floats).value(), 2});
+  cases.push_back({"product", ops::Multiply(even, odd).value(), 128});
+  cases.push_back({"comparison", ops::RequireClose(even, even).value(), 128});
   cases.push_back(
       {"transposed halves in turn", Tensor::Permute(Tensor::Concat({gate, up}, 0).value(), {1, 0}).value(), 64});
   cases.push_back({"long rows in turn", Tensor::Concat({even, odd}, 1).value(), 32});
   cases.push_back({"minimum subtracted", less_minimum, 32});
   cases.push_back({"rows of what is computed", Tensor::Slice(less_minimum, 1, 256, 768).value(), 512});
-  cases.push_back({"observed", Tensor::Observe(rows, std::make_shared<const IdleObserver>()).value(), 2});
+  cases.push_back({"observed", ops::Observe(rows, std::make_shared<const IdleObserver>()).value(), 2});
   return cases;
 }
 

@@ -7,6 +7,11 @@
 
 #include "tensor/memory_source.h"
 #include "tensor/reference_evaluate.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/observe.h"
+#include "tensor/ops/require_close.h"
+#include "tensor/ops/subtract_min.h"
 
 namespace shardfs {
 namespace {
@@ -138,7 +143,7 @@ TEST(ReadPlan, OneConversionStandsAboveManyInputs) {
   const auto whole = WholeSource(source, Dtype::kF32, {64});
   std::vector<TensorPtr> parts;
   for (std::uint64_t i = 0; i < 8; ++i) {
-    parts.push_back(Tensor::Cast(Tensor::Slice(whole, 0, (7 - i) * 8, (8 - i) * 8).value(), Dtype::kBF16).value());
+    parts.push_back(ops::Cast(Tensor::Slice(whole, 0, (7 - i) * 8, (8 - i) * 8).value(), Dtype::kBF16).value());
   }
   const auto stacked = Tensor::Stack(std::move(parts), 0).value();
   const auto plan = LowerToPlan(stacked).value();
@@ -162,7 +167,7 @@ TEST(ReadPlan, DisorderlyGatherAcrossInputsIsRightAndSmall) {
 
 TEST(ReadPlan, EveryOneByteReadOfAConvertedTensorIsRight) {
   const MemorySource source(Counting(50 * 4), true);
-  const auto cast = Tensor::Cast(WholeSource(source, Dtype::kF32, {50}), Dtype::kBF16).value();
+  const auto cast = ops::Cast(WholeSource(source, Dtype::kF32, {50}), Dtype::kBF16).value();
   const auto plan = LowerToPlan(cast).value();
   const auto expected = ReferenceEvaluate(*cast);
   for (std::uint64_t offset = 0; offset < plan.size(); ++offset) {
@@ -210,7 +215,7 @@ TEST(ReadPlan, AGatherFromAChangedSourceIsAnError) {
 TEST(ReadPlan, AConversionOfAChangedSourceIsAnError) {
   for (const bool mapped : {true, false}) {
     MemorySource source(Counting(64), mapped);
-    const auto plan = LowerToPlan(Tensor::Cast(WholeSource(source, Dtype::kF32, {16}), Dtype::kBF16).value()).value();
+    const auto plan = LowerToPlan(ops::Cast(WholeSource(source, Dtype::kF32, {16}), Dtype::kBF16).value()).value();
     std::vector<std::byte> part(8);
     EXPECT_TRUE(plan.ReadAt(4, part).ok());
     source.set_failing(true);
@@ -222,7 +227,7 @@ TEST(ReadPlan, ConversionsOfMappedAndOfUnmappedSourcesAgree) {
   const MemorySource mapped(Counting(40'000), true);
   const MemorySource unmapped(Counting(40'000), false);
   const auto converted = [](const MemorySource& source) {
-    return LowerToPlan(Tensor::Cast(WholeSource(source, Dtype::kF32, {10'000}), Dtype::kF16).value()).value();
+    return LowerToPlan(ops::Cast(WholeSource(source, Dtype::kF32, {10'000}), Dtype::kF16).value()).value();
   };
   EXPECT_EQ(ReadAll(converted(mapped)), ReadAll(converted(unmapped)));
 }
@@ -241,7 +246,7 @@ TEST(ReadPlan, SubtractMinIsInTheTensorsOwnDtypeAndNanSpreads) {
   std::vector<std::byte> bytes(16);
   std::memcpy(bytes.data(), values.data(), 16);
   const MemorySource source(bytes, true);
-  const auto shifted = Tensor::SubtractMin(WholeSource(source, Dtype::kF32, {4})).value();
+  const auto shifted = ops::SubtractMin(WholeSource(source, Dtype::kF32, {4})).value();
   const auto output = ReadAll(LowerToPlan(shifted).value());
   EXPECT_EQ(output, ReferenceEvaluate(*shifted));
   std::vector<float> result(4);
@@ -252,7 +257,7 @@ TEST(ReadPlan, SubtractMinIsInTheTensorsOwnDtypeAndNanSpreads) {
   std::memcpy(bytes.data(), values.data(), 16);
   const MemorySource with_nan(bytes, true);
   const auto all_nan =
-      ReadAll(LowerToPlan(Tensor::SubtractMin(WholeSource(with_nan, Dtype::kF32, {4})).value()).value());
+      ReadAll(LowerToPlan(ops::SubtractMin(WholeSource(with_nan, Dtype::kF32, {4})).value()).value());
   std::memcpy(result.data(), all_nan.data(), 16);
   for (const float value : result) EXPECT_NE(value, value);
 }
@@ -265,16 +270,16 @@ TensorPtr Floats(std::vector<float> values) {
 
 TEST(ReadPlan, NegatingZeroGivesMinusZeroAlsoInPadding) {
   const auto padded = Tensor::PadZeros(Floats({0.0f, 1.0f}), 0, 0, 1).value();
-  const auto bytes = ReadAll(LowerToPlan(Tensor::Negate(padded).value()).value());
+  const auto bytes = ReadAll(LowerToPlan(ops::Negate(padded).value()).value());
   std::vector<std::uint32_t> bits(3);
   std::memcpy(bits.data(), bytes.data(), bytes.size());
   EXPECT_EQ(bits, (std::vector<std::uint32_t>{0x80000000u, 0xbf800000u, 0x80000000u}));
 }
 
 TEST(ReadPlan, TensorsThatMustAgreeAndDoNotFailTheRead) {
-  const auto close = LowerToPlan(Tensor::RequireClose(Floats({1.0f, 2.0f}), Floats({1.000001f, 2.0f})).value()).value();
+  const auto close = LowerToPlan(ops::RequireClose(Floats({1.0f, 2.0f}), Floats({1.000001f, 2.0f})).value()).value();
   EXPECT_EQ(ReadAll(close), ReadAll(LowerToPlan(Floats({1.0f, 2.0f})).value()));
-  const auto apart = LowerToPlan(Tensor::RequireClose(Floats({1.0f, 2.0f}), Floats({1.0f, 2.1f})).value()).value();
+  const auto apart = LowerToPlan(ops::RequireClose(Floats({1.0f, 2.0f}), Floats({1.0f, 2.1f})).value()).value();
   std::vector<std::byte> bytes(8);
   EXPECT_EQ(apart.ReadAt(0, bytes).code(), StatusCode::kCorruption);
 }
@@ -283,7 +288,7 @@ TEST(ReadPlan, ADisagreementNamesWhereBothValuesStand) {
   const MemorySource source(Counting(64), true);
   const auto whole = WholeSource(source, Dtype::kI8, {64});
   const auto pair =
-      Tensor::RequireClose(Tensor::Slice(whole, 0, 8, 9).value(), Tensor::Slice(whole, 0, 40, 41).value());
+      ops::RequireClose(Tensor::Slice(whole, 0, 8, 9).value(), Tensor::Slice(whole, 0, 40, 41).value());
   std::byte byte{};
   const Status status = LowerToPlan(pair.value())->ReadAt(0, {&byte, 1});
   EXPECT_EQ(status.code(), StatusCode::kCorruption);
@@ -299,7 +304,7 @@ TEST(ReadPlan, AnObserverSeesWhatIsRead) {
     mutable std::vector<std::pair<std::uint64_t, std::size_t>> seen;
   };
   const auto recorder = std::make_shared<const Recorder>();
-  const auto plan = LowerToPlan(Tensor::Observe(Floats({1.0f, 2.0f, 3.0f}), recorder).value()).value();
+  const auto plan = LowerToPlan(ops::Observe(Floats({1.0f, 2.0f, 3.0f}), recorder).value()).value();
   std::vector<std::byte> bytes(6);
   ASSERT_TRUE(plan.ReadAt(4, bytes).ok());
   EXPECT_EQ(recorder->seen, (std::vector<std::pair<std::uint64_t, std::size_t>>{{4, 6}}));

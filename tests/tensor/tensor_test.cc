@@ -7,6 +7,9 @@
 
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/memory_source.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/subtract_min.h"
 
 namespace shardfs {
 namespace {
@@ -38,7 +41,7 @@ TEST_F(TensorTest, ShapesFollowFromTheOperations) {
   EXPECT_EQ(Tensor::Permute(matrix, {1, 0}).value()->shape(), (Shape{8, 6}));
   EXPECT_EQ(Tensor::RowGather(matrix, 0, {5, 5, 0}).value()->shape(), (Shape{3, 8}));
   EXPECT_EQ(Tensor::PadZeros(matrix, 0, 1, 2).value()->shape(), (Shape{9, 8}));
-  EXPECT_EQ(Tensor::Cast(matrix, Dtype::kF32).value()->bytes(), 6u * 8 * 4);
+  EXPECT_EQ(ops::Cast(matrix, Dtype::kF32).value()->bytes(), 6u * 8 * 4);
 }
 
 TEST_F(TensorTest, ANodeThatChangesNothingIsItsInput) {
@@ -48,7 +51,7 @@ TEST_F(TensorTest, ANodeThatChangesNothingIsItsInput) {
   EXPECT_EQ(Tensor::Reshape(matrix, {6, 8}).value(), matrix);
   EXPECT_EQ(Tensor::Permute(matrix, {0, 1}).value(), matrix);
   EXPECT_EQ(Tensor::PadZeros(matrix, 0, 0, 0).value(), matrix);
-  EXPECT_EQ(Tensor::Cast(matrix, Dtype::kBF16).value(), matrix);
+  EXPECT_EQ(ops::Cast(matrix, Dtype::kBF16).value(), matrix);
 }
 
 TEST_F(TensorTest, WrongRulesFailWhenBuiltWithBothSidesInTheMessage) {
@@ -69,17 +72,17 @@ TEST_F(TensorTest, WrongRulesFailWhenBuiltWithBothSidesInTheMessage) {
 }
 
 TEST_F(TensorTest, ConversionsAreAmongFloatsOnly) {
-  ExpectRefused(Tensor::Cast(Make(Dtype::kI8, {4}), Dtype::kBF16), StatusCode::kNotSupported, "I8", "BF16");
-  ExpectRefused(Tensor::Cast(Make(Dtype::kF8E4M3, {4}), Dtype::kBF16), StatusCode::kNotSupported, "F8_E4M3", "BF16");
-  ExpectRefused(Tensor::SubtractMin(Make(Dtype::kI32, {4})), StatusCode::kNotSupported, "I32", "minimum");
-  ExpectRefused(Tensor::SubtractMin(Make(Dtype::kF32, {0})), StatusCode::kInvalidArgument, "empty", "[0]");
+  ExpectRefused(ops::Cast(Make(Dtype::kI8, {4}), Dtype::kBF16), StatusCode::kNotSupported, "I8", "BF16");
+  ExpectRefused(ops::Cast(Make(Dtype::kF8E4M3, {4}), Dtype::kBF16), StatusCode::kNotSupported, "F8_E4M3", "BF16");
+  ExpectRefused(ops::SubtractMin(Make(Dtype::kI32, {4})), StatusCode::kNotSupported, "I32", "minimum");
+  ExpectRefused(ops::SubtractMin(Make(Dtype::kF32, {0})), StatusCode::kInvalidArgument, "empty", "[0]");
 }
 
 TEST_F(TensorTest, OperationsOnTwoTensorsNeedOneShapeAndDtype) {
   const auto a = Make(Dtype::kBF16, {4, 2});
-  ExpectRefused(Tensor::Multiply(a, Make(Dtype::kBF16, {2, 4})), StatusCode::kInvalidArgument, "[4, 2]", "[2, 4]");
-  ExpectRefused(Tensor::Add(a, Make(Dtype::kF16, {4, 2})), StatusCode::kInvalidArgument, "BF16 [4, 2]", "F16 [4, 2]");
-  ExpectRefused(Tensor::Negate(Make(Dtype::kI8, {4})), StatusCode::kNotSupported, "negation", "I8");
+  ExpectRefused(ops::Multiply(a, Make(Dtype::kBF16, {2, 4})), StatusCode::kInvalidArgument, "[4, 2]", "[2, 4]");
+  ExpectRefused(ops::Add(a, Make(Dtype::kF16, {4, 2})), StatusCode::kInvalidArgument, "BF16 [4, 2]", "F16 [4, 2]");
+  ExpectRefused(ops::Negate(Make(Dtype::kI8, {4})), StatusCode::kNotSupported, "negation", "I8");
   ExpectRefused(Tensor::Literal(Dtype::kF16, {3}, "12345"), StatusCode::kInvalidArgument, "5 bytes", "6");
 }
 

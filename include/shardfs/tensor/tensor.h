@@ -24,39 +24,22 @@
 
 namespace shardfs {
 
-struct ElementwiseKernel;  // tensor/elementwise_kernels.h
-
-// Sees the bytes of a tensor as they are read; called from any number of threads at once, so it must be thread-safe.
-class ReadObserver {
- public:
-  virtual ~ReadObserver() = default;
-  // `bytes` are those of the tensor from byte `offset`; elements may be cut at either end.
-  virtual void Observe(std::uint64_t offset, std::span<const std::byte> bytes) const = 0;
-};
+class Operation;  // tensor/operation.h
 
 class Tensor;
 using TensorPtr = std::shared_ptr<const Tensor>;
 
+// What a node is: bytes that exist, a movement of its input, or an operation that computes.
 enum class TensorOp : std::uint8_t {
   kSource,
   kZeros,
+  kLiteral,
   kSlice,
   kConcat,
   kReshape,
   kPermute,
   kRowGather,
-  kCast,
-  kNegate,
-  kReciprocal,
-  kTruncateToI8,
-  kF32BitsToI64,
-  kF16RoundedBitsToI64,
-  kMultiply,
-  kAdd,
-  kRequireClose,
-  kSubtractMin,
-  kLiteral,
-  kObserve,
+  kOperation,
 };
 
 class Tensor {
@@ -78,9 +61,8 @@ class Tensor {
   std::uint64_t begin() const { return begin_; }        // kSlice: first index; kSource: byte offset in the file
   const ByteSource* source() const { return source_; }  // kSource
   std::span<const std::uint64_t> indices() const { return indices_; }  // kPermute: axes; kRowGather: rows
-  const ElementwiseKernel* kernel() const { return kernel_; }          // kCast .. kRequireClose: null for others
   const std::string& literal() const { return literal_; }              // kLiteral: the bytes
-  const std::shared_ptr<const ReadObserver>& observer() const { return observer_; }  // kObserve
+  const std::shared_ptr<const Operation>& operation() const { return operation_; }  // kOperation: never null
 
   // `shape` elements of `dtype`, stored row-major in `source` from byte `offset`. kCorruption when they would lie
   // outside the source.
@@ -110,44 +92,14 @@ class Tensor {
   // `before` zeros in front of `axis` and `after` behind it.
   static Result<TensorPtr> PadZeros(TensorPtr input, std::uint64_t axis, std::uint64_t before, std::uint64_t after);
 
-  // Each element converted among F32, F16 and BF16, exactly as cast_kernels.h says. The same dtype gives the input.
-  static Result<TensorPtr> Cast(TensorPtr input, Dtype dtype);
-
-  // Each element with its sign bit flipped (so that 0.0 becomes -0.0). F32, F16, BF16.
-  static Result<TensorPtr> Negate(TensorPtr input);
-
-  // 1 / x of each element, and the product or sum of two tensors of one shape and dtype, element by element: computed
-  // in F32 and rounded to the tensor's own dtype, nearest even. F32, F16, BF16.
-  static Result<TensorPtr> Reciprocal(TensorPtr input);
-  static Result<TensorPtr> Multiply(TensorPtr a, TensorPtr b);
-  static Result<TensorPtr> Add(TensorPtr a, TensorPtr b);
-
-  // Each element truncated toward zero and wrapped to eight bits, as C converts it by way of a 32-bit integer.
-  static Result<TensorPtr> TruncateToI8(TensorPtr input);
-
-  // The 32 bits of each element's value as F32, sign-extended to I64. F32, F16, BF16.
-  static Result<TensorPtr> F32BitsToI64(TensorPtr input);
-
-  // Each element rounded to F16 and widened to F32, whose 32 bits are zero-extended to I64. F32, F16, BF16.
-  static Result<TensorPtr> F16RoundedBitsToI64(TensorPtr input);
-
-  // `a`, where |a - b| <= 1e-8 + 1e-5 * |b| for each element; a read that meets another element fails (kCorruption).
-  static Result<TensorPtr> RequireClose(TensorPtr a, TensorPtr b);
-
   // Elements that are given here. `bytes` are as many as the shape needs.
   static Result<TensorPtr> Literal(Dtype dtype, Shape shape, std::string bytes);
 
-  // The input, whose bytes `observer` sees whenever they are read.
-  static Result<TensorPtr> Observe(TensorPtr input, std::shared_ptr<const ReadObserver> observer);
-
-  // Each element minus the smallest element of the whole tensor, in its own dtype (F32; F16 and BF16 by way of F32,
-  // rounded to nearest even). A NaN anywhere makes every element NaN, as torch.min does. The minimum is found on the
-  // first read of the elements and kept. The input must not be empty.
-  static Result<TensorPtr> SubtractMin(TensorPtr input);
+  // What `operation` computes from `inputs`, one or more. The functions of tensor/ops/ call this.
+  static Result<TensorPtr> Apply(std::shared_ptr<const Operation> operation, std::vector<TensorPtr> inputs);
 
  private:
   static Result<std::shared_ptr<Tensor>> NewNode(TensorOp op, Dtype dtype, Shape shape, std::vector<TensorPtr> inputs);
-  static Result<TensorPtr> Elementwise(TensorOp op, Dtype output, std::vector<TensorPtr> inputs);
 
   TensorOp op_ = TensorOp::kSource;
   Dtype dtype_ = Dtype::kF32;
@@ -158,9 +110,11 @@ class Tensor {
   std::uint64_t begin_ = 0;
   const ByteSource* source_ = nullptr;
   std::vector<std::uint64_t> indices_;
-  const ElementwiseKernel* kernel_ = nullptr;
   std::string literal_;
-  std::shared_ptr<const ReadObserver> observer_;
+  std::shared_ptr<const Operation> operation_;
 };
+
+// "BF16 [128, 7168]", for messages.
+std::string DescribeTensor(const Tensor& tensor);
 
 }  // namespace shardfs

@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "layout/mindie/linear_tensors.h"
 #include "shardfs/tensor/read_plan.h"
+#include "tensor/ops/cast.h"
 
 namespace shardfs {
 namespace {
@@ -127,7 +128,7 @@ class Scalars {
 // A number as a message shows it.
 std::string ValueOf(const TensorSpec& tensor, const Scalars& scalars) {
   Result<TensorPtr> value = scalars.At(tensor);
-  if (value.ok() && IsFloat(tensor.dtype)) value = Tensor::Cast(std::move(value).value(), Dtype::kF32);
+  if (value.ok() && IsFloat(tensor.dtype)) value = ops::Cast(std::move(value).value(), Dtype::kF32);
   const auto plan = value.ok() ? LowerToPlan(*value) : value.status();
   std::array<std::byte, sizeof(float)> bytes{};
   if (!plan.ok() || plan->size() > bytes.size() || !plan->ReadAt(0, std::span(bytes).first(plan->size())).ok()) {

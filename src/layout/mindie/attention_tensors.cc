@@ -4,6 +4,8 @@
 
 #include "layout/mindie/linear_tensors.h"
 #include "layout/mindie/tensor_rules.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
 
 namespace shardfs {
 namespace {
@@ -35,8 +37,8 @@ class Fa3Builder {
     SHARDFS_RETURN_IF_ERROR(writer->Add(prefix + ".kv_offset", [&] { return Tensor::Zeros(Dtype::kI8, {1, 1}); }));
     for (const char* name : {".qk_scale", ".qk_scale_1"}) {
       SHARDFS_RETURN_IF_ERROR(writer->Add(prefix + name, [&]() -> Result<TensorPtr> {
-        SHARDFS_ASSIGN_OR_RETURN(TensorPtr inverse, Tensor::Reciprocal(query_));
-        SHARDFS_ASSIGN_OR_RETURN(TensorPtr product, Tensor::Multiply(std::move(inverse), repeated_key_));
+        SHARDFS_ASSIGN_OR_RETURN(TensorPtr inverse, ops::Reciprocal(query_));
+        SHARDFS_ASSIGN_OR_RETURN(TensorPtr product, ops::Multiply(std::move(inverse), repeated_key_));
         return Flat(std::move(product), derived);
       }));
     }
@@ -47,10 +49,10 @@ class Fa3Builder {
   Status Prepare(const StateDictWriter& writer) {
     if (weights_.fa_q_scale != nullptr) {
       SHARDFS_ASSIGN_OR_RETURN(TensorPtr scale, writer.Source(*weights_.fa_q_scale));
-      SHARDFS_ASSIGN_OR_RETURN(scale, Tensor::Cast(std::move(scale), config_.dtype));
-      SHARDFS_ASSIGN_OR_RETURN(query_, Tensor::Reciprocal(std::move(scale)));
+      SHARDFS_ASSIGN_OR_RETURN(scale, ops::Cast(std::move(scale), config_.dtype));
+      SHARDFS_ASSIGN_OR_RETURN(query_, ops::Reciprocal(std::move(scale)));
       SHARDFS_ASSIGN_OR_RETURN(TensorPtr key, writer.Source(*weights_.fa_k_scale));
-      SHARDFS_ASSIGN_OR_RETURN(key, Tensor::Cast(std::move(key), config_.dtype));
+      SHARDFS_ASSIGN_OR_RETURN(key, ops::Cast(std::move(key), config_.dtype));
       SHARDFS_ASSIGN_OR_RETURN(key_, Tensor::Reshape(std::move(key), {1, 1}));
     } else {
       SHARDFS_ASSIGN_OR_RETURN(query_, OnesInF16({config_.kv_lora_rank, 1}));
@@ -64,7 +66,7 @@ class Fa3Builder {
   // [n, 1] -> F32 [n of this rank]
   static Result<TensorPtr> Flat(TensorPtr tensor, const SplitGroup& group) {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr part, Shard(std::move(tensor), 0, group));
-    SHARDFS_ASSIGN_OR_RETURN(part, Tensor::Cast(std::move(part), Dtype::kF32));
+    SHARDFS_ASSIGN_OR_RETURN(part, ops::Cast(std::move(part), Dtype::kF32));
     const std::uint64_t elements = part->elements();
     return Tensor::Reshape(std::move(part), {elements});
   }

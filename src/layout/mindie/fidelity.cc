@@ -10,6 +10,8 @@
 #include "layout/mindie/json_files.h"
 #include "layout/mindie/tensor_rules.h"
 #include "shardfs/tensor/read_plan.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
 
 namespace shardfs {
 namespace {
@@ -76,9 +78,9 @@ std::string WhyLoadDiffers(const EffectiveConfig& effective, const DeepseekConfi
 // Whether all of a rank's 1 / fa_q.scale are exactly 1, which the loader takes for a layer without FA3.
 Result<bool> LooksUnquantised(const Checkpoint& checkpoint, const TensorSpec& scale, Dtype dtype, std::uint64_t tp) {
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, checkpoint.Build(scale));
-  SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, Tensor::Cast(std::move(source), dtype));
-  SHARDFS_ASSIGN_OR_RETURN(TensorPtr query, Tensor::Reciprocal(std::move(cast)));
-  SHARDFS_ASSIGN_OR_RETURN(TensorPtr wide, Tensor::Cast(std::move(query), Dtype::kF32));
+  SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, ops::Cast(std::move(source), dtype));
+  SHARDFS_ASSIGN_OR_RETURN(TensorPtr query, ops::Reciprocal(std::move(cast)));
+  SHARDFS_ASSIGN_OR_RETURN(TensorPtr wide, ops::Cast(std::move(query), Dtype::kF32));
   SHARDFS_ASSIGN_OR_RETURN(const ReadPlan plan, LowerToPlan(wide));
   std::vector<float> values(wide->elements());
   SHARDFS_RETURN_IF_ERROR(plan.ReadAt(0, std::as_writable_bytes(std::span(values))));

@@ -1,4 +1,9 @@
 #include "layout/mindie/linear_tensors.h"
+#include "tensor/ops/arithmetic.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/observe.h"
+#include "tensor/ops/require_close.h"
+#include "tensor/ops/to_integers.h"
 
 #include <fmt/format.h>
 
@@ -15,11 +20,11 @@ Result<TensorPtr> StackAndCast(std::vector<TensorPtr> parts, Dtype dtype) {
                                 [&](const TensorPtr& part) { return part->dtype() == parts.front()->dtype(); });
   if (!same) {
     for (TensorPtr& part : parts) {
-      SHARDFS_ASSIGN_OR_RETURN(part, Tensor::Cast(std::move(part), dtype));
+      SHARDFS_ASSIGN_OR_RETURN(part, ops::Cast(std::move(part), dtype));
     }
   }
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr stacked, Tensor::Stack(std::move(parts), 0));
-  return IsFloat(stacked->dtype()) ? Tensor::Cast(std::move(stacked), dtype) : stacked;
+  return IsFloat(stacked->dtype()) ? ops::Cast(std::move(stacked), dtype) : stacked;
 }
 
 // Builds the tensors of one linear, or of a stack of experts. A stack is built from each expert's raw slices, and
@@ -71,7 +76,7 @@ class LinearBuilder {
         std::all_of(parts.begin(), parts.end(), [&](const TensorPtr& p) { return p->dtype() == parts[0]->dtype(); });
     for (TensorPtr& part : parts) {
       if (!same) {
-        SHARDFS_ASSIGN_OR_RETURN(part, Tensor::Cast(std::move(part), rules_.dtype));
+        SHARDFS_ASSIGN_OR_RETURN(part, ops::Cast(std::move(part), rules_.dtype));
       }
     }
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr joined, Tensor::Concat(std::move(parts), 0));
@@ -88,7 +93,7 @@ class LinearBuilder {
     }
     if (stacked_) return StackAndCast(std::move(parts), dtype);
     if (!IsFloat(parts[0]->dtype())) return std::move(parts[0]);
-    return Tensor::Cast(std::move(parts[0]), dtype);
+    return ops::Cast(std::move(parts[0]), dtype);
   }
 
   bool Splits() const { return cut_.role == LinearRole::kColumn || cut_.role == LinearRole::kRow; }
@@ -144,7 +149,7 @@ class LinearBuilder {
     if (rules_.dtype == Dtype::kBF16 || !IsFloat(source)) return PerRow(&LinearWeights::deq_scale, source);
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr scale, PerRow(&LinearWeights::deq_scale, Dtype::kF16));
     if (stacked_ && IsColumn()) return scale;
-    SHARDFS_ASSIGN_OR_RETURN(TensorPtr bits, Tensor::F32BitsToI64(std::move(scale)));
+    SHARDFS_ASSIGN_OR_RETURN(TensorPtr bits, ops::F32BitsToI64(std::move(scale)));
     const std::uint64_t elements = bits->elements();
     return Tensor::Reshape(std::move(bits), {elements});
   }
@@ -169,14 +174,14 @@ class LinearBuilder {
     SHARDFS_RETURN_IF_ERROR(Add(".weight", WeightOf(rules_.dtype)));
     Result<TensorPtr> scale = PerRow(&LinearWeights::weight_scale, rules_.dtype);
     if (scale.ok() && kind_ == LinearKind::kW8A8Dynamic && rules_.dtype == Dtype::kF16) {
-      scale = Tensor::Cast(std::move(scale).value(), Dtype::kF32);
+      scale = ops::Cast(std::move(scale).value(), Dtype::kF32);
     }
     SHARDFS_RETURN_IF_ERROR(Add(".weight_scale", Flattened(std::move(scale))));
     Result<TensorPtr> offset = PerRow(&LinearWeights::weight_offset, rules_.dtype);
     if (offset.ok() && rules_.negate_offsets) {
-      offset = Tensor::Negate(std::move(offset).value());
+      offset = ops::Negate(std::move(offset).value());
       if (offset.ok() && rules_.on_offsets != nullptr) {
-        offset = Tensor::Observe(std::move(offset).value(), rules_.on_offsets);
+        offset = ops::Observe(std::move(offset).value(), rules_.on_offsets);
       }
     }
     return Add(".weight_offset", Flattened(std::move(offset)));
@@ -220,9 +225,9 @@ class LinearBuilder {
                                Gathered(&LinearWeights::weight_scale_second, true, IsColumn() ? 0 : 1, rules_.dtype));
       const std::vector<std::uint64_t> repeated(second->shape()[2], 0);
       SHARDFS_ASSIGN_OR_RETURN(scale, Tensor::RowGather(std::move(scale), 2, repeated));
-      SHARDFS_ASSIGN_OR_RETURN(scale, Tensor::Multiply(std::move(scale), std::move(second)));
+      SHARDFS_ASSIGN_OR_RETURN(scale, ops::Multiply(std::move(scale), std::move(second)));
     }
-    SHARDFS_ASSIGN_OR_RETURN(TensorPtr bits, Tensor::F16RoundedBitsToI64(std::move(scale)));
+    SHARDFS_ASSIGN_OR_RETURN(TensorPtr bits, ops::F16RoundedBitsToI64(std::move(scale)));
     return Tensor::Permute(std::move(bits), {0, 2, 1});
   }
 
@@ -240,13 +245,13 @@ class LinearBuilder {
     }
     if (addends.size() == 16) {
       for (std::size_t i = 0; i < 8; ++i) {
-        SHARDFS_ASSIGN_OR_RETURN(addends[i], Tensor::Add(addends[i], addends[i + 8]));
+        SHARDFS_ASSIGN_OR_RETURN(addends[i], ops::Add(addends[i], addends[i + 8]));
       }
       addends.resize(8);
     }
     TensorPtr sum = addends.front();
     for (std::size_t i = 1; i < addends.size(); ++i) {
-      SHARDFS_ASSIGN_OR_RETURN(sum, Tensor::Add(std::move(sum), addends[i]));
+      SHARDFS_ASSIGN_OR_RETURN(sum, ops::Add(std::move(sum), addends[i]));
     }
     return sum;
   }
@@ -267,13 +272,13 @@ Result<TensorPtr> SharedValue(std::span<const LinearWeights* const> packed, Line
   for (const LinearWeights* linear : packed) {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr value, source(*(linear->*companion)));
     if (IsFloat(value->dtype())) {
-      SHARDFS_ASSIGN_OR_RETURN(value, Tensor::Cast(std::move(value), dtype));
+      SHARDFS_ASSIGN_OR_RETURN(value, ops::Cast(std::move(value), dtype));
       if (companion == &LinearWeights::input_offset) {
-        SHARDFS_ASSIGN_OR_RETURN(value, Tensor::TruncateToI8(std::move(value)));
+        SHARDFS_ASSIGN_OR_RETURN(value, ops::TruncateToI8(std::move(value)));
       }
     }
     if (kept != nullptr) {
-      SHARDFS_ASSIGN_OR_RETURN(value, Tensor::RequireClose(std::move(kept), std::move(value)));
+      SHARDFS_ASSIGN_OR_RETURN(value, ops::RequireClose(std::move(kept), std::move(value)));
     }
     kept = std::move(value);
   }

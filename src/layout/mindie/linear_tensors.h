@@ -14,6 +14,7 @@
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/linear_resolver.h"
 #include "layout/mindie/tensor_rules.h"
+#include "tensor/ops/observe.h"
 
 namespace shardfs {
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "shardfs/tensor/tensor.h"
+#include "tensor/ops/observe.h"
 
 namespace shardfs {
 

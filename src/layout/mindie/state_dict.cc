@@ -8,6 +8,8 @@
 #include "layout/mindie/linear_tensors.h"
 #include "layout/mindie/state_dict_writer.h"
 #include "layout/mindie/tensor_rules.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/subtract_min.h"
 
 namespace shardfs {
 namespace {
@@ -105,15 +107,15 @@ class StateDictBuilder {
           SHARDFS_ASSIGN_OR_RETURN(TensorPtr rows, writer_.Whole(*layer.router));
           // The router is kept in F32, of values that were rounded to the model's dtype.
           if (config_.router_has_bias) {
-            SHARDFS_ASSIGN_OR_RETURN(rows, Tensor::Cast(std::move(rows), Dtype::kF32));
+            SHARDFS_ASSIGN_OR_RETURN(rows, ops::Cast(std::move(rows), Dtype::kF32));
           }
           return RotateRows(std::move(rows), FirstRouterRow());
         }));
     if (layer.router_bias == nullptr) return Status::Ok();
     return writer_.AddInLinear(prefix + ".gate.bias", LinearKind::kFloat, [&]() -> Result<TensorPtr> {
       SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, writer_.Source(*layer.router_bias));
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr shifted, Tensor::SubtractMin(std::move(source)));
-      SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, Tensor::Cast(std::move(shifted), config_.dtype));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr shifted, ops::SubtractMin(std::move(source)));
+      SHARDFS_ASSIGN_OR_RETURN(TensorPtr cast, ops::Cast(std::move(shifted), config_.dtype));
       return RotateRows(std::move(cast), FirstRouterRow());
     });
   }

@@ -14,6 +14,7 @@
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/mindie_mapping.h"
 #include "shardfs/view/virtual_file.h"
+#include "tensor/ops/observe.h"
 
 namespace shardfs {
 

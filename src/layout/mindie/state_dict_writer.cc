@@ -1,4 +1,5 @@
 #include "layout/mindie/state_dict_writer.h"
+#include "tensor/ops/cast.h"
 
 #include <algorithm>
 
@@ -22,7 +23,7 @@ StateDictWriter::StateDictWriter(const MindieModel& model, const std::array<bool
 
 Result<TensorPtr> StateDictWriter::Whole(const TensorSpec& info) const {
   SHARDFS_ASSIGN_OR_RETURN(TensorPtr source, Source(info));
-  return Tensor::Cast(std::move(source), model_.config.dtype);
+  return ops::Cast(std::move(source), model_.config.dtype);
 }
 
 void StateDictWriter::Describe(std::string name, std::string kind) {

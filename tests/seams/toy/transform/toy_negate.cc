@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "tensor/ops/arithmetic.h"
+
 namespace shardfs {
 namespace {
 
@@ -18,7 +20,7 @@ class NegatedStateDict final : public StateDict {
   std::optional<std::uint32_t> Find(std::string_view name) const override { return input_->Find(name); }
   Result<TensorPtr> Build(std::uint32_t index) const override {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr tensor, input_->Build(index));
-    return Tensor::Negate(std::move(tensor));
+    return ops::Negate(std::move(tensor));
   }
   std::string_view Origin(std::uint32_t index) const override { return input_->Origin(index); }
   std::optional<SourceSpan> SpanOf(std::uint32_t /*index*/) const override { return std::nullopt; }
