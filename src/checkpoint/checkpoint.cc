@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/quote_name.h"
+#include "checkpoint/read_text.h"
 
 namespace shardfs {
 namespace {
@@ -45,6 +46,11 @@ const CompanionFile* Checkpoint::FindFile(std::string_view name) const {
   return found == content_.files.end() ? nullptr : &*found;
 }
 
+std::span<const CheckedIndex> Checkpoint::indices() const {
+  if (content_.indices == nullptr) return {};
+  return *content_.indices;
+}
+
 Result<const JsonValue*> Checkpoint::config() const {
   if (!config_status_.ok()) return config_status_;
   return &config_;
@@ -53,7 +59,7 @@ Result<const JsonValue*> Checkpoint::config() const {
 Result<std::string> Checkpoint::ReadText(std::string_view name, std::uint64_t limit) const {
   const CompanionFile* const file = FindFile(name);
   if (file == nullptr) return Status::NotFound(fmt::format("{} has no {}", path(), QuoteName(name)));
-  if (file->text == nullptr) return content_.root->ReadTextFile(file->name, limit);
+  if (file->text == nullptr) return shardfs::ReadText(sources(), file->name, limit);
   if (file->text->size() > limit) {
     return Status::NotSupported(
         fmt::format("{} has {} bytes, more than {}", QuoteName(name), file->text->size(), limit));

@@ -1,12 +1,8 @@
 #include "shardfs/checkpoint/safetensors_directory.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -19,7 +15,7 @@
 #include "checkpoint/hub_cache.h"
 #include "checkpoint/index_check.h"
 #include "checkpoint/merge_tensors.h"
-#include "checkpoint/recognise_source.h"
+#include "checkpoint/read_text.h"
 #include "checkpoint/shard_numbers.h"
 #include "checkpoint/safetensors_state_dict.h"
 #include "checkpoint/shard_reader.h"
@@ -30,54 +26,9 @@ namespace {
 // One is usual, two are a mistake that does no harm.
 constexpr std::size_t kMaxIndices = 8;
 
-Result<std::string> ResolveDirectory(const std::string& directory) {
-  struct Free {
-    void operator()(char* text) const { std::free(text); }
-  };
-  const std::unique_ptr<char, Free> path(::realpath(directory.c_str(), nullptr));
-  if (path != nullptr) return std::string(path.get());
-  if (errno == ENOENT && !directory.empty()) {
-    return Status::IoError(fmt::format(
-        "source '{}' does not exist; is its file system mounted? If it is, give the directory of the checkpoint",
-        directory));
-  }
-  if (errno == ENOENT) return Status::InvalidArgument("the source is empty; give the directory of the checkpoint");
-  if (errno == ENOTDIR)
-    return Status::InvalidArgument(
-        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", directory));
-  return Status::FromErrno(errno, fmt::format("cannot open source '{}'", directory));
-}
-
-Result<FileDescriptor> OpenDirectory(const std::string& path) {
-  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.valid()) return fd;
-  if (errno == ENOTDIR)
-    return Status::InvalidArgument(
-        fmt::format("source '{}' is not a directory; give the directory that holds the checkpoint", path));
-  return Status::FromErrno(errno, fmt::format("cannot open source '{}'", path));
-}
-
-Result<std::string> ReadWhole(int directory_fd, const std::string& name, std::uint64_t limit) {
-  SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, FileSource::Open(directory_fd, name));
-  if (file->size() > limit) {
-    const ContentKind kind = RecogniseSource(*file);
-    if (IsForeign(kind, ContentKind::kJson)) {
-      return Status::Corruption(fmt::format("{} {}", QuoteName(name), DescribeContentKind(kind)));
-    }
-    return Status::NotSupported(fmt::format("{} has {} bytes, more than {}", QuoteName(name), file->size(), limit));
-  }
-  try {
-    std::string text(file->size(), '\0');
-    SHARDFS_RETURN_IF_ERROR(file->ReadAt(0, std::as_writable_bytes(std::span(text))));
-    return text;
-  } catch (const std::bad_alloc&) {
-    return Status::ResourceExhausted(fmt::format("no memory for the {} bytes of {}", file->size(), QuoteName(name)));
-  }
-}
-
 // `left`: the bytes that indices may still have; all together are bounded as one is.
-Result<CheckpointIndex> ReadIndex(int directory_fd, const std::string& name, std::uint64_t& left) {
-  const auto json = ReadWhole(directory_fd, name, left);
+Result<CheckpointIndex> ReadIndex(const SourceRoot& root, const std::string& name, std::uint64_t& left) {
+  const auto json = ReadText(root, name, left);
   if (json.status().code() == StatusCode::kNotFound) {  // it was in the listing a moment ago
     return Status::Corruption(std::string(json.status().message()));
   }
@@ -89,7 +40,7 @@ Result<CheckpointIndex> ReadIndex(int directory_fd, const std::string& name, std
                                         index.status().message()));
 }
 
-Result<std::vector<NamedIndex>> ReadIndices(int directory_fd, const std::vector<std::string>& names) {
+Result<std::vector<NamedIndex>> ReadIndices(const SourceRoot& root, const std::vector<std::string>& names) {
   if (names.size() > kMaxIndices) {
     return Status::NotSupported(
         fmt::format("there are {} indices (*.safetensors.index.json), more than {}; remove those "
@@ -99,7 +50,7 @@ Result<std::vector<NamedIndex>> ReadIndices(int directory_fd, const std::vector<
   std::uint64_t left = kMaxIndexBytes;
   std::vector<NamedIndex> indices;
   for (const std::string& name : names) {
-    SHARDFS_ASSIGN_OR_RETURN(CheckpointIndex index, ReadIndex(directory_fd, name, left));
+    SHARDFS_ASSIGN_OR_RETURN(CheckpointIndex index, ReadIndex(root, name, left));
     indices.push_back({name, std::move(index)});
   }
   return indices;
@@ -136,66 +87,71 @@ std::string DescribeWhatIsMissing(const DirectoryListing& listing, const std::ve
 
 }  // namespace
 
-Result<std::shared_ptr<const SafetensorsDirectory>> SafetensorsDirectory::Open(const std::string& directory) {
+Result<std::shared_ptr<const SafetensorsDirectory>> SafetensorsDirectory::Open(const std::string& path) {
   try {
-    const std::shared_ptr<SafetensorsDirectory> checkpoint(new SafetensorsDirectory);
-    SHARDFS_ASSIGN_OR_RETURN(checkpoint->path_, ResolveDirectory(directory));
-    SHARDFS_ASSIGN_OR_RETURN(checkpoint->directory_, OpenDirectory(checkpoint->path_));
-    const Status status = checkpoint->Load();
-    if (!status.ok()) return status.WithContext(fmt::format("source '{}'", checkpoint->path_));
-    return std::shared_ptr<const SafetensorsDirectory>(checkpoint);
+    const std::shared_ptr<SafetensorsDirectory> directory(new SafetensorsDirectory);
+    SHARDFS_ASSIGN_OR_RETURN(directory->root_, SourceRoot::Open(path));
+    const Status status = directory->Load();
+    if (!status.ok()) return status.WithContext(fmt::format("source '{}'", directory->root_->path()));
+    return std::shared_ptr<const SafetensorsDirectory>(directory);
   } catch (const std::bad_alloc&) {
-    return Status::ResourceExhausted(fmt::format("no memory for the headers of '{}'", directory));
+    return Status::ResourceExhausted(fmt::format("no memory for the headers of '{}'", path));
   }
 }
 
 Status SafetensorsDirectory::Load() {
-  SHARDFS_ASSIGN_OR_RETURN(DirectoryListing listing, ListDirectory(directory_.get()));
+  DirectoryListing listing;
+  if (root_->is_file()) {
+    if (!IsShardName(root_->file())) {
+      return Status::InvalidArgument(
+          "it is neither a directory nor a weights file (*.safetensors); give the directory that holds the checkpoint");
+    }
+    listing.shards = {root_->file()};
+    return LoadFiles(listing);
+  }
+  SHARDFS_ASSIGN_OR_RETURN(listing, ListDirectory(root_->descriptor()));
   if (listing.shards.empty() && listing.indices.empty() && listing.others.empty()) {
     return Status::IoError("the directory is empty; is the file system mounted that the checkpoint is to be on?");
   }
   if (listing.shards.empty()) {
-    SHARDFS_ASSIGN_OR_RETURN(const std::optional<std::string> snapshot, FindSnapshot(path_));
+    SHARDFS_ASSIGN_OR_RETURN(const std::optional<std::string> snapshot, FindSnapshot(root_->path()));
     if (snapshot) {
-      warnings_.push_back(fmt::format("{} is a Hugging Face cache; its only snapshot is taken, {}", QuoteName(path_),
-                                      QuoteName(*snapshot)));
-      path_ = *snapshot;
-      SHARDFS_ASSIGN_OR_RETURN(directory_, OpenDirectory(path_));
-      SHARDFS_ASSIGN_OR_RETURN(listing, ListDirectory(directory_.get()));
+      warnings_.push_back(fmt::format("{} is a Hugging Face cache; its only snapshot is taken, {}",
+                                      QuoteName(root_->path()), QuoteName(*snapshot)));
+      SHARDFS_ASSIGN_OR_RETURN(root_, SourceRoot::Open(*snapshot));
+      SHARDFS_ASSIGN_OR_RETURN(listing, ListDirectory(root_->descriptor()));
     }
   }
-  incomplete_ = DescribeWhatIsMissing(listing, FindDownloadLeftovers(directory_.get(), path_));
-  return ExplainRefusal(LoadFiles(listing));
+  incomplete_ = DescribeWhatIsMissing(listing, FindDownloadLeftovers(root_->descriptor(), root_->path()));
+  return ExplainRefusal(incomplete_, LoadFiles(listing));
 }
 
 Status SafetensorsDirectory::LoadFiles(DirectoryListing& listing) {
-  SHARDFS_ASSIGN_OR_RETURN(std::vector<NamedIndex> indices, ReadIndices(directory_.get(), listing.indices));
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<NamedIndex> indices, ReadIndices(*root_, listing.indices));
   if (listing.shards.empty()) return NoShards(listing, indices);
   SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(listing.shards.size()));
-  SHARDFS_ASSIGN_OR_RETURN(std::vector<Shard> shards, ReadShards(directory_.get(), listing.shards));
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<Shard> shards, ReadShards(*root_, listing.shards));
   SHARDFS_ASSIGN_OR_RETURN(std::vector<TensorInfo> tensors, MergeTensors(shards, indices));
   other_entries_ = std::move(listing.others);
+  std::vector<std::shared_ptr<const FileSource>> files;
   for (Shard& shard : shards) {
     if (!shard.header.data_aligned) {
       warnings_.push_back(fmt::format("the data of {} begin at byte {}, which is not a multiple of 8",
                                       QuoteName(shard.file->name()), shard.header.data_offset));
     }
-    files_.push_back(std::move(shard.file));
+    files.push_back(std::move(shard.file));
   }
+  sources_ = std::make_shared<const SourceSet>(std::vector{root_}, std::move(files));
+  std::vector<CheckedIndex> checked;
   for (NamedIndex& one : indices) {
-    indices_.push_back(CheckIndex(std::move(one.name), std::move(one.index), tensors, listing.shards));
+    checked.push_back(CheckIndex(std::move(one.name), std::move(one.index), tensors, listing.shards));
   }
   tensors_ = std::make_unique<const SafetensorsStateDict>(std::move(tensors));
-  for (CheckedIndex& index : indices_) {
+  for (CheckedIndex& index : checked) {
     for (std::uint32_t& tensor : index.order) tensor = tensors_->IndexByName(tensor);
   }
+  indices_ = std::make_shared<const std::vector<CheckedIndex>>(std::move(checked));
   return Status::Ok();
-}
-
-Status SafetensorsDirectory::ExplainRefusal(const Status& status) const {
-  const bool is_about_content = status.code() == StatusCode::kCorruption || status.code() == StatusCode::kNotSupported;
-  if (!is_about_content || incomplete_.empty()) return status;
-  return status.WithContext(fmt::format("the checkpoint is incomplete: {}; complete it first; as it is", incomplete_));
 }
 
 SafetensorsDirectory::SafetensorsDirectory() = default;
@@ -214,28 +170,10 @@ std::uint64_t SafetensorsDirectory::total_tensor_bytes() const {
                          [](std::uint64_t sum, const TensorSpec& spec) { return sum + BytesOf(spec); });
 }
 
-Result<std::string> SafetensorsDirectory::ReadTextFile(const std::string& name, std::uint64_t limit) const {
-  return ReadWhole(directory_.get(), name, limit);
-}
-
-Result<std::unique_ptr<FileSource>> SafetensorsDirectory::OpenFile(const std::string& name) const {
-  return FileSource::Open(directory_.get(), name);
-}
-
-Status SafetensorsDirectory::CheckPath() const {
-  struct stat opened = {};
-  struct stat named = {};
-  if (::fstat(directory_.get(), &opened) != 0) return Status::Ok();
-  const char* what = "replaced";
-  if (::stat(path_.c_str(), &named) != 0) {
-    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return Status::Ok();
-    what = "moved away or deleted";
-  } else if (named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) {
-    return Status::Ok();
-  }
-  return Status::SourceChanged(
-      fmt::format("source directory {} has been {} since it was opened; its old files are shown until the unmount",
-                  QuoteName(path_), what));
+Status ExplainRefusal(const std::string& incomplete, const Status& status) {
+  const bool is_about_content = status.code() == StatusCode::kCorruption || status.code() == StatusCode::kNotSupported;
+  if (!is_about_content || incomplete.empty()) return status;
+  return status.WithContext(fmt::format("the checkpoint is incomplete: {}; complete it first; as it is", incomplete));
 }
 
 }  // namespace shardfs

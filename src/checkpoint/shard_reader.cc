@@ -47,8 +47,8 @@ struct Outcome {
   std::string text{};  // of a kText
 };
 
-Outcome ReadShard(int directory_fd, const std::string& name, std::atomic<std::uint64_t>& header_bytes) {
-  auto file = FileSource::Open(directory_fd, name);
+Outcome ReadShard(const SourceRoot& root, const std::string& name, std::atomic<std::uint64_t>& header_bytes) {
+  auto file = root.OpenFile(name);
   if (!file.ok()) {
     // The name was in the directory's listing: it is the checkpoint that is incomplete, not the question.
     const Status& status = file.status();
@@ -95,10 +95,10 @@ Status WithCode(StatusCode code, std::string message) {
 
 }  // namespace
 
-Result<std::vector<Shard>> ReadShards(int directory_fd, std::span<const std::string> names) {
+Result<std::vector<Shard>> ReadShards(const SourceRoot& root, std::span<const std::string> names) {
   std::vector<Outcome> outcomes(names.size());
   std::atomic<std::uint64_t> header_bytes{0};
-  ParallelFor(names.size(), [&](std::size_t i) { outcomes[i] = ReadShard(directory_fd, names[i], header_bytes); });
+  ParallelFor(names.size(), [&](std::size_t i) { outcomes[i] = ReadShard(root, names[i], header_bytes); });
   if (header_bytes > kMaxAllHeadersBytes) {
     return Status::NotSupported(fmt::format("the headers of the {} files have {} bytes together, more than {}",
                                             names.size(), header_bytes.load(), kMaxAllHeadersBytes));

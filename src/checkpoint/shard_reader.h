@@ -9,7 +9,7 @@
 
 #include "shardfs/base/result.h"
 #include "shardfs/format/safetensors/header.h"
-#include "shardfs/source/file_source.h"
+#include "shardfs/source/source_set.h"
 
 namespace shardfs {
 
@@ -22,9 +22,9 @@ struct Shard {
   Header header;
 };
 
-// In the order of `names`, which are names in the directory. When files are damaged the message tells of the first ten
+// In the order of `names`, which are paths below `root`. When files are damaged the message tells of the first ten
 // of them, and the code is that of the first; kNotSupported beyond kMaxAllHeadersBytes. Nothing of a file but its
 // header is read.
-Result<std::vector<Shard>> ReadShards(int directory_fd, std::span<const std::string> names);
+Result<std::vector<Shard>> ReadShards(const SourceRoot& root, std::span<const std::string> names);
 
 }  // namespace shardfs

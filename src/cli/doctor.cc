@@ -27,8 +27,8 @@ struct DoctorArguments {
 };
 
 void Describe(const Checkpoint& checkpoint, DoctorTask& task) {
-  task.source_files = checkpoint.root().files().size();
-  task.source_bytes = checkpoint.root().total_tensor_bytes();
+  task.source_files = checkpoint.sources().files().size();
+  task.source_bytes = checkpoint.stored_bytes();
 }
 
 // Whether a view is there whose daemon hangs, so that looking at the mountpoint would, too.

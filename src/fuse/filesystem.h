@@ -28,6 +28,7 @@ struct Filesystem {
   std::function<void()> on_open;  // called for every file that is opened; may be empty
 
   MountDescription description;
+  std::function<std::string(const std::string&)> source_path;  // of a source file, by its name; may be empty
   std::uint32_t device_major = 0;  // of the mount, by which the kernel's settings for it are found
   std::uint32_t device_minor = 0;
   std::chrono::system_clock::time_point mounted_at = std::chrono::system_clock::now();

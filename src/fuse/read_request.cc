@@ -52,10 +52,10 @@ std::string SourcePlace(const Filesystem& filesystem, const VirtualFile& file, s
     named = named || is_named;
   });
   if (place.source == nullptr) return "";
-  std::string path = filesystem.description.source;
-  if (!path.empty() && path.back() != '/') path += '/';
+  const std::string& name = place.source->name();
   const std::string more = spans > 1 ? fmt::format(", and {} more ranges", spans - 1) : "";
-  return fmt::format(" (source {}{}, offset {}{})", path, place.source->name(), place.offset, more);
+  return fmt::format(" (source {}, offset {}{})", filesystem.source_path ? filesystem.source_path(name) : name,
+                     place.offset, more);
 }
 
 void LogFailure(Filesystem& filesystem, NodeId id, std::string_view text) {

@@ -99,6 +99,7 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->filesystem.tree = std::move(tree);
   state->filesystem.attributes = options.attributes;
   state->filesystem.description = options.description;
+  state->filesystem.source_path = options.source_path;
   state->filesystem.max_threads = std::max(options.max_threads, 1u);
   state->filesystem.on_init = [state = state.get()] { state->ready.release(); };
   state->filesystem.on_open = options.on_open;

@@ -26,6 +26,7 @@ namespace shardfs {
 struct FuseOptions {
   std::string source_name;       // shown as the mount's source
   MountDescription description;  // shown by `shardfs status`, in .shardfs and as extended attributes
+  std::function<std::string(const std::string&)> source_path;  // of a source file, by its name; empty: the name
   AttributeOptions attributes;
   bool allow_other = false;   // other users than the mounting one may look in
   std::vector<std::string> kernel_options;  // further options for the kernel: context="system_u:object_r:nfs_t:s0:c1,c2"

@@ -19,11 +19,11 @@ FileDigest DigestOf(const std::string& text) { return FileDigest::OfBytes(std::a
 // Weights go by size and time: reading them would take as long as the run.
 Result<std::string> DescribeSource(const BuiltView& built) {
   std::string files;
-  for (const auto& file : built.checkpoint->root().files()) {
+  for (const auto& file : built.checkpoint->sources().files()) {
     files += fmt::format("{}\n{}\n{}\n", file->name(), file->size(), file->mtime_ns());
   }
   for (const std::string& name : built.view.read_files) {
-    SHARDFS_ASSIGN_OR_RETURN(auto source, built.checkpoint->root().OpenFile(name));
+    SHARDFS_ASSIGN_OR_RETURN(auto source, built.checkpoint->sources().OpenFile(name));
     SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, ContentDigest(*MakePassthroughFile(std::move(source))));
     files += fmt::format("{}\n{}\n", name, digest.ToHex());
   }
@@ -72,7 +72,7 @@ Result<RunIdentity> IdentityOf(const BuiltView& built) {
   identity.emplace_back("source",
                         fmt::format("{} files of digest {} (names, sizes and times of the weights, contents of the "
                                     "others)",
-                                    built.checkpoint->root().files().size(), DigestOf(files).ToHex()));
+                                    built.checkpoint->sources().files().size(), DigestOf(files).ToHex()));
   return identity;
 }
 

@@ -15,9 +15,9 @@ namespace {
 
 Result<std::int64_t> NewestTime(const BuiltView& built) {
   std::int64_t newest = 0;
-  for (const auto& file : built.checkpoint->root().files()) newest = std::max(newest, file->mtime_ns());
+  for (const auto& file : built.checkpoint->sources().files()) newest = std::max(newest, file->mtime_ns());
   for (const std::string& name : built.view.read_files) {
-    SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, built.checkpoint->root().OpenFile(name));
+    SHARDFS_ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> file, built.checkpoint->sources().OpenFile(name));
     newest = std::max(newest, file->mtime_ns());
   }
   for (const VirtualNode& node : built.view.tree->nodes()) {

@@ -64,11 +64,11 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const st
   };
   row("Source", fmt::format("<code>{}</code>", EscapeHtml(view.checkpoint->path())));
   row("Made by", fmt::format("<code>{}</code>", EscapeHtml(command_line)));
-  row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->root().total_tensor_bytes()),
-                                    Grouped(view.checkpoint->tensors().specs().size()), view.checkpoint->root().files().size()));
+  row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->stored_bytes()),
+                                    Grouped(view.checkpoint->tensors().specs().size()), view.checkpoint->sources().files().size()));
   row("All files once", fmt::format("{} in {} files", FormatBytes(tree.total_file_bytes()), tree.file_count()));
   row("All ranks’ loads", fmt::format("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),
-                                      Percent(report.loaded_bytes, view.checkpoint->root().total_tensor_bytes()) / 100));
+                                      Percent(report.loaded_bytes, view.checkpoint->stored_bytes()) / 100));
   return text + "</dl></header>\n";
 }
 

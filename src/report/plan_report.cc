@@ -167,11 +167,11 @@ std::string FormatLoads(const PlanReport& report, const SizeColumn& column) {
 
 std::string FormatTotals(const BuiltView& view, const PlanReport& report, const SizeColumn& column) {
   const VirtualTree& tree = *view.view.tree;
-  const std::uint64_t source = view.checkpoint->root().total_tensor_bytes();
+  const std::uint64_t source = view.checkpoint->stored_bytes();
   std::string text = "\nTotals\n";
   text +=
       fmt::format("  source tensors    {}  {} in {}\n", column(source),
-                  Count(view.checkpoint->tensors().specs().size(), "tensor"), Count(view.checkpoint->root().files().size(), "file"));
+                  Count(view.checkpoint->tensors().specs().size(), "tensor"), Count(view.checkpoint->sources().files().size(), "file"));
   text += fmt::format("  all files once    {}  {}; {:.3f} times the source\n", column(tree.total_file_bytes()),
                       Count(tree.file_count(), "file"), Ratio(tree.total_file_bytes(), source));
   text += fmt::format("  all ranks' loads  {}  {:.3f} times the source\n", column(report.loaded_bytes),
@@ -249,7 +249,7 @@ Result<PlanReport> MakePlanReport(const BuiltView& view, std::uint32_t nodes, bo
 std::string FormatPlan(const BuiltView& view, const PlanReport& report) {
   const VirtualTree& tree = *view.view.tree;
   const SizeColumn column(
-      std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->root().total_tensor_bytes()}));
+      std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->stored_bytes()}));
   return view.view.summary + "\n\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
          FormatTotals(view, report, column) + FormatIgnored(report);
 }
@@ -260,9 +260,9 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
   nlohmann::ordered_json json = {{"source", view.checkpoint->path()},
                                  {"summary", view.view.summary},
                                  {"world_size", view.view.world_size},
-                                 {"source_files", view.checkpoint->root().files().size()},
+                                 {"source_files", view.checkpoint->sources().files().size()},
                                  {"source_tensors", view.checkpoint->tensors().specs().size()},
-                                 {"source_bytes", view.checkpoint->root().total_tensor_bytes()},
+                                 {"source_bytes", view.checkpoint->stored_bytes()},
                                  {"files", tree.file_count()},
                                  {"directories", tree.directory_count()},
                                  {"bytes", tree.total_file_bytes()},

@@ -41,7 +41,7 @@ std::string RefusalHint(const FuseOptions& options) {
 // The files that the view's bytes come from, the ones that are shown as they are included.
 std::vector<const ByteSource*> SourcesOf(const BuiltView& view) {
   std::vector<const ByteSource*> sources;
-  for (const auto& file : view.checkpoint->root().files()) sources.push_back(file.get());
+  for (const auto& file : view.checkpoint->sources().files()) sources.push_back(file.get());
   for (const VirtualNode& node : view.view.tree->nodes()) {
     if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
     node.file->VisitSources(0, node.file->size(), [&](const SourceSpan& span) { sources.push_back(span.source); });
@@ -53,7 +53,7 @@ std::vector<const ByteSource*> SourcesOf(const BuiltView& view) {
 // the view is opened without its source. They keep the view's sources alive.
 std::function<void()> LooksOf(const BuiltView& view) {
   auto alarm = std::make_shared<SourceAlarm>(SourcesOf(view), std::chrono::milliseconds(0),
-                                             [checkpoint = view.checkpoint] { return checkpoint->root().CheckPath(); });
+                                             [checkpoint = view.checkpoint] { return checkpoint->sources().CheckRoots(); });
   return [alarm = std::move(alarm), tree = view.view.tree] {
     try {
       alarm->Look([](const Status& status) { spdlog::warn("{}", status.message()); });
@@ -103,6 +103,9 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   options.attributes.time_ns = *time;
   options.description = DescribeMount(*view, options);
   options.source_name = view->checkpoint->path();
+  options.source_path = [checkpoint = view->checkpoint](const std::string& name) {
+    return checkpoint->sources().PathOf(name);
+  };
   options.on_open = [&alarm] { alarm.StartIfDue(); };
   options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
   std::atomic<bool> ready{false};

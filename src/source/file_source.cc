@@ -36,10 +36,10 @@ constexpr std::uint64_t kPageTableBytes = std::uint64_t{2} << 20;
 // From so many bytes on whole page tables are filled. Who reads less is not asked to pay for more.
 constexpr std::uint64_t kWidenBytes = std::uint64_t{256} << 10;
 
-Status OpenError(int error_number, int directory_fd, const std::string& name) {
+Status OpenError(int error_number, int directory_fd, const std::string& path, const std::string& name) {
   std::array<char, PATH_MAX> target;
   if (error_number == ENOENT) {
-    const ssize_t length = ::readlinkat(directory_fd, name.c_str(), target.data(), target.size());
+    const ssize_t length = ::readlinkat(directory_fd, path.c_str(), target.data(), target.size());
     if (length >= 0) {  // the name is there: a damaged directory, whoever asks
       return Status::Corruption(fmt::format("{} is missing: it is a link to {}, which does not exist", QuoteName(name),
                                             QuoteName({target.data(), static_cast<std::size_t>(length)})));
@@ -65,16 +65,26 @@ bool IsPlainName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
 }
 
-Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std::string& name) {
-  if (!IsPlainName(name)) {
+bool IsPlainPath(std::string_view path) {
+  for (;;) {
+    const std::size_t slash = path.find('/');
+    if (!IsPlainName(path.substr(0, slash))) return false;
+    if (slash == path.npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std::string& path, std::string name) {
+  if (name.empty()) name = path;
+  if (!IsPlainPath(path)) {
     return Status::InvalidArgument(fmt::format("{} is not the plain name of a file in the directory", QuoteName(name)));
   }
   // Looked at before it is opened, as opening a device can have effects; and again after, as it may be another by then.
   struct stat attributes = {};
-  if (::fstatat(directory_fd, name.c_str(), &attributes, 0) != 0) return OpenError(errno, directory_fd, name);
+  if (::fstatat(directory_fd, path.c_str(), &attributes, 0) != 0) return OpenError(errno, directory_fd, path, name);
   if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
-  FileDescriptor fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return OpenError(errno, directory_fd, name);
+  FileDescriptor fd(::openat(directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return OpenError(errno, directory_fd, path, name);
   if (::fstat(fd.get(), &attributes) != 0)
     return Status::FromErrno(errno, fmt::format("cannot stat {}", QuoteName(name)));
   if (!S_ISREG(attributes.st_mode)) return NotRegular(name);
@@ -82,7 +92,8 @@ Result<std::unique_ptr<FileSource>> FileSource::Open(int directory_fd, const std
   std::unique_ptr<FileSource> source(new (std::nothrow) FileSource);
   if (source == nullptr) return Status::ResourceExhausted(fmt::format("no memory to open {}", QuoteName(name)));
   source->fd_ = std::move(fd);
-  source->name_ = name;
+  source->name_ = std::move(name);
+  source->path_ = path;
   source->directory_fd_ = directory_fd;
   source->device_ = attributes.st_dev;
   source->inode_ = attributes.st_ino;
@@ -182,7 +193,7 @@ Status FileSource::CheckUnchanged() const {
 Status FileSource::CheckName() const {
   struct stat attributes = {};
   const char* what = "replaced";
-  if (::fstatat(directory_fd_, name_.c_str(), &attributes, 0) != 0) {
+  if (::fstatat(directory_fd_, path_.c_str(), &attributes, 0) != 0) {
     // Any other error means that looking has failed (a directory that may no longer be searched, a server away).
     if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return Status::Ok();
     what = "deleted";

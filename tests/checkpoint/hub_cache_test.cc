@@ -48,7 +48,7 @@ TEST_F(HubCacheTest, TheOnlySnapshotIsTaken) {
     const auto checkpoint = Open(below);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
     EXPECT_EQ((*checkpoint)->path(), snapshot);
-    EXPECT_TRUE((*checkpoint)->CheckPath().ok());
+    EXPECT_TRUE((*checkpoint)->sources()->CheckRoots().ok());
     EXPECT_EQ((*checkpoint)->tensors().specs().size(), 1u);
   }
   ASSERT_EQ((*Open(kModel))->warnings().size(), 1u);

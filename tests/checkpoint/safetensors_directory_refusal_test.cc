@@ -36,7 +36,7 @@ TEST_F(SafetensorsDirectoryRefusalTest, SourceThatIsNoDirectory) {
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("does not exist"));
   const auto file = SafetensorsDirectory::Open((directory_ / "file").string());
   EXPECT_EQ(file.status().code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(file.status().message()), HasSubstr("not a directory"));
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr("neither a directory nor a weights file"));
   EXPECT_EQ(SafetensorsDirectory::Open((directory_ / "file/x").string()).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(SafetensorsDirectory::Open("").status().code(), StatusCode::kInvalidArgument);
 }

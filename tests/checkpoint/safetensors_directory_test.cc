@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "checkpoint/read_text.h"
 #include "source/scratch_directory.h"
 
 namespace shardfs {
@@ -43,6 +44,22 @@ TEST(SafetensorsDirectoryTest, OneFileWithoutAnIndex) {
   EXPECT_EQ(bytes[0], std::byte{6});
 }
 
+TEST(SafetensorsDirectoryTest, OneFileIsItselfWhateverStandsBesideIt) {
+  const ScratchDirectory directory;
+  directory.WriteShard("model.safetensors", {"a"});
+  directory.WriteShard("other.safetensors", {"a", "b"});
+  directory.Write("config.json", "{}");
+  directory.Write(kIndex, "no JSON");
+  const auto checkpoint = Open(directory / "model.safetensors");
+  ASSERT_NE(checkpoint, nullptr);
+  ASSERT_EQ(checkpoint->tensors().specs().size(), 1u);
+  EXPECT_EQ(checkpoint->path(), (directory / "model.safetensors").string());
+  EXPECT_TRUE(checkpoint->other_entries().empty());
+  EXPECT_TRUE(checkpoint->indices()->empty());
+  EXPECT_TRUE(checkpoint->incomplete().empty());
+  EXPECT_EQ(checkpoint->sources()->OpenFile("config.json").status().code(), StatusCode::kNotFound);
+}
+
 TEST(SafetensorsDirectoryTest, ItsPathIsFollowedApartFromItsFiles) {
   const ScratchDirectory parent;
   std::filesystem::create_directory(parent / "model");
@@ -53,17 +70,17 @@ TEST(SafetensorsDirectoryTest, ItsPathIsFollowedApartFromItsFiles) {
   }
   const auto checkpoint = Open(parent / "model");
   ASSERT_NE(checkpoint, nullptr);
-  EXPECT_TRUE(checkpoint->CheckPath().ok());
+  EXPECT_TRUE(checkpoint->sources()->CheckRoots().ok());
   std::filesystem::rename(parent / "model", parent / "old");
-  EXPECT_EQ(checkpoint->CheckPath().code(), StatusCode::kSourceChanged);
-  EXPECT_THAT(std::string(checkpoint->CheckPath().message()), HasSubstr("model' has been moved away or deleted"));
+  EXPECT_EQ(checkpoint->sources()->CheckRoots().code(), StatusCode::kSourceChanged);
+  EXPECT_THAT(std::string(checkpoint->sources()->CheckRoots().message()), HasSubstr("model' has been moved away or deleted"));
   std::filesystem::create_directory(parent / "model");
-  EXPECT_THAT(std::string(checkpoint->CheckPath().message()), HasSubstr("model' has been replaced"));
+  EXPECT_THAT(std::string(checkpoint->sources()->CheckRoots().message()), HasSubstr("model' has been replaced"));
   EXPECT_TRUE(checkpoint->files().front()->CheckUnchanged().ok());
   EXPECT_TRUE(checkpoint->files().front()->CheckName().ok()) << "in the directory that is open";
   std::filesystem::remove(parent / "model");
   std::filesystem::rename(parent / "old", parent / "model");
-  EXPECT_TRUE(checkpoint->CheckPath().ok()) << "back in its place";
+  EXPECT_TRUE(checkpoint->sources()->CheckRoots().ok()) << "back in its place";
 }
 
 TEST(SafetensorsDirectoryTest, FilesAreInTheOrderOfTheirNamesAndTensorsInThatOfTheFiles) {
@@ -86,7 +103,7 @@ TEST(SafetensorsDirectoryTest, FilesAreInTheOrderOfTheirNamesAndTensorsInThatOfT
   EXPECT_EQ(tensors.Find("bb"), std::nullopt);
   EXPECT_EQ(tensors.Find("e"), std::nullopt);
   names.clear();
-  for (const std::uint32_t tensor : checkpoint->indices()[0].order) names.emplace_back(tensors.specs()[tensor].name);
+  for (const std::uint32_t tensor : (*checkpoint->indices())[0].order) names.emplace_back(tensors.specs()[tensor].name);
   EXPECT_THAT(names, ElementsAre("d", "a", "b", "c")) << "as the keys of the index stand";
   EXPECT_TRUE(checkpoint->warnings().empty());
 }
@@ -104,9 +121,9 @@ TEST(SafetensorsDirectoryTest, AnIndexThatDisagreesIsKeptWithItsDefects) {
   ASSERT_NE(checkpoint, nullptr);
   EXPECT_EQ(checkpoint->tensors().specs().size(), 4u);
   EXPECT_TRUE(checkpoint->warnings().empty());
-  ASSERT_EQ(checkpoint->indices().size(), 2u);
-  EXPECT_TRUE(checkpoint->indices()[1].defects.empty());
-  const CheckedIndex& index = checkpoint->indices()[0];
+  ASSERT_EQ(checkpoint->indices()->size(), 2u);
+  EXPECT_TRUE((*checkpoint->indices())[1].defects.empty());
+  const CheckedIndex& index = (*checkpoint->indices())[0];
   EXPECT_EQ(index.name, kIndex);
   EXPECT_THAT(index.files, ElementsAre("1.safetensors", "3.safetensors"));
   EXPECT_TRUE(index.Names("3.safetensors"));
@@ -132,11 +149,11 @@ TEST(SafetensorsDirectoryTest, SaysWhatTheNamesSayIsMissing) {
       checkpoint->incomplete(),
       "1 of the 2 files 'model-*-of-00002.safetensors' is missing ('model-00002-of-00002.safetensors'); a download "
       "has not come to its end ('.cache/huggingface/download/x.incomplete' is left of it)");
-  const Status refusal = checkpoint->ExplainRefusal(Status::Corruption("no tensor 'b'"));
+  const Status refusal = ExplainRefusal(checkpoint->incomplete(), Status::Corruption("no tensor 'b'"));
   EXPECT_EQ(refusal.code(), StatusCode::kCorruption);
   EXPECT_THAT(std::string(refusal.message()), HasSubstr("the checkpoint is incomplete: 1 of the 2"));
   EXPECT_THAT(std::string(refusal.message()), HasSubstr("as it is: no tensor 'b'"));
-  EXPECT_EQ(checkpoint->ExplainRefusal(Status::InvalidArgument("tp")).message(), "tp");
+  EXPECT_EQ(ExplainRefusal(checkpoint->incomplete(), Status::InvalidArgument("tp")).message(), "tp");
 }
 
 TEST(SafetensorsDirectoryTest, UnalignedDataAreAWarning) {
@@ -170,7 +187,7 @@ TEST(SafetensorsDirectoryTest, HuggingFaceCacheOfLinksToBlobs) {
   EXPECT_EQ(checkpoint->files()[0]->name(), "1.safetensors");
   ASSERT_EQ(checkpoint->other_entries().size(), 1u);
   EXPECT_TRUE(checkpoint->other_entries()[0].is_regular);
-  EXPECT_EQ(*checkpoint->ReadTextFile("config.json", 100), "{}");
+  EXPECT_EQ(*ReadText(*checkpoint->sources(), "config.json", 100), "{}");
 }
 
 TEST(SafetensorsDirectoryTest, OtherEntriesAreListedByName) {
@@ -202,11 +219,11 @@ TEST(SafetensorsDirectoryTest, ReadsAndOpensOtherFiles) {
   directory.Write("config.json", R"({"model_type": "deepseek_v3"})");
   const auto checkpoint = Open(directory.path());
   ASSERT_NE(checkpoint, nullptr);
-  EXPECT_EQ(*checkpoint->ReadTextFile("config.json", 29), R"({"model_type": "deepseek_v3"})");
-  EXPECT_EQ(checkpoint->ReadTextFile("config.json", 28).status().code(), StatusCode::kNotSupported);
-  EXPECT_EQ(checkpoint->ReadTextFile("missing.json", 28).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(checkpoint->ReadTextFile("../config.json", 28).status().code(), StatusCode::kInvalidArgument);
-  const auto file = checkpoint->OpenFile("config.json");
+  EXPECT_EQ(*ReadText(*checkpoint->sources(), "config.json", 29), R"({"model_type": "deepseek_v3"})");
+  EXPECT_EQ(ReadText(*checkpoint->sources(), "config.json", 28).status().code(), StatusCode::kNotSupported);
+  EXPECT_EQ(ReadText(*checkpoint->sources(), "missing.json", 28).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(ReadText(*checkpoint->sources(), "../config.json", 28).status().code(), StatusCode::kInvalidArgument);
+  const auto file = checkpoint->sources()->OpenFile("config.json");
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ((*file)->size(), 29u);
 }

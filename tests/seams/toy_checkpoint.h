@@ -56,8 +56,6 @@ class ToyCheckpoint {
       Write(toy() / file, ToyBytes(i));
     }
     Write(toy() / "model.toy", index);
-    // Checkpoint::root() is a directory of safetensors files, so that there must be one; it holds no tensor.
-    Write(toy() / "anchor.safetensors", SerializeHeader({}).value().bytes);
     WriteShard("model-00001-of-00002.safetensors", {0, 1, 2});
     WriteShard("model-00002-of-00002.safetensors", {3, 4});
     for (const auto& directory : {toy(), huggingface()}) {

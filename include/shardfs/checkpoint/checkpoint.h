@@ -15,7 +15,9 @@
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/ignored_tensor.h"
+#include "shardfs/checkpoint/checked_index.h"
 #include "shardfs/checkpoint/safetensors_directory.h"
+#include "shardfs/source/source_set.h"
 #include "shardfs/tensor/state_dict.h"
 
 namespace shardfs {
@@ -44,7 +46,11 @@ class Checkpoint {
     std::vector<CompanionFile> files;  // by name; neither weights nor their indices
     // The tensors in the key order of the source's index, if it maps exactly those that its files hold; else empty.
     std::vector<std::uint32_t> index_order;
-    std::shared_ptr<const SafetensorsDirectory> root;  // where companions and files as they are come from
+    std::shared_ptr<const SourceSet> sources;  // where tensors and files as they are come from; not null
+    std::uint64_t stored_bytes = 0;            // of all tensors as the source stores them
+    // The indices of the source (*.safetensors.index.json), by name, held against its headers; null where it has none.
+    std::shared_ptr<const std::vector<CheckedIndex>> indices;
+    std::string incomplete;  // SafetensorsDirectory::incomplete()
     Storage storage = Storage::kWholeTensors;
     std::string reader;                      // its name: "huggingface"
     std::vector<std::string> transforms;     // those applied so far, by name, in order
@@ -67,19 +73,25 @@ class Checkpoint {
   std::span<const CompanionFile> files() const { return content_.files; }
   const CompanionFile* FindFile(std::string_view name) const;  // nullptr when there is none
   std::span<const std::uint32_t> index_order() const { return content_.index_order; }
-  const SafetensorsDirectory& root() const { return *content_.root; }
+  const SourceSet& sources() const { return *content_.sources; }
+  std::uint64_t stored_bytes() const { return content_.stored_bytes; }
+  std::span<const CheckedIndex> indices() const;
+  const std::string& incomplete() const { return content_.incomplete; }
   Storage storage() const { return content_.storage; }
   const std::string& reader() const { return content_.reader; }
   std::span<const std::string> transforms() const { return content_.transforms; }
   std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
   std::span<const std::string> warnings() const { return content_.warnings; }
-  const std::string& path() const { return content_.root->path(); }  // absolute, links resolved
+  const std::string& path() const { return content_.sources->path(); }  // absolute, links resolved
 
   // config.json, an object. kNotFound when there is none, kCorruption when it is no JSON object.
   Result<const JsonValue*> config() const;
 
   // The content of a companion file. kNotFound when there is none, kNotSupported above `limit` bytes.
   Result<std::string> ReadText(std::string_view name, std::uint64_t limit) const;
+
+  // A layout's refusal of the content, with incomplete() before it.
+  Status ExplainRefusal(const Status& status) const { return shardfs::ExplainRefusal(incomplete(), status); }
 
   // What a transform starts from, to change it.
   const Content& content() const { return content_; }

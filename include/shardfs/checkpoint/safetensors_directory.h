@@ -1,4 +1,5 @@
-// SafetensorsDirectory: a directory of safetensors files, all headers read and validated, no tensor byte touched.
+// SafetensorsDirectory: a directory of safetensors files, or one such file, all headers read and validated, no tensor
+// byte touched. Of one file it is that file alone: nothing beside it counts.
 //
 // Every non-hidden *.safetensors file directly in the directory belongs to the checkpoint, whether there is an index
 // (*.safetensors.index.json) or not; the reference's tools read them all as well. The headers say what the checkpoint
@@ -18,10 +19,9 @@
 #include <string_view>
 #include <vector>
 
-#include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/checked_index.h"
-#include "shardfs/source/file_source.h"
+#include "shardfs/source/source_set.h"
 #include "shardfs/tensor/state_dict.h"
 
 namespace shardfs {
@@ -40,55 +40,45 @@ class SafetensorsDirectory {
  public:
   ~SafetensorsDirectory();
 
-  // kIoError when `directory` does not exist or is empty, as the directory of a network file system that comes late
-  // does, or when its file system fails; kInvalidArgument when it is no directory, or a cache of several snapshots;
-  // kCorruption for a damaged or incomplete checkpoint; kNotSupported for a dtype that is not known. Headers are read
-  // in parallel, by oneTBB's threads, which live on: a process that forks does so before. Raises the soft limit on open
-  // files as far as it needs.
-  static Result<std::shared_ptr<const SafetensorsDirectory>> Open(const std::string& directory);
+  // kIoError when `path` does not exist or is an empty directory, as the directory of a network file system that comes
+  // late is, or when its file system fails; kInvalidArgument when it is neither a directory nor a *.safetensors file, or
+  // a cache of several snapshots; kCorruption for a damaged or incomplete checkpoint; kNotSupported for a dtype that is
+  // not known. Headers are read in parallel, by oneTBB's threads, which live on: a process that forks does so before.
+  // Raises the soft limit on open files as far as it needs.
+  static Result<std::shared_ptr<const SafetensorsDirectory>> Open(const std::string& path);
 
   // The tensors of all files, in file order. The pointer shares the ownership of `directory`.
   static StateDictPtr StateDictOf(const std::shared_ptr<const SafetensorsDirectory>& directory);
   const StateDict& tensors() const;
 
-  const std::vector<std::unique_ptr<FileSource>>& files() const { return files_; }     // by name
+  const std::shared_ptr<const SourceSet>& sources() const { return sources_; }         // its files are by name
+  std::span<const std::shared_ptr<const FileSource>> files() const { return sources_->files(); }
   const std::vector<DirectoryEntry>& other_entries() const { return other_entries_; }  // by name; hidden ones too
-  const std::vector<CheckedIndex>& indices() const { return indices_; }                // by name
+  const std::shared_ptr<const std::vector<CheckedIndex>>& indices() const { return indices_; }  // by name; not null
   const std::vector<std::string>& warnings() const { return warnings_; }
-  const std::string& path() const { return path_; }  // absolute, links resolved; of a cache, its snapshot's
+  const std::string& path() const { return root_->path(); }  // absolute, links resolved; of a cache, its snapshot's
   std::uint64_t total_tensor_bytes() const;
-
-  // The content of a file of the directory ("config.json"). kNotFound when it is missing, kNotSupported above `limit`.
-  Result<std::string> ReadTextFile(const std::string& name, std::uint64_t limit) const;
-
-  // Opens another file of the directory, to be shown as it is.
-  Result<std::unique_ptr<FileSource>> OpenFile(const std::string& name) const;
 
   // What the names in the directory say of files that are not there: numbers that are missing, a download that has not
   // come to its end. "" where they say nothing. The headers may hold all that a layout needs nevertheless.
   const std::string& incomplete() const { return incomplete_; }
 
-  // A layout's refusal of the content, with incomplete() before it, as that is its likely cause.
-  Status ExplainRefusal(const Status& status) const;
-
-  // kSourceChanged when path() leads to another directory than the one that was opened, or nowhere: the files here are
-  // none the worse for it, but they are not what somebody finds there. Not an error: that looking has failed.
-  Status CheckPath() const;
-
  private:
   SafetensorsDirectory();
 
-  Status Load();  // fills all but path_ and directory_, which it may replace by a snapshot's
+  Status Load();  // fills all but root_, which it may replace by a snapshot's
   Status LoadFiles(DirectoryListing& listing);
 
-  std::string path_;
-  FileDescriptor directory_;
-  std::vector<std::unique_ptr<FileSource>> files_;
+  std::shared_ptr<const SourceRoot> root_;
+  std::shared_ptr<const SourceSet> sources_;
   std::unique_ptr<const SafetensorsStateDict> tensors_;
   std::vector<DirectoryEntry> other_entries_;
-  std::vector<CheckedIndex> indices_;
+  std::shared_ptr<const std::vector<CheckedIndex>> indices_;
   std::string incomplete_;
   std::vector<std::string> warnings_;
 };
+
+// A refusal of a checkpoint's content, with what is `incomplete` of it (or "") before it, as that is its likely cause.
+Status ExplainRefusal(const std::string& incomplete, const Status& status);
 
 }  // namespace shardfs

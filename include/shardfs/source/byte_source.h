@@ -56,7 +56,7 @@ class ByteSource {
   virtual std::uint64_t file_system() const { return 0; }
 
   virtual std::uint64_t size() const = 0;       // bytes, as when it was opened
-  virtual const std::string& name() const = 0;  // the file's name in its directory, for messages
+  virtual const std::string& name() const = 0;  // its path below its root, for messages: see SourceSet
 };
 
 }  // namespace shardfs

@@ -27,14 +27,18 @@ namespace shardfs {
 // A name that can only mean an entry of the directory itself: not empty, no '/', no NUL, not "." or "..".
 bool IsPlainName(std::string_view name);
 
+// Plain names joined by single '/', so that the path leads nowhere but down.
+bool IsPlainPath(std::string_view path);
+
 // Every member but the destructor may be called from any number of threads at once.
 class FileSource final : public ByteSource {
  public:
-  // Opens `name` in the directory `directory_fd` for reading. Symbolic links are followed (Hugging Face caches are
-  // links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without blocking.
-  // kInvalidArgument when `name` is no plain name, kNotFound when it does not exist, kCorruption when what it links to
-  // does not or it is no regular file. Errors name the file. The directory stays the caller's, and CheckName() uses it.
-  static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& name);
+  // Opens `path`, relative to the directory `directory_fd`, for reading. Symbolic links are followed (Hugging Face
+  // caches are links to blobs), what they lead to must be a regular file: FIFOs and devices are refused without
+  // blocking. kInvalidArgument when a part of `path` is no plain name, kNotFound when it does not exist, kCorruption
+  // when what it links to does not or it is no regular file. Errors name the file by `name`, which is `path` unless it
+  // is given. The directory stays the caller's, and CheckName() uses it.
+  static Result<std::unique_ptr<FileSource>> Open(int directory_fd, const std::string& path, std::string name = "");
 
   ~FileSource() override;
 
@@ -62,6 +66,7 @@ class FileSource final : public ByteSource {
 
   FileDescriptor fd_;
   std::string name_;
+  std::string path_;       // in the directory
   int directory_fd_ = -1;  // borrowed
   dev_t device_ = 0;       // with inode_: which file it is
   ino_t inode_ = 0;

@@ -196,7 +196,7 @@ class ViewBuilder {
         SHARDFS_RETURN_IF_ERROR(tree_.AddFile(file.name, RankSet::All(ranks_), MakeGeneratedFile(*file.text)));
         continue;
       }
-      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->root().OpenFile(file.name));
+      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->sources().OpenFile(file.name));
       SHARDFS_RETURN_IF_ERROR(tree_.AddFile(file.name, RankSet::All(ranks_), MakePassthroughFile(std::move(source))));
     }
     return Status::Ok();

@@ -44,7 +44,7 @@ class ViewBuilder {
 
  private:
   const CheckedIndex* Index() const {
-    for (const CheckedIndex& index : checkpoint_->root().indices()) {
+    for (const CheckedIndex& index : checkpoint_->indices()) {
       if (index.name == kIndexName) return &index;
     }
     return nullptr;
@@ -133,8 +133,8 @@ class ViewBuilder {
 
   Status AddFilesAsTheyAre() {
     std::vector<std::string> names;
-    for (const auto& file : checkpoint_->root().files()) names.push_back(file->name());
-    for (const CheckedIndex& index : checkpoint_->root().indices()) names.push_back(index.name);
+    for (const auto& file : checkpoint_->sources().files()) names.push_back(file->name());
+    for (const CheckedIndex& index : checkpoint_->indices()) names.push_back(index.name);
     for (const std::string& name : names) SHARDFS_RETURN_IF_ERROR(AddFromSource(name));
     return Status::Ok();
   }
@@ -152,7 +152,7 @@ class ViewBuilder {
   }
 
   Status AddFromSource(const std::string& name) {
-    SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->root().OpenFile(name));
+    SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->sources().OpenFile(name));
     return AddFile(name, MakePassthroughFile(std::move(source)));
   }
 

@@ -21,10 +21,13 @@ Result<CheckpointPtr> HuggingfaceReader::Open(const std::string& directory, cons
   for (const DirectoryEntry& entry : root->other_entries()) {
     content.files.push_back({entry.name, entry.is_regular, entry.size, nullptr});
   }
-  for (const CheckedIndex& index : root->indices()) {
+  for (const CheckedIndex& index : *root->indices()) {
     if (index.name == kIndexName) content.index_order = index.order;
   }
-  content.root = root;
+  content.sources = root->sources();
+  content.stored_bytes = root->total_tensor_bytes();
+  content.indices = root->indices();
+  content.incomplete = root->incomplete();
   content.reader = name();
   content.warnings = root->warnings();
   return std::make_shared<const Checkpoint>(std::move(content));

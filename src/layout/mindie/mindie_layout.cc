@@ -179,11 +179,10 @@ Result<MindieRequest> RequestOf(const OptionValues& values, const ViewContext& c
 
 Result<View> BuildMindieView(const CheckpointPtr& checkpoint, const MindieRequest& request) {
   Result<View> view = BuildUnexplained(checkpoint, request);
-  const SafetensorsDirectory& root = checkpoint->root();
-  if (!view.ok()) return root.ExplainRefusal(view.status());
-  if (!root.incomplete().empty()) {
+  if (!view.ok()) return checkpoint->ExplainRefusal(view.status());
+  if (!checkpoint->incomplete().empty()) {
     view->warnings.push_back(
-        fmt::format("{}; the files that are there hold every tensor of this view", root.incomplete()));
+        fmt::format("{}; the files that are there hold every tensor of this view", checkpoint->incomplete()));
   }
   return view;
 }

@@ -164,7 +164,7 @@ class TreeBuilder {
         SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakeGeneratedFile(*entry.text)));
         continue;
       }
-      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->root().OpenFile(entry.name));
+      SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->sources().OpenFile(entry.name));
       SHARDFS_RETURN_IF_ERROR(CheckCopiedFile(*source, warnings));
       SHARDFS_RETURN_IF_ERROR(AddRootFile(entry.name, MakePassthroughFile(std::move(source))));
     }

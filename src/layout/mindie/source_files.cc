@@ -33,7 +33,7 @@ struct MappedElsewhere {
 };
 
 bool IsThere(const Checkpoint& checkpoint, std::string_view name) {
-  const auto& files = checkpoint.root().files();
+  const auto& files = checkpoint.sources().files();
   return std::any_of(files.begin(), files.end(), [name](const auto& file) { return file->name() == name; });
 }
 
@@ -59,7 +59,7 @@ ExtraFiles::ExtraFiles(const Checkpoint& checkpoint, std::set<std::string_view> 
 }
 
 bool ExtraFiles::AnyIndexNames(std::string_view file) const {
-  const auto& indices = checkpoint_.root().indices();
+  const auto& indices = checkpoint_.indices();
   return std::any_of(indices.begin(), indices.end(), [file](const CheckedIndex& index) { return index.Names(file); });
 }
 
@@ -102,7 +102,7 @@ std::vector<std::string> IndexWarnings(const Checkpoint& checkpoint, const Extra
     if (left_out.IsLeftOut(file)) passed_over.insert(file);
   }
   std::vector<std::string> warnings;
-  for (const CheckedIndex& index : checkpoint.root().indices()) {
+  for (const CheckedIndex& index : checkpoint.indices()) {
     std::vector<IndexDefect> defects = index.defects;
     std::erase_if(defects, [&](const IndexDefect& defect) {
       return defect.kind == IndexDefect::Kind::kNotMapped && passed_over.contains(defect.file);
@@ -118,9 +118,9 @@ std::vector<std::string> IndexWarnings(const Checkpoint& checkpoint, const Extra
 
 std::string ExplainMissing(const Checkpoint& checkpoint, const std::vector<std::string>& missing,
                            const std::string& mtp_prefix) {
-  if (!checkpoint.root().incomplete().empty()) return "";  // which is said instead
+  if (!checkpoint.incomplete().empty()) return "";  // which is said instead
   if (missing.empty() && mtp_prefix.empty()) return "";
-  for (const CheckedIndex& index : checkpoint.root().indices()) {
+  for (const CheckedIndex& index : checkpoint.indices()) {
     const MappedElsewhere mapped = FindMapped(index, missing, mtp_prefix);
     if (mapped.tensors == 0) continue;
     const std::string_view file = *mapped.files.begin();
@@ -131,9 +131,9 @@ std::string ExplainMissing(const Checkpoint& checkpoint, const std::vector<std::
                        others == 0 ? "" : fmt::format(" and {} more file{}", others, others == 1 ? "" : "s"),
                        IsThere(checkpoint, file) ? "whose header does not have them" : "which is missing");
   }
-  const auto wrong = std::find_if(checkpoint.root().indices().begin(), checkpoint.root().indices().end(),
+  const auto wrong = std::find_if(checkpoint.indices().begin(), checkpoint.indices().end(),
                                   [](const CheckedIndex& index) { return !index.defects.empty(); });
-  if (missing.empty() || wrong == checkpoint.root().indices().end()) return "";
+  if (missing.empty() || wrong == checkpoint.indices().end()) return "";
   return fmt::format(
       "the files are incomplete, and the index {}, which disagrees with them, does not map what is missing",
       QuoteName(wrong->name));

@@ -80,7 +80,7 @@ class ViewBuilder {
       if (file.text != nullptr) {
         shown = MakeGeneratedFile(*file.text);
       } else {
-        SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->root().OpenFile(file.name));
+        SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->sources().OpenFile(file.name));
         shown = MakePassthroughFile(std::move(source));
       }
       SHARDFS_RETURN_IF_ERROR(tree_.AddFile(file.name, RankSet::All(ranks_), std::move(shown)));

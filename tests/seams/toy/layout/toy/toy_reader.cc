@@ -11,6 +11,8 @@
 
 #include "base/parse_number.h"
 #include "base/quote_name.h"
+#include "checkpoint/directory_listing.h"
+#include "checkpoint/read_text.h"
 
 namespace shardfs {
 namespace {
@@ -36,7 +38,9 @@ Result<Shape> ParseShape(const std::string& text) {
 
 class ToyStateDict final : public StateDict {
  public:
-  explicit ToyStateDict(std::shared_ptr<const SafetensorsDirectory> root) : root_(std::move(root)) {}
+  explicit ToyStateDict(std::shared_ptr<const SourceRoot> root) : root_(std::move(root)) {}
+
+  std::span<const std::shared_ptr<const FileSource>> files() const { return files_; }
 
   Status Read(const std::string& index, const std::string& index_name) {
     std::istringstream lines(index);
@@ -87,10 +91,10 @@ class ToyStateDict final : public StateDict {
     return Status::Ok();
   }
 
-  std::shared_ptr<const SafetensorsDirectory> root_;  // its descriptor is what the files' names are looked up in
+  std::shared_ptr<const SourceRoot> root_;
   std::vector<std::string> names_;
   std::vector<TensorSpec> specs_;
-  std::vector<std::unique_ptr<const FileSource>> files_;
+  std::vector<std::shared_ptr<const FileSource>> files_;
   std::map<std::string, std::uint32_t, std::less<>> by_name_;
 };
 
@@ -106,9 +110,9 @@ Recognition ToyReader::Recognise(std::span<const std::string> names) const {
 }
 
 Result<CheckpointPtr> ToyReader::Open(const std::string& directory, const OptionValues& values) const {
-  SHARDFS_ASSIGN_OR_RETURN(const auto root, SafetensorsDirectory::Open(directory));
+  SHARDFS_ASSIGN_OR_RETURN(const auto root, SourceRoot::Open(directory));
   const std::string index_name = values.Text(kIndex).value_or(std::string(kIndexName));
-  const auto index = root->ReadTextFile(index_name, kMaxIndexBytes);
+  const auto index = ReadText(*root, index_name, kMaxIndexBytes);
   if (index.status().code() == StatusCode::kNotFound) {
     return Status::Corruption(fmt::format("{} has no {}, the index of a toy checkpoint; name it with --toy-index",
                                           QuoteName(root->path()), QuoteName(index_name)));
@@ -119,14 +123,17 @@ Result<CheckpointPtr> ToyReader::Open(const std::string& directory, const Option
   std::set<std::string, std::less<>> weights;
   for (std::uint32_t i = 0; i < tensors->specs().size(); ++i) weights.emplace(tensors->Origin(i));
   Checkpoint::Content content;
-  for (const DirectoryEntry& entry : root->other_entries()) {
+  SHARDFS_ASSIGN_OR_RETURN(const DirectoryListing listing, ListDirectory(root->descriptor()));
+  for (const DirectoryEntry& entry : listing.others) {
     if (entry.name == index_name || weights.contains(entry.name)) continue;
     content.files.push_back({entry.name, entry.is_regular, entry.size, nullptr});
   }
+  content.sources = std::make_shared<const SourceSet>(
+      std::vector{root},
+      std::vector<std::shared_ptr<const FileSource>>(tensors->files().begin(), tensors->files().end()));
+  for (const TensorSpec& spec : tensors->specs()) content.stored_bytes += BytesOf(spec);
   content.tensors = std::move(tensors);
-  content.root = root;
   content.reader = name();
-  content.warnings = root->warnings();
   return std::make_shared<const Checkpoint>(std::move(content));
 }
 
