@@ -174,7 +174,7 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
   SHARDFS_RETURN_IF_ERROR(pipeline.RequireAllTaken(values, *layout));
   for (const Transform* const transform : Transforms()) {
     if (!transform->IsAskedFor(values)) continue;
-    SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, values));
+    SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, values, {on_notice}));
   }
   SHARDFS_ASSIGN_OR_RETURN(View view, layout->Build(checkpoint, values, {request.place, on_notice}));
   std::vector<std::string> warnings;

@@ -51,8 +51,7 @@ std::vector<IgnoredGroup> GroupIgnored(const BuiltView& view) {
                               [&tensor](const IgnoredGroup& known) { return known.reason == tensor.reason; });
     if (group == groups.end()) group = groups.insert(groups.end(), IgnoredGroup{tensor.reason, 0, {}});
     group->names.push_back(tensor.name);
-    const TensorSpec* info = view.checkpoint->Find(tensor.name);
-    if (info != nullptr) group->bytes += BytesOf(*info);
+    group->bytes += tensor.bytes;
   }
   return groups;
 }
@@ -171,7 +170,7 @@ std::string FormatTotals(const BuiltView& view, const PlanReport& report, const 
   std::string text = "\nTotals\n";
   text +=
       fmt::format("  source tensors    {}  {} in {}\n", column(source),
-                  Count(view.checkpoint->tensors().specs().size(), "tensor"), Count(view.checkpoint->sources().files().size(), "file"));
+                  Count(view.checkpoint->stored_tensors(), "tensor"), Count(view.checkpoint->sources().files().size(), "file"));
   text += fmt::format("  all files once    {}  {}; {:.3f} times the source\n", column(tree.total_file_bytes()),
                       Count(tree.file_count(), "file"), Ratio(tree.total_file_bytes(), source));
   text += fmt::format("  all ranks' loads  {}  {:.3f} times the source\n", column(report.loaded_bytes),
@@ -250,7 +249,11 @@ std::string FormatPlan(const BuiltView& view, const PlanReport& report) {
   const VirtualTree& tree = *view.view.tree;
   const SizeColumn column(
       std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->stored_bytes()}));
-  return view.view.summary + "\n\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
+  std::string text = view.view.summary + "\n";
+  for (const AppliedTransform& transform : view.checkpoint->transforms()) {
+    text += fmt::format("after {}: {}\n", transform.name, transform.account);
+  }
+  return text + "\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
          FormatTotals(view, report, column) + FormatIgnored(report);
 }
 
@@ -261,7 +264,7 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
                                  {"summary", view.view.summary},
                                  {"world_size", view.view.world_size},
                                  {"source_files", view.checkpoint->sources().files().size()},
-                                 {"source_tensors", view.checkpoint->tensors().specs().size()},
+                                 {"source_tensors", view.checkpoint->stored_tensors()},
                                  {"source_bytes", view.checkpoint->stored_bytes()},
                                  {"files", tree.file_count()},
                                  {"directories", tree.directory_count()},
@@ -271,6 +274,7 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
                                  {"ranks", empty},
                                  {"nodes", empty},
                                  {"ignored", empty},
+                                 {"transforms", empty},
                                  {"warnings", empty}};
   for (const PlanEntry& entry : report.entries) json["entries"].push_back(EntryToJson(tree, entry));
   for (std::uint32_t node = 0; node < report.nodes.size(); ++node) {
@@ -283,6 +287,9 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
   for (const IgnoredGroup& group : report.ignored) {
     json["ignored"].push_back(
         {{"reason", group.reason}, {"count", group.names.size()}, {"bytes", group.bytes}, {"names", group.names}});
+  }
+  for (const AppliedTransform& transform : view.checkpoint->transforms()) {
+    json["transforms"].push_back({{"name", transform.name}, {"account", transform.account}});
   }
   for (const std::string& warning : view.checkpoint->warnings()) json["warnings"].push_back(warning);
   for (const std::string& warning : view.view.warnings) json["warnings"].push_back(warning);

@@ -151,8 +151,10 @@ class Selection {
     WarnOfCompanions(content.warnings);
     content.ignored.insert(content.ignored.end(), std::make_move_iterator(ignored_.begin()),
                            std::make_move_iterator(ignored_.end()));
+    content.dangling.clear();
+    content.empty_files.clear();
+    content.transforms.push_back({"select", fmt::format("{} of {} tensors", kept_.size(), specs_.size())});
     content.tensors = std::make_shared<const SelectedStateDict>(checkpoint_.shared_tensors(), std::move(kept_));
-    content.transforms.emplace_back("select");
     return content;
   }
 
@@ -163,7 +165,8 @@ class Selection {
   void Keep(const char* reason, Stays&& stays) {
     const auto rest = std::stable_partition(kept_.begin(), kept_.end(), stays);
     for (auto gone = rest; gone != kept_.end(); ++gone) {
-      ignored_.push_back({std::string(specs_[gone->index].name), reason});
+      const TensorSpec& spec = specs_[gone->index];
+      ignored_.push_back({std::string(spec.name), reason, BytesOf(spec)});
     }
     kept_.erase(rest, kept_.end());
   }
@@ -220,7 +223,8 @@ bool SelectTransform::IsAskedFor(const OptionValues& values) const {
   });
 }
 
-Result<CheckpointPtr> SelectTransform::Apply(const CheckpointPtr& checkpoint, const OptionValues& values) const {
+Result<CheckpointPtr> SelectTransform::Apply(const CheckpointPtr& checkpoint, const OptionValues& values,
+                                             const TransformContext& /*context*/) const {
   const bool renumbers = values.Switch(kRenumber).value_or(false);
   const std::vector<std::string> rules = values.List(kRename);
   if (renumbers && !values.Has(kLayers)) {

@@ -11,6 +11,7 @@
 #include "bench/stop_request.h"
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/memory_source.h"
+#include "tensor/ops/block_scale.h"
 #include "tensor/ops/cast.h"
 
 namespace shardfs::bench {
@@ -50,6 +51,16 @@ Kernel Cast(const ByteSource& source, Dtype from, Dtype to) {
           std::max(DtypeBytes(from), DtypeBytes(to)) / DtypeBytes(to)};
 }
 
+// E4M3 codes in blocks of 128 x 128, as DeepSeek-V3's experts are, whole and as the columns of a down_proj.
+TensorPtr Dequantised(const ByteSource& source) {
+  constexpr std::uint64_t kColumns = 7168;
+  constexpr std::uint64_t kRows = kSourceBytes / 2 / kColumns;
+  const TensorPtr codes = Whole(source, Dtype::kF8E4M3, {kRows, kColumns});
+  const Shape blocks = {(kRows + 127) / 128, kColumns / 128};
+  const TensorPtr scales = Tensor::Source(&source, kRows * kColumns, Dtype::kF32, blocks).value();
+  return ops::BlockScale(codes, scales, {128, 128}).value();
+}
+
 std::vector<Kernel> Kernels(const ByteSource& source) {
   constexpr std::uint64_t kNope = 128, kV = 128, kRank = 512;
   constexpr std::uint64_t kHeads = kSourceBytes / 2 / (kNope + kV) / kRank;
@@ -67,6 +78,9 @@ std::vector<Kernel> Kernels(const ByteSource& source) {
       Cast(source, Dtype::kF32, Dtype::kF16),
       Cast(source, Dtype::kF16, Dtype::kBF16),
       Cast(source, Dtype::kBF16, Dtype::kF16),
+      {"FP8 in blocks to BF16", Dequantised(source), 0.5},
+      {"FP8 in blocks to BF16, a quarter of the columns", Tensor::Slice(Dequantised(source), 1, 1792, 3584).value(),
+       0.35},
   };
 }
 

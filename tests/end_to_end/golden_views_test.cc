@@ -1,4 +1,4 @@
-// The golden cases of the layouts other than mindie, byte for byte: through the mount (read and mapped), through
+// The golden cases of the layouts other than mindie, and of transforms, byte for byte: through the mount (read and mapped), through
 // materialize, and by verify; and those that are refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,11 +15,9 @@ namespace fs = std::filesystem;
 
 std::vector<GoldenViewCase> Cases(bool refused) {
   std::vector<GoldenViewCase> cases;
-  for (const char* view : {"huggingface", "deepseek-mp"}) {
+  for (const char* view : {"huggingface", "deepseek-mp", "fp8"}) {
     for (GoldenViewCase& golden : GoldenViewCases(view)) {
-      const bool needs_more = std::any_of(golden.options.begin(), golden.options.end(),
-                                          [](const std::string& option) { return option.starts_with("dequantize="); });
-      if (golden.is_refused == refused && !needs_more) cases.push_back(std::move(golden));
+      if (golden.is_refused == refused) cases.push_back(std::move(golden));
     }
   }
   return cases;

@@ -45,7 +45,10 @@ class ToyOptions : public ::testing::Test {
 
   // The refusal of `shardfs plan SOURCE options`, which must end with 2.
   std::string Refusal(const Words& options) const {
-    Words arguments = {"plan", checkpoint_.toy()};
+    return Refusal(checkpoint_.toy(), options);
+  }
+  static std::string Refusal(const std::filesystem::path& source, const Words& options) {
+    Words arguments = {"plan", source};
     arguments.insert(arguments.end(), options.begin(), options.end());
     const ProgramResult result = RunShardfs(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
@@ -146,7 +149,8 @@ TEST_F(ToyOptions, OneThatNothingTakesIsRefusedByName) {
               HasSubstr("the huggingface layout has no --toy-sequence (-O toy_sequence); toy has"));
   EXPECT_THAT(Refusal({"--layout", "toy", "-O", "toy_ordr=reverse"}), HasSubstr("did you mean toy_order?"));
   EXPECT_THAT(Refusal({"--layout", "toy", "--toy-ordr", "reverse"}), HasSubstr("did you mean --toy-order?"));
-  EXPECT_THAT(Refusal({"--layout", "toy", "--from", "huggingface", "--toy-index", "x"}), HasSubstr("--toy-index"));
+  EXPECT_THAT(Refusal(checkpoint_.huggingface(), {"--layout", "toy", "--from", "huggingface", "--toy-index", "x"}),
+              HasSubstr("--toy-index"));
 }
 
 TEST_F(ToyOptions, AWrongValueIsRefusedByTheDeclaration) {

@@ -8,7 +8,7 @@ namespace {
 TEST(ParseCheckpointKindTest, KnowsTheNamesOfTheCommandLine) {
   EXPECT_EQ(ParseCheckpointKind("w8a8_mix"), CheckpointKind::kW8A8Mix);
   EXPECT_EQ(ParseCheckpointKind("w4a8_group"), CheckpointKind::kW4A8Group);
-  EXPECT_EQ(ParseCheckpointKind("fp8"), std::nullopt);
+  EXPECT_EQ(ParseCheckpointKind("fp8"), CheckpointKind::kFp8Block);
 }
 
 TEST(KindOfTensorTest, IsThatOfTheLinear) {

@@ -16,6 +16,9 @@
 
 namespace shardfs {
 
+// The index that loaders go by.
+inline constexpr char kIndexName[] = "model.safetensors.index.json";
+
 // What an index says wrong, or does not say, about one file.
 struct IndexDefect {
   enum class Kind : std::uint8_t {

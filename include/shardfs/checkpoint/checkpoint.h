@@ -30,6 +30,19 @@ struct CompanionFile {
   std::shared_ptr<const std::string> text;   // null for a file of the source
 };
 
+// A transform that has been applied, and what it did in one phrase, for `plan`.
+struct AppliedTransform {
+  std::string name;
+  std::string account;
+};
+
+// An entry of the index for a tensor that is not there.
+struct DanglingEntry {
+  std::uint32_t position = 0;  // among all entries
+  std::string tensor;
+  std::string file;
+};
+
 class Checkpoint;
 using CheckpointPtr = std::shared_ptr<const Checkpoint>;
 
@@ -47,13 +60,18 @@ class Checkpoint {
     // The tensors in the key order of the source's index, if it maps exactly those that its files hold; else empty.
     std::vector<std::uint32_t> index_order;
     std::shared_ptr<const SourceSet> sources;  // where tensors and files as they are come from; not null
-    std::uint64_t stored_bytes = 0;            // of all tensors as the source stores them
+    std::uint64_t stored_tensors = 0;          // how many the source has, before any transform
+    std::uint64_t stored_bytes = 0;            // of all of them, as the source stores them
     // The indices of the source (*.safetensors.index.json), by name, held against its headers; null where it has none.
     std::shared_ptr<const std::vector<CheckedIndex>> indices;
     std::string incomplete;  // SafetensorsDirectory::incomplete()
     Storage storage = Storage::kWholeTensors;
     std::string reader;                      // its name: "huggingface"
-    std::vector<std::string> transforms;     // those applied so far, by name, in order
+    std::vector<AppliedTransform> transforms;  // those applied so far, in order
+    // What a layout that keeps the source's files shows although no tensor is left of it: entries of the index, and
+    // files. (spec/fp8-to-bf16.md, section 3)
+    std::vector<DanglingEntry> dangling;  // by position
+    std::vector<std::string> empty_files;
     std::vector<IgnoredTensor> ignored;      // what the reader or a transform left out
     std::vector<std::string> warnings;
   };
@@ -74,12 +92,15 @@ class Checkpoint {
   const CompanionFile* FindFile(std::string_view name) const;  // nullptr when there is none
   std::span<const std::uint32_t> index_order() const { return content_.index_order; }
   const SourceSet& sources() const { return *content_.sources; }
+  std::uint64_t stored_tensors() const { return content_.stored_tensors; }
   std::uint64_t stored_bytes() const { return content_.stored_bytes; }
   std::span<const CheckedIndex> indices() const;
   const std::string& incomplete() const { return content_.incomplete; }
   Storage storage() const { return content_.storage; }
   const std::string& reader() const { return content_.reader; }
-  std::span<const std::string> transforms() const { return content_.transforms; }
+  std::span<const AppliedTransform> transforms() const { return content_.transforms; }
+  std::span<const DanglingEntry> dangling() const { return content_.dangling; }
+  std::span<const std::string> empty_files() const { return content_.empty_files; }
   std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
   std::span<const std::string> warnings() const { return content_.warnings; }
   const std::string& path() const { return content_.sources->path(); }  // absolute, links resolved

@@ -5,7 +5,9 @@
 // Thread-safety: stateless; const members from any number of threads.
 #pragma once
 
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "shardfs/base/result.h"
@@ -14,6 +16,12 @@
 #include "shardfs/option/option_values.h"
 
 namespace shardfs {
+
+// What a transform may need beside checkpoint and options.
+struct TransformContext {
+  // As ViewContext::on_notice (layout.h): called when a read shows something that could not be known before.
+  std::function<void(const std::string&)> on_notice;
+};
 
 class Transform {
  public:
@@ -27,7 +35,8 @@ class Transform {
 
   // kInvalidArgument for options that do not fit the checkpoint, kNotSupported for a checkpoint that the transform does
   // not cover. The result keeps `checkpoint` alive.
-  virtual Result<CheckpointPtr> Apply(const CheckpointPtr& checkpoint, const OptionValues& values) const = 0;
+  virtual Result<CheckpointPtr> Apply(const CheckpointPtr& checkpoint, const OptionValues& values,
+                                      const TransformContext& context) const = 0;
 };
 
 // All transforms, in the order in which they are applied. They live for the whole program.

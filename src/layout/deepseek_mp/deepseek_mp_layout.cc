@@ -94,8 +94,8 @@ class ViewBuilder {
     std::unordered_map<std::string, std::uint32_t> sources;
     for (std::uint32_t i = 0; i < specs.size(); ++i) {
       if (IsDroppedAsMtp(specs[i].name)) {
-        view_.ignored.push_back(
-            {std::string(specs[i].name), "layer 61 is DeepSeek-V3's MTP layer, which convert.py drops"});
+        view_.ignored.push_back({std::string(specs[i].name),
+                                 "layer 61 is DeepSeek-V3's MTP layer, which convert.py drops", BytesOf(specs[i])});
         continue;
       }
       SHARDFS_ASSIGN_OR_RETURN(MpTensor place, MpTensorOf(specs[i].name));

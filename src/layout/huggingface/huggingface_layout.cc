@@ -80,7 +80,8 @@ class ViewBuilder {
       if (index == nullptr || index->Names(dict_.Origin(i))) {
         shown.push_back(i);
       } else {
-        view_.ignored.push_back({std::string(dict_.specs()[i].name), "its file is not named in the index"});
+        view_.ignored.push_back({std::string(dict_.specs()[i].name), "its file is not named in the index",
+                                 BytesOf(dict_.specs()[i])});
       }
     }
     const auto by_index = checkpoint_->index_order();
@@ -142,13 +143,23 @@ class ViewBuilder {
   Status AddSourceFiles() {
     std::map<std::string, std::vector<std::uint32_t>> files;
     for (std::uint32_t i = 0; i < dict_.specs().size(); ++i) files[std::string(dict_.Origin(i))].push_back(i);
+    for (const std::string& name : checkpoint_->empty_files()) files[name];
     for (const auto& [name, tensors] : files) SHARDFS_RETURN_IF_ERROR(AddTensorFile(name, tensors));
     if (Index() == nullptr) return Status::Ok();
     WeightMap weight_map;
     for (const std::uint32_t i : checkpoint_->index_order()) {
+      AddDangling(weight_map);
       weight_map.emplace_back(dict_.specs()[i].name, dict_.Origin(i));
     }
+    AddDangling(weight_map);
     return AddFile(kIndexName, MakeGeneratedFile(SourceIndexJson(weight_map)));
+  }
+
+  // The entries without a tensor that come next.
+  void AddDangling(WeightMap& weight_map) const {
+    for (const DanglingEntry& entry : checkpoint_->dangling()) {
+      if (entry.position == weight_map.size()) weight_map.emplace_back(entry.tensor, entry.file);
+    }
   }
 
   Status AddFromSource(const std::string& name) {

@@ -25,6 +25,7 @@ Result<CheckpointPtr> HuggingfaceReader::Open(const std::string& directory, cons
     if (index.name == kIndexName) content.index_order = index.order;
   }
   content.sources = root->sources();
+  content.stored_tensors = root->tensors().specs().size();
   content.stored_bytes = root->total_tensor_bytes();
   content.indices = root->indices();
   content.incomplete = root->incomplete();

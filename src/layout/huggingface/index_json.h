@@ -9,8 +9,6 @@
 
 namespace shardfs {
 
-inline constexpr char kIndexName[] = "model.safetensors.index.json";
-
 enum class IndexForm : std::uint8_t {
   kTransformers,  // names by code point, a newline at the end
   kHub,           // names in the order given, no newline

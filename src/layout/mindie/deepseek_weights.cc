@@ -68,9 +68,8 @@ class Resolver {
     const TensorSpec* found = checkpoint_.Find(name);
     if (found != nullptr && !IsFloat(found->dtype)) {
       Fail(Status::NotSupported(
-          fmt::format("{} in {} is {}, which the mindie layout does not show; convert the checkpoint "
-                      "to BF16 first",
-                      name, checkpoint_.OriginOf(*found), DtypeName(found->dtype))));
+          fmt::format("{} in {} is {}, which the mindie layout does not show; {}", name,
+                      checkpoint_.OriginOf(*found), DtypeName(found->dtype), WayToBF16(found->dtype))));
     }
     return inventory_.Require(name, {shape}, kFloats);
   }

@@ -26,7 +26,7 @@ LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, s
   if (found->dtype != Dtype::kI8 || role == LinearRole::kFloatOnly || !kind) {
     Fail(Status::NotSupported(fmt::format(
         "{} in {} is {}, which the mindie layout does not show{}", name, inventory_.OriginOf(*found), DtypeName(found->dtype),
-        found->dtype != Dtype::kI8       ? "; convert the checkpoint to BF16 first"
+        found->dtype != Dtype::kI8       ? fmt::format("; {}", WayToBF16(found->dtype))
         : role == LinearRole::kFloatOnly ? ": weight_sharder splits this weight only as a float"
                                          : ": config.json has no \"quantize\" for it")));
     return linear;

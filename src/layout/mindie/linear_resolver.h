@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/source_inventory.h"
@@ -15,6 +16,11 @@ enum class LinearRole : std::uint8_t {
   kRow,         // split by columns of the weight: o, down
   kReplicated,  // q_a, kv_a
 };
+
+// What to do about a weight of `dtype`, which is neither a float nor int8: the end of a message.
+inline std::string_view WayToBF16(Dtype dtype) {
+  return dtype == Dtype::kF8E4M3 ? "show it as BF16 with --dequantize bf16" : "convert the checkpoint to BF16 first";
+}
 
 // Not thread-safe.
 class LinearResolver {

@@ -46,8 +46,9 @@ const TensorSpec* SourceInventory::Require(const std::string& name, std::initial
 }
 
 void SourceInventory::Ignore(const std::string& name, const std::string& reason, std::uint64_t usual) {
-  if (FindIfPresent(name) == nullptr) return;
-  ignored_.push_back({name, reason});
+  const TensorSpec* const found = FindIfPresent(name);
+  if (found == nullptr) return;
+  ignored_.push_back({name, reason, BytesOf(*found)});
   usual_.emplace(reason, usual);
 }
 

@@ -139,7 +139,7 @@ TEST_F(MindieRefusal, IntegerWeightsThatTheConfigDoesNotExplain) {
 TEST_F(MindieRefusal, ALinearOfADtypeThatIsNotShown) {
   ExpectRefused(
       Build([](auto* tensors) { Named(tensors, "model.layers.0.mlp.up_proj.weight").dtype = Dtype::kF8E4M3; }), 3,
-      "model.layers.0.mlp.up_proj.weight", "is F8_E4M3, which the mindie layout does not show; convert the checkpoint");
+      "model.layers.0.mlp.up_proj.weight", "is F8_E4M3, which the mindie layout does not show; show it as BF16 with --dequantize bf16");
 }
 
 TEST_F(MindieRefusal, AQuantisedConfigWithoutItsDescription) {

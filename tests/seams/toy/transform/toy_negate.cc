@@ -37,14 +37,15 @@ bool ToyNegateTransform::IsAskedFor(const OptionValues& values) const {
   return values.Switch(kOptions[0]).value_or(false);
 }
 
-Result<CheckpointPtr> ToyNegateTransform::Apply(const CheckpointPtr& checkpoint, const OptionValues& /*values*/) const {
+Result<CheckpointPtr> ToyNegateTransform::Apply(const CheckpointPtr& checkpoint, const OptionValues& /*values*/,
+                                                const TransformContext& /*context*/) const {
   Checkpoint::Content content = checkpoint->content();
   const auto negated = std::make_shared<const NegatedStateDict>(checkpoint->shared_tensors());
   for (std::uint32_t i = 0; i < negated->specs().size(); ++i) {
     SHARDFS_RETURN_IF_ERROR(negated->Build(i).status().WithContext(negated->specs()[i].name));
   }
   content.tensors = negated;
-  content.transforms.emplace_back(name());
+  content.transforms.push_back({std::string(name()), "every element with its sign flipped"});
   return std::make_shared<const Checkpoint>(std::move(content));
 }
 

@@ -12,7 +12,8 @@ class ToyNegateTransform final : public Transform {
   std::string_view summary() const override { return "flips the sign of every element"; }
   std::span<const OptionSpec> options() const override;
   bool IsAskedFor(const OptionValues& values) const override;
-  Result<CheckpointPtr> Apply(const CheckpointPtr& checkpoint, const OptionValues& values) const override;
+  Result<CheckpointPtr> Apply(const CheckpointPtr& checkpoint, const OptionValues& values,
+                              const TransformContext& context) const override;
 };
 
 }  // namespace shardfs

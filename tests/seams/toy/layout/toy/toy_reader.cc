@@ -17,12 +17,12 @@
 namespace shardfs {
 namespace {
 
-constexpr std::string_view kIndexName = "model.toy";
+constexpr std::string_view kToyIndexName = "model.toy";
 constexpr std::uint64_t kMaxIndexBytes = 1 << 20;
 constexpr std::uint64_t kElementBytes = 4;
 
 constexpr std::array<OptionSpec, 1> kOptions = {
-    {{"toy_index", OptionKind::kText, "NAME", "The index in the directory", kIndexName}}};
+    {{"toy_index", OptionKind::kText, "NAME", "The index in the directory", kToyIndexName}}};
 constexpr const OptionSpec& kIndex = kOptions[0];
 
 Result<Shape> ParseShape(const std::string& text) {
@@ -104,14 +104,14 @@ std::span<const OptionSpec> ToyReader::options() const { return kOptions; }
 
 Recognition ToyReader::Recognise(std::span<const std::string> names) const {
   for (const std::string& name : names) {
-    if (name == kIndexName) return {Recognition::Degree::kCertain, name};
+    if (name == kToyIndexName) return {Recognition::Degree::kCertain, name};
   }
   return {};
 }
 
 Result<CheckpointPtr> ToyReader::Open(const std::string& directory, const OptionValues& values) const {
   SHARDFS_ASSIGN_OR_RETURN(const auto root, SourceRoot::Open(directory));
-  const std::string index_name = values.Text(kIndex).value_or(std::string(kIndexName));
+  const std::string index_name = values.Text(kIndex).value_or(std::string(kToyIndexName));
   const auto index = ReadText(*root, index_name, kMaxIndexBytes);
   if (index.status().code() == StatusCode::kNotFound) {
     return Status::Corruption(fmt::format("{} has no {}, the index of a toy checkpoint; name it with --toy-index",
@@ -131,6 +131,7 @@ Result<CheckpointPtr> ToyReader::Open(const std::string& directory, const Option
   content.sources = std::make_shared<const SourceSet>(
       std::vector{root},
       std::vector<std::shared_ptr<const FileSource>>(tensors->files().begin(), tensors->files().end()));
+  content.stored_tensors = tensors->specs().size();
   for (const TensorSpec& spec : tensors->specs()) content.stored_bytes += BytesOf(spec);
   content.tensors = std::move(tensors);
   content.reader = name();
