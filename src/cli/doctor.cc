@@ -109,6 +109,7 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
 int RunDoctor(const DoctorArguments& arguments) {
   DoctorTask task;
   task.source = arguments.view.source;
+  task.layout = arguments.view.layout;
   task.mindie_user = arguments.mindie_user;
   if (!arguments.mount_point.empty()) {
     const auto canonical = CanonicalMountPath(arguments.mount_point);

@@ -54,6 +54,7 @@ struct DoctorTask {
   std::optional<std::uint64_t> node_bytes;  // of all files that the ranks of a node load, when the sizes are known
   std::uint64_t node_inodes = 0;            // of these files and their directories
   std::optional<MountDescription> view;     // that was asked for, when the sizes are known
+  std::string layout;                       // asked for; empty: the default
   std::string backend;                      // backendType of MindIE's configuration; empty: not said
 };
 

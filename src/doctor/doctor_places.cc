@@ -14,7 +14,7 @@
 #include "base/open_as_user.h"
 #include "base/text_file.h"
 #include "doctor/doctor.h"
-#include "layout/mindie/check/place_warnings.h"
+#include "shardfs/layout/registry.h"
 #include "service/mount_point.h"
 #include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/format_bytes.h"
@@ -145,7 +145,10 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
                                                              : message.substr(advice + 2)));
     }
   }
-  for (const std::string& warning : MindieWarnings(path, 0, 0)) {
+  const Layout* const layout = FindLayout(task.layout.empty() ? kDefaultLayout : std::string_view(task.layout));
+  const std::vector<std::string> warnings =
+      layout == nullptr ? std::vector<std::string>() : layout->WarningsOfPlace({path, 0, 0});
+  for (const std::string& warning : warnings) {
     findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
   }
   if (auto entry = ProbeEntry(task, mount, is_view)) findings.push_back(std::move(*entry));

@@ -65,7 +65,7 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const st
   row("Source", fmt::format("<code>{}</code>", EscapeHtml(view.checkpoint->path())));
   row("Made by", fmt::format("<code>{}</code>", EscapeHtml(command_line)));
   row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->stored_bytes()),
-                                    Grouped(view.checkpoint->tensors().specs().size()), view.checkpoint->sources().files().size()));
+                                    Grouped(view.checkpoint->stored_tensors()), view.checkpoint->sources().files().size()));
   row("All files once", fmt::format("{} in {} files", FormatBytes(tree.total_file_bytes()), tree.file_count()));
   row("All ranks’ loads", fmt::format("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),
                                       Percent(report.loaded_bytes, view.checkpoint->stored_bytes()) / 100));
@@ -154,7 +154,7 @@ std::string ReplicationSection(const PlanPicture& picture) {
 }
 
 // "0–63 of 256", with a small bar of the place.
-std::string PartCell(const Part& part, bool is_slice) {
+std::string PartCell(const RankPart& part, bool is_slice) {
   if (part.whole == 0) return "<td>–</td>";
   if (part.whole == 1 || (part.begin == 0 && part.end == part.whole)) return "<td>whole</td>";
   const std::string text = part.end <= part.begin ? "none"
@@ -168,7 +168,7 @@ std::string PartCell(const Part& part, bool is_slice) {
 }
 
 std::string SliceSection(const PlanPicture& picture) {
-  if (picture.ranks.empty() || !picture.ranks.front().at) return "";
+  if (picture.ranks.empty() || !picture.ranks.front().parts) return "";
   std::string text =
       "<section><h2 id=\"slices\">Which part of a layer a rank holds</h2>\n<p>Every layer "
       "of a kind is cut alike. Norms, routers, q_a and kv_a are whole on every rank.</p>\n"
@@ -181,14 +181,14 @@ std::string SliceSection(const PlanPicture& picture) {
       "scope=\"col\">lm_head slice</th></tr></thead>\n<tbody>\n";
   for (const RankPicture& rank : picture.ranks) {
     text += fmt::format("<tr><th scope=\"row\" class=\"num\">{}</th>{}{}{}{}{}{}</tr>\n", rank.rank,
-                        PartCell(rank.experts, false), PartCell(rank.expert_slice, true), PartCell(rank.heads, false),
-                        PartCell(rank.dense_slice, true), PartCell(rank.shared_slice, true),
-                        PartCell(rank.head_slice, true));
+                        PartCell(rank.parts->experts, false), PartCell(rank.parts->expert_slice, true), PartCell(rank.parts->heads, false),
+                        PartCell(rank.parts->dense_slice, true), PartCell(rank.parts->shared_slice, true),
+                        PartCell(rank.parts->head_slice, true));
   }
   return text + "</tbody></table></div></section>\n";
 }
 
-nlohmann::ordered_json PartJson(const Part& part) { return {part.begin, part.end, part.whole}; }
+nlohmann::ordered_json PartJson(const RankPart& part) { return {part.begin, part.end, part.whole}; }
 
 // What the script draws the map from. "<" is escaped, so that no name can end the element.
 std::string DataElement(const PlanPicture& picture) {
@@ -199,13 +199,13 @@ std::string DataElement(const PlanPicture& picture) {
   for (const RankPicture& rank : picture.ranks) {
     nlohmann::ordered_json row = {
         {"rank", rank.rank}, {"node", rank.node}, {"bytes", rank.bytes}, {"cells", rank.by_column}};
-    if (rank.at) {
-      row["group"] = rank.at->moe_ep;
-      row["experts"] = PartJson(rank.experts);
-      row["slice"] = PartJson(rank.expert_slice);
-      row["heads"] = PartJson(rank.heads);
-      row["dense"] = PartJson(rank.dense_slice);
-      row["shared"] = PartJson(rank.shared_slice);
+    if (rank.parts) {
+      row["group"] = rank.parts->expert_group;
+      row["experts"] = PartJson(rank.parts->experts);
+      row["slice"] = PartJson(rank.parts->expert_slice);
+      row["heads"] = PartJson(rank.parts->heads);
+      row["dense"] = PartJson(rank.parts->dense_slice);
+      row["shared"] = PartJson(rank.parts->shared_slice);
     }
     json["ranks"].push_back(std::move(row));
   }

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "report/plan_report.h"
-#include "layout/mindie/mindie_mapping.h"
 
 namespace shardfs {
 
@@ -35,27 +34,13 @@ WeightClass ClassOf(std::string_view name, bool stacked);
 // The layer in "model.layers.12.mlp...", or nothing.
 std::optional<std::uint32_t> LayerOfTensor(std::string_view name);
 
-// A part of something that ranks split: [begin, end) of `whole`. Empty (whole 0) where the model has none.
-struct Part {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t whole = 0;
-};
-
 struct RankPicture {
   std::uint32_t rank = 0;
   std::uint32_t node = 0;
   std::uint64_t bytes = 0;  // the sum of by_class, and of by_column
   ClassBytes by_class{};
   std::vector<std::uint64_t> by_column;
-  // Nothing for a layout whose cut is not known here.
-  std::optional<MindieCoordinates> at;
-  Part heads;         // of attention
-  Part experts;       // of a MoE layer
-  Part expert_slice;  // of each of these experts
-  Part dense_slice;
-  Part shared_slice;
-  Part head_slice;  // of lm_head
+  std::optional<RankDescription> parts;  // nothing where the layout does not say
 };
 
 struct PlanColumn {

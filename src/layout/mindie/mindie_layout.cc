@@ -19,6 +19,7 @@
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/fidelity.h"
 #include "layout/mindie/mindie_tree.h"
+#include "layout/mindie/rank_parts.h"
 #include "layout/mindie/offset_observer.h"
 #include "shardfs/base/json.h"
 #include "shardfs/parallel/rank_table.h"
@@ -143,6 +144,7 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
   SHARDFS_ASSIGN_OR_RETURN(
       result.tree, BuildMindieTree(model, checkpoint, effective, options.max_shard_bytes, &result.warnings));
+  DescribeRanks(config, mapping, &result);
   return result;
 }
 
