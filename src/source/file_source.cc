@@ -23,7 +23,14 @@ constexpr std::size_t kMaxReadBytes = std::size_t{1} << 30;
 
 // The kernel cuts a larger request for read-ahead down to what the device's read-ahead allows (128 KiB by default).
 constexpr std::uint64_t kPrefetchStep = std::uint64_t{128} << 10;
-constexpr std::uint64_t kPageBytes = 4096;
+
+// The kernel's own page: 4 KiB on x86-64; 4, 16 or 64 KiB on aarch64. madvise(2) takes multiples of nothing less.
+const std::uint64_t kPageBytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+
+// Of Linux 5.14; the C library's headers have it since glibc 2.35.
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 std::int64_t ModificationTime(const struct stat& attributes) {
   return std::int64_t{attributes.st_mtim.tv_sec} * 1'000'000'000 + attributes.st_mtim.tv_nsec;
