@@ -40,8 +40,17 @@ bool HasFile(const std::string& directory, const char* name) {
   return ::lstat((directory + "/" + name).c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+// Whether the process may do `mode` (access(2)) with its effective user and group. faccessat is called only where these
+// differ from the real ones: the C library makes it the system call faccessat2, which container runtimes older than the
+// call (Docker before 20.10) refuse with EPERM.
+bool MayAccess(const std::string& path, int mode) {
+  const bool effective_is_real = ::geteuid() == ::getuid() && ::getegid() == ::getgid();
+  return (effective_is_real ? ::access(path.c_str(), mode)
+                            : ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS)) == 0;
+}
+
 Status CheckWritable(const std::string& directory) {
-  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return Status::Ok();
+  if (MayAccess(directory, R_OK | W_OK | X_OK)) return Status::Ok();
   return Status::InvalidArgument(fmt::format("cannot create files in '{}': {}", directory,
                                              std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
 }
