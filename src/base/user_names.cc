@@ -1,6 +1,7 @@
 #include "base/user_names.h"
 
 #include <grp.h>
+#include <nss.h>
 #include <pwd.h>
 
 #include <charconv>
@@ -19,18 +20,36 @@ std::optional<Id> ParseId(std::string_view text) {
   return id;
 }
 
+bool restricted_to_files = false;
+
+// `what` is "user" or "group", `list` the database's name in getent(1).
+Status NotThere(const std::string& what, const std::string& name, const std::string& list) {
+  if (!restricted_to_files) {
+    return Status::InvalidArgument("there is no " + what + " '" + name + "' on this machine; give a " + what +
+                                   "'s name or number");
+  }
+  return Status::InvalidArgument("there is no " + what + " '" + name + "' in /etc/" + list +
+                                 ", and this program, which is linked statically, asks neither LDAP nor SSSD; give the " +
+                                 "number, which `getent " + list + " " + name + "` shows");
+}
+
 }  // namespace
+
+void RestrictNamesToFiles() {
+  for (const char* list : {"passwd", "group", "initgroups"}) ::__nss_configure_lookup(list, "files");
+  restricted_to_files = true;
+}
 
 Result<uid_t> ParseUser(const std::string& text) {
   if (const std::optional<uid_t> number = ParseId<uid_t>(text)) return *number;
   if (const passwd* entry = ::getpwnam(text.c_str())) return entry->pw_uid;
-  return Status::InvalidArgument("there is no user '" + text + "' on this machine; give a user's name or number");
+  return NotThere("user", text, "passwd");
 }
 
 Result<gid_t> ParseGroup(const std::string& text) {
   if (const std::optional<gid_t> number = ParseId<gid_t>(text)) return *number;
   if (const group* entry = ::getgrnam(text.c_str())) return entry->gr_gid;
-  return Status::InvalidArgument("there is no group '" + text + "' on this machine; give a group's name or number");
+  return NotThere("group", text, "group");
 }
 
 }  // namespace shardfs

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "doctor/doctor.h"
+#include "base/install_command.h"
 #include "base/text_file.h"
 #include "shardfs/base/file_descriptor.h"
 
@@ -99,21 +100,23 @@ Finding ProbePrivileges(const DoctorSystem& system) {
 Finding ProbeFusermount(const DoctorSystem& system) {
   constexpr std::array<const char*, 4> kFolders = {"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin"};
   const bool needed = system.user != 0;  // root mounts by itself
-  for (const char* folder : kFolders) {
-    const std::string path = std::string(folder) + "/fusermount3";
-    struct stat attributes {};
-    if (::stat(system.At(path).c_str(), &attributes) != 0) continue;
-    if ((attributes.st_mode & S_ISUID) != 0 && attributes.st_uid == system.administrator) {
-      return Ok("fusermount3", path + ", set-uid root");
+  for (const char* name : {"/fusermount3", "/fusermount"}) {  // the second of FUSE 2, which serves as well
+    for (const char* folder : kFolders) {
+      const std::string path = std::string(folder) + name;
+      struct stat attributes {};
+      if (::stat(system.At(path).c_str(), &attributes) != 0 || !S_ISREG(attributes.st_mode)) continue;
+      if ((attributes.st_mode & S_ISUID) != 0 && attributes.st_uid == system.administrator) {
+        return Ok("fusermount3", path + ", set-uid root");
+      }
+      const std::string remedy = fmt::format("chown root {} && chmod u+s {}, as root", path, path);
+      const std::string unfit = path + " is not set-uid root";
+      return needed ? Wrong("fusermount3", unfit + ", so only root can mount", remedy)
+                    : Advice("fusermount3", unfit + "; root does not need that, other users do", remedy);
     }
-    const std::string remedy = fmt::format("chown root {} && chmod u+s {}, as root", path, path);
-    return needed
-               ? Wrong("fusermount3", path + " is not set-uid root, so only root can mount", remedy)
-               : Advice("fusermount3", path + " is not set-uid root; root does not need that, other users do", remedy);
   }
-  return needed ? Wrong("fusermount3", "is not installed, so only root can mount", "apt-get install fuse3")
-                : Advice("fusermount3", "is not installed; root does not need it, other users do",
-                         "apt-get install fuse3");
+  const std::string remedy = InstallCommand("fuse3", system.root) + ", as root";
+  return needed ? Wrong("fusermount3", "is not installed, so only root can mount", remedy)
+                : Advice("fusermount3", "is not installed; root does not need it, other users do", remedy);
 }
 
 bool HasPasswdEntry(uid_t user) { return ::getpwuid(user) != nullptr; }
@@ -187,12 +190,14 @@ Finding ProbeKernel(const DoctorSystem& system) {
   };
   if (!at_least(3, 15)) return Wrong("kernel", version + " is too old for libfuse 3", "run a kernel of 4.20 or later");
   if (!at_least(4, 20)) {
-    return Advice("kernel", version + ": a read takes 128 KiB at most", "run a kernel of 4.20 or later, for 1 MiB");
+    const std::uint64_t kib = 32 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+    return Advice("kernel", fmt::format("{}: a read takes 32 pages ({} KiB) at most", version, kib),
+                  "run a kernel of 4.20 or later, for reads of 256 pages");
   }
   const auto pages = Number(TextOf(system, "/proc/sys/fs/fuse/max_pages_limit"));
   if (pages && *pages < 256) {
     return Advice("kernel",
-                  fmt::format("{}: fs.fuse.max_pages_limit is {}, and 256 gives reads of 1 MiB", version, *pages),
+                  fmt::format("{}: fs.fuse.max_pages_limit is {}, and 256 gives longer reads", version, *pages),
                   "sysctl fs.fuse.max_pages_limit=256, as root");
   }
   return Ok("kernel", version + ": reads of 256 pages (1 MiB with pages of 4 KiB)");

@@ -17,11 +17,13 @@
 #include <thread>
 
 #include "fuse/filesystem.h"
+#include "fuse/fusermount.h"
 #include "fuse/libfuse_log.h"
 #include "base/mount_table.h"
 #include "fuse/operations.h"
 #include "fuse/read_request.h"
 #include "fuse/serving_threads.h"
+#include "fuse/unmount.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
@@ -82,6 +84,8 @@ struct FuseSession::State {
   std::string mount_point;  // empty until mounted
   MountEntry mounted;
   uid_t mounted_as = 0;
+  std::string mount_options;
+  bool by_fuse2 = false;  // mounted by FUSE 2's fusermount, which libfuse knows nothing of
   std::function<void()> on_ready;
   std::function<void()> on_stuck;
 
@@ -107,8 +111,8 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->on_stuck = options.on_stuck;
   state->filesystem.reads = MakeReadScheduler(state->filesystem);
 
-  const std::string mount_options = MountOptions(options);
-  const char* arguments[] = {"shardfs", "-o", mount_options.c_str()};
+  state->mount_options = MountOptions(options);
+  const char* arguments[] = {"shardfs", "-o", state->mount_options.c_str()};
   fuse_args args = FUSE_ARGS_INIT(3, const_cast<char**>(arguments));
   const LibfuseMessages messages;
   state->session = fuse_session_new(&args, &Operations(), sizeof(fuse_lowlevel_ops), &state->filesystem);
@@ -122,20 +126,43 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
 FuseSession::FuseSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 FuseSession::~FuseSession() {
+  bool unmount_after = false;
   // libfuse unmounts by path unless the connection is cut; after a lazy unmount that is not, as long as files are open,
   // and the path may carry somebody else's mount.
   if (!state_->mount_point.empty() && MayUnmount() &&
       (ConnectionIsCut(fuse_session_fd(state_->session)) || StillMounted())) {
     fuse_session_unmount(state_->session);
+    unmount_after = state_->by_fuse2 && StillMounted();
   }
   fuse_session_destroy(state_->session);
+  // The connection is closed by now, so fusermount waits for no answer.
+  if (unmount_after) static_cast<void>(Unmount(state_->mount_point, UnmountMode::kLazy));
+}
+
+Status FuseSession::Attach(const std::string& mount_point) {
+  const std::string failed = "cannot mount on " + mount_point;
+  const LibfuseMessages messages;
+  const bool by_root = ::geteuid() == 0;
+  const Result<Fusermount> program = by_root ? Fusermount{} : FindFusermount();
+  if (program.ok() && program->is_fuse2) {
+    Result<FileDescriptor> device = MountByFusermount(*program, state_->mount_options, mount_point);
+    if (!device.ok()) return device.status().WithContext(failed);
+    // libfuse takes an open device as such a mount point, and closes it with the session.
+    const std::string name = "/dev/fd/" + std::to_string(device->get());
+    if (fuse_session_mount(state_->session, name.c_str()) != 0) {
+      return Status::IoError(failed + ": " + messages.TextOr("libfuse refused the descriptor"));
+    }
+    static_cast<void>(device->release());
+    state_->by_fuse2 = true;
+    return Status::Ok();
+  }
+  if (fuse_session_mount(state_->session, mount_point.c_str()) == 0) return Status::Ok();
+  if (!program.ok()) return program.status().WithContext(failed);
+  return Status::IoError(failed + ": " + messages.TextOr(by_root ? "the kernel refused" : "fusermount3 refused"));
 }
 
 Status FuseSession::Mount(const std::string& mount_point) {
-  const LibfuseMessages messages;
-  if (fuse_session_mount(state_->session, mount_point.c_str()) != 0) {
-    return Status::IoError("cannot mount on " + mount_point + ": " + messages.TextOr("fusermount3 refused"));
-  }
+  SHARDFS_RETURN_IF_ERROR(Attach(mount_point));
   state_->mount_point = mount_point;
   state_->mounted_as = ::geteuid();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));

@@ -48,7 +48,8 @@ class FuseSession {
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
 
-  // `mount_point` must be absolute and canonical. kIoError with what the operating system or fusermount3 said.
+  // `mount_point` must be absolute and canonical. kIoError with what the operating system or fusermount3 said, and
+  // with the package to install where there is no fusermount3 and this is not root.
   Status Mount(const std::string& mount_point);
 
   // Serves requests. OK when the view was unmounted or Stop was called.
@@ -69,6 +70,7 @@ class FuseSession {
  private:
   struct State;
   explicit FuseSession(std::unique_ptr<State> state);
+  Status Attach(const std::string& mount_point);
   void RaiseReadAhead() const;
   bool StillMounted() const;
 

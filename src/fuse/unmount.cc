@@ -1,15 +1,15 @@
 #include "fuse/unmount.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
+#include <vector>
 
 #include "base/mount_table.h"
+#include "fuse/fusermount.h"
 
 namespace shardfs {
 namespace {
@@ -27,26 +27,16 @@ Status UnmountAsRoot(const std::string& mount_point, UnmountMode mode) {
   return Status::FromErrno(errno, "cannot unmount " + mount_point);
 }
 
-// fusermount3 says why it failed on its standard error and nowhere else; -q only keeps it from doing so, so the cause
+// fusermount says why it failed on its standard error and nowhere else; -q only keeps it from doing so, so the cause
 // is found out from the mount table: a mount that is still there is another user's, or was busy.
 Status UnmountByHelper(const std::string& mount_point, UnmountMode mode) {
-  const char* arguments[] = {"fusermount3", "-u", "-q", "--", mount_point.c_str(), nullptr, nullptr};
-  if (mode == UnmountMode::kLazy) {
-    arguments[3] = "-z";
-    arguments[4] = "--";
-    arguments[5] = mount_point.c_str();
-  }
-  pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, arguments[0], nullptr, nullptr, const_cast<char**>(arguments), environ);
-  if (error != 0) return Status::FromErrno(error, "cannot run fusermount3 (package fuse3)");
-  int wait_status = 0;
-  while (::waitpid(pid, &wait_status, 0) < 0) {
-    if (errno != EINTR) return Status::FromErrno(errno, "cannot wait for fusermount3");
-  }
-  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return Status::Ok();
-  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127) {
-    return Status::IoError("fusermount3 is not installed, and unmounting without root needs it; install package fuse3");
-  }
+  SHARDFS_ASSIGN_OR_RETURN(const Fusermount program, FindFusermount());
+  std::vector<std::string> arguments = {"-u", "-q"};
+  if (mode == UnmountMode::kLazy) arguments.emplace_back("-z");
+  arguments.insert(arguments.end(), {"--", mount_point});
+  SHARDFS_ASSIGN_OR_RETURN(const pid_t pid, StartFusermount(program, arguments, FileDescriptor()));
+  SHARDFS_ASSIGN_OR_RETURN(const int code, WaitForFusermount(pid));
+  if (code == 0) return Status::Ok();
   const Result<std::optional<MountEntry>> mounted = FindMount(mount_point);
   if (mounted.ok() && *mounted && (*mounted)->user && *(*mounted)->user != ::getuid()) {
     return Status::IoError("cannot unmount " + mount_point + ": uid " + std::to_string(*(*mounted)->user) +
@@ -54,7 +44,7 @@ Status UnmountByHelper(const std::string& mount_point, UnmountMode mode) {
                            "; only root and the user who mounted it may");
   }
   if (mode == UnmountMode::kRefuseBusy) return Busy(mount_point);
-  return Status::IoError("fusermount3 would not unmount " + mount_point +
+  return Status::IoError(program.path + " would not unmount " + mount_point +
                          "; only root and the user who mounted it may");
 }
 

@@ -1,4 +1,4 @@
-// Taking a mount away, as root by system call, as anybody else by way of fusermount3.
+// Taking a mount away, as root by system call, as any other user by fusermount.
 #pragma once
 
 #include <cstdint>

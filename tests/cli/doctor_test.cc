@@ -180,7 +180,19 @@ TEST_F(DoctorTest, FusermountWithoutSetUid) {
 
 TEST_F(DoctorTest, NoFusermount) {
   Remove("/usr/bin/fusermount3");
+  Put("/etc/os-release", "ID=debian\n");
   ExpectFound(kOperator, "fusermount3", kWrong, "apt-get install fuse3");
+  Put("/etc/os-release", "ID=\"openEuler\"\n");
+  ExpectFound(kOperator, "fusermount3", kWrong, "dnf install fuse3");
+  ExpectFound(0, "fusermount3", kAdvice, "dnf install fuse3");
+}
+
+TEST_F(DoctorTest, TheFusermountOfFuse2Serves) {
+  Remove("/usr/bin/fusermount3");
+  Put("/usr/bin/fusermount", "");
+  ExpectFound(kOperator, "fusermount3", kWrong, "chmod u+s /usr/bin/fusermount");
+  ::chmod((machine_ + "/usr/bin/fusermount").c_str(), 04755);
+  EXPECT_FALSE(AnyWrong(ExamineAs(kOperator)));
 }
 
 TEST_F(DoctorTest, OtherUsersAreNotAllowed) {
