@@ -4,12 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: mount-scripts/install-dependencies.sh [--tests] [--browser] [--clean-machine]
+Usage: mount-scripts/install-dependencies.sh [--tests] [--platforms] [--release] [--cross] [--browser] [--clean-machine]
 
 Installs, with apt, the packages that building and running shardfs needs (Debian 12 or later).
 Runs apt with sudo unless it is started by root.
 
   --tests         also what building and running the tests needs
+  --platforms     also what tests/run.sh --platforms needs, which is --release and --cross as well
+  --release       also what build-release.sh needs
+  --cross         also what building for aarch64 and running that here needs; lets dpkg install packages of arm64
   --browser       also what the test of the page in a browser needs; without it that test is skipped
   --clean-machine also what tests/packaging/clean_machine.sh needs
   --help          this text
@@ -21,13 +24,29 @@ packages=(
   libfuse3-dev fuse3
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev libxxhash-dev
 )
-test_packages=(clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount dpkg-dev groff zsh fish)
+test_packages=(
+  clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount
+  dpkg-dev groff zsh fish qemu-system-x86 busybox-static cpio
+)
+release_packages=(dpkg-dev rpm lintian)
+cross_packages=(g++-aarch64-linux-gnu dpkg-dev qemu-user-static libfuse3-dev:arm64)
+platform_packages=(qemu-system-arm qemu-system-x86 cpio xz-utils e2fsprogs)
 browser_packages=(nodejs npm chromium)
 clean_machine_packages=(mmdebstrap)
 
+cross=false
 while (($#)); do
   case $1 in
     --tests) packages+=("${test_packages[@]}") ;;
+    --platforms)
+      packages+=("${platform_packages[@]}" "${release_packages[@]}" "${cross_packages[@]}")
+      cross=true
+      ;;
+    --release) packages+=("${release_packages[@]}") ;;
+    --cross)
+      packages+=("${cross_packages[@]}")
+      cross=true
+      ;;
     --browser) packages+=("${browser_packages[@]}") ;;
     --clean-machine) packages+=("${clean_machine_packages[@]}") ;;
     --help) usage; exit 0 ;;
@@ -74,6 +93,7 @@ apt() {
 # sudo's own question, if it has one, before output goes to the log.
 if ((${#as_root[@]})); then sudo -v; fi
 
+if $cross && ! dpkg --print-foreign-architectures | grep -qx arm64; then "${as_root[@]}" dpkg --add-architecture arm64; fi
 if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
   cat "$log" >&2
   echo "install-dependencies.sh: apt could not install ${missing[*]}; its messages are above" >&2

@@ -6,6 +6,8 @@
 #   tests/run.sh -R Fuse                other arguments are handed to ctest; nothing is fuzzed then
 #   tests/run.sh --no-fuzz              only the tests
 #   tests/run.sh --fuzz MINUTES         all of it, but each target for so many minutes
+#   tests/run.sh --platforms            only other machines than this one, which take about an hour; tests/platforms/run.sh
+#                                       --help says which. What of them every run has is Platforms.* of ctest
 #   tests/run.sh --sanitize address     the tests alone, with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tests/run.sh --sanitize thread      the tests alone, with ThreadSanitizer
 set -euo pipefail
@@ -21,8 +23,10 @@ fail() {
 preset=default
 fuzz_minutes=
 ctest_arguments=()
+platforms=0
 while (($#)); do
   case $1 in
+    --platforms) platforms=1 ;;
     --no-fuzz) fuzz_minutes=0 ;;
     --fuzz)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--fuzz needs a number of minutes"
@@ -53,10 +57,15 @@ memory_gib=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
 build_jobs=$((memory_gib / 2 < processors ? memory_gib / 2 : processors))
 build_jobs=$((build_jobs > 0 ? build_jobs : 1))
 
-mount-scripts/install-dependencies.sh --tests
+dependencies=(--tests)
+if ((platforms)); then dependencies+=(--platforms --clean-machine); fi
+mount-scripts/install-dependencies.sh "${dependencies[@]}"
 if [[ ! -e /dev/fuse ]] && ((EUID == 0)); then
   modprobe fuse 2>/dev/null || true # in a container there is no module to load: the tests say what is missing
 fi
+
+# Nothing but the tests of the static program needs these, and they say so where they are missing.
+if [[ $preset == default ]]; then mount-scripts/build-static-dependencies.sh || true; fi
 
 cmake --preset "$preset"
 cmake --build --preset "$preset" -j "$build_jobs"
@@ -141,6 +150,14 @@ run() {
   child=
   return "$code"
 }
+
+if ((platforms)); then
+  result=0
+  run tests/platforms/run.sh || result=1
+  trap - EXIT
+  clean_up || result=1
+  exit "$result"
+fi
 
 result=0
 run ctest --preset "$preset" --no-tests=error -j "$((processors > 2 ? processors : 2))" "${ctest_arguments[@]}" || result=$?

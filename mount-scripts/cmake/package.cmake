@@ -1,5 +1,6 @@
-# What `cmake --install` puts where, and the Debian packages that `cpack -G DEB` makes of it: `shardfs`, the program and
-# all that runs it, and `shardfs-dev`, the core library. Included by the top CMakeLists.txt, after all targets.
+# What `cmake --install` puts where, and the packages that `cpack -G DEB` and `cpack -G RPM` make of it: `shardfs`, the
+# program and all that runs it, and, unless the program is linked statically for other machines than this one,
+# `shardfs-dev`, the core library. Included by the top CMakeLists.txt, after all targets.
 
 # Debian's place for libraries, which CMake would choose for the prefix /usr only; packages have another prefix than the
 # build.
@@ -50,6 +51,9 @@ install(CODE [[
   endif()
   file(INSTALL "${logrotate}" DESTINATION "${configuration}/logrotate.d")
 ]] COMPONENT shardfs)
+if(SHARDFS_STATIC)
+  install(FILES ${scripts}/debian/lintian-overrides RENAME shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides)
+endif()
 file(WRITE ${generated}/conffiles "/etc/logrotate.d/shardfs\n")
 
 # Man pages, which the program is asked for a part of (man-pages.cmake).
@@ -57,7 +61,7 @@ set(man_source ${PROJECT_SOURCE_DIR}/src/cli/man)
 file(GLOB man_pages CONFIGURE_DEPENDS ${man_source}/*.[18])
 add_custom_command(
   OUTPUT ${generated}/man/made
-  COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:shardfs> -DSOURCE=${man_source} -DDESTINATION=${generated}/man
+  COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:shardfs> -DEMULATOR=${CMAKE_CROSSCOMPILING_EMULATOR} -DSOURCE=${man_source} -DDESTINATION=${generated}/man
           -DPROJECT_VERSION=${PROJECT_VERSION} -P ${scripts}/cmake/man-pages.cmake
   DEPENDS shardfs ${man_pages} ${man_source}/layout-options.man ${man_source}/rank-options.man
           ${scripts}/cmake/man-pages.cmake
@@ -109,29 +113,44 @@ configure_file(${scripts}/cmake/shardfs.pc.in ${generated}/shardfs.pc @ONLY)
 install(FILES ${generated}/shardfs.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs-dev)
 
-# ---- the Debian packages ----
+# ---- the packages ----
 
 set(CPACK_PACKAGE_CONTACT "shardfs maintainers <shardfs@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "parallel cuts of a model checkpoint as files")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_GENERATOR DEB)
-set(CPACK_COMPONENTS_ALL shardfs shardfs-dev)
+if(SHARDFS_STATIC)
+  set(CPACK_COMPONENTS_ALL shardfs)
+else()
+  set(CPACK_COMPONENTS_ALL shardfs shardfs-dev)
+endif()
 set(CPACK_STRIP_FILES ON)
-# Modes of installed directories must not depend on who builds.
+# Modes of installed directories must not depend on who builds, nor times of files on when the source was checked out.
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
                                                 WORLD_READ WORLD_EXECUTE)
+set(CPACK_PRE_BUILD_SCRIPTS ${scripts}/cmake/package-stage.cmake)
+set(description
+    "A read-only FUSE file system that shows any tensor and expert parallel cut of
+ a safetensors checkpoint as ordinary files, and a program that writes the same
+ files, for serving DeepSeek models with MindIE.")
+
+# Debian's
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)  # which dpkg of any age unpacks
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${SHARDFS_ARCHITECTURE})
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_NAME shardfs)
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_SECTION admin)
-set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
-set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "parallel cuts of a model checkpoint as files
- A read-only FUSE file system that shows any tensor and expert parallel cut of
- a safetensors checkpoint as ordinary files, and a program that writes the same
- files, for serving DeepSeek models with MindIE.")
+if(SHARDFS_STATIC)  # for Ubuntu too, where FUSE 2 may be what is installed; root needs neither
+  set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "mount")
+  set(CPACK_DEBIAN_SHARDFS_PACKAGE_RECOMMENDS "fuse3 | fuse")
+else()
+  set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
+  set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
+endif()
+set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "parallel cuts of a model checkpoint as files\n ${description}")
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm;${generated}/conffiles")
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
@@ -140,4 +159,7 @@ set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, li
 set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
  The core of shardfs: reads safetensors checkpoints and computes any parallel
  cut of one. Headers, static libraries, CMake and pkg-config files.")
+
+# openEuler's, Kylin's and all others that rpm installs
+include(${scripts}/cmake/package-rpm.cmake)
 include(CPack)

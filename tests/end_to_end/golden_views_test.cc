@@ -48,6 +48,8 @@ TEST_P(GoldenView, IsMaterializedByteForByteAndVerified) {
   const ProgramResult written = RunShardfs(Arguments("materialize", golden, destination));
   ASSERT_EQ(written.exit_code, 0) << written.err;
   EXPECT_TRUE(IsReferenceDirectory(destination, golden.expected, [](const auto& path) { return ReadFile(path); }));
+  const ProgramResult by_manifest = RunShardfs({"verify", destination.string()});
+  EXPECT_EQ(by_manifest.exit_code, 0) << by_manifest.out << by_manifest.err;
   const ProgramResult verified = RunShardfs(Arguments("verify", golden, golden.expected));
   EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
 }

@@ -1,0 +1,124 @@
+# Virtual machines of other kernels, in software emulation (qemu); sourced by tests after helpers.sh.
+#
+# A machine is a kernel of Debian's, unchanged, and an initial RAM disk with busybox, the program, golden cases and
+# machine/init, which runs them and powers off. Kernels and helpers come from Debian's mirror into
+# build-dependencies/machines, by package and version, and are had from there the next time.
+# shellcheck shell=bash
+# shellcheck source-path=SCRIPTDIR/../../mount-scripts
+source "$root/mount-scripts/archives.sh"
+machines=$root/build-dependencies/machines
+
+# get_package SUITE ARCH PACKAGE: its files, unpacked; `unpacked` is where. Skips the test where it cannot be had.
+get_package() {
+  local suite=$1 architecture=$2 package=$3 version
+  archive_of "$suite" "$machines/lists-$suite-$architecture" "$architecture" || skip "$archive_failure"
+  # A package that only names another one.
+  case $package in
+    linux-image-*)
+      package=$(apt-cache "${archive[@]}" depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p;' | head -n 1)
+      [[ -n $package ]] || skip "Debian's $suite has no $3 for $architecture"
+      ;;
+  esac
+  version=$(apt-cache "${archive[@]}" show "$package" 2>/dev/null | sed -n '/^Version: /{s///p;q}') || true
+  [[ -n $version ]] || skip "Debian's $suite has no $package for $architecture"
+  unpacked=$machines/${package}_${version//:/_}_$architecture
+  [[ ! -e $unpacked/complete ]] || return 0
+  mkdir -p "$scratch/download"
+  (cd "$scratch/download" && apt-get "${archive[@]}" download "$package") >"$scratch/log" 2>&1 ||
+    skip "$package of Debian's $suite cannot be downloaded: $(tail -n 1 "$scratch/log")"
+  rm -rf "$unpacked"
+  mkdir -p "$unpacked"
+  dpkg-deb -x "$scratch/download/${package}"_*.deb "$unpacked"
+  rm -f "$scratch/download/${package}"_*.deb
+  touch "$unpacked/complete"
+}
+
+# get_kernel SUITE ARCH PACKAGE: `kernel` is its image, `modules` the directory of its modules.
+get_kernel() {
+  get_package "$@"
+  kernel=$(echo "$unpacked"/boot/vmlinu[xz]-*)
+  modules=$unpacked/lib/modules
+  if [[ ! -d $modules ]]; then modules=$unpacked/usr/lib/modules; fi
+  [[ -e $kernel && -d $modules ]] || fail "$unpacked holds no kernel"
+}
+
+# copy_module NAME DIRECTORY: unpacked, where the kernel has it as a module.
+copy_module() {
+  local file
+  file=$(find "$modules" -name "$1.ko*" -o -name "${1//_/-}.ko*" | head -n 1)
+  case $file in
+    '') ;;
+    *.xz) xz -dc "$file" >"$2/$1.ko" ;;
+    *.zst) zstd -qdc "$file" >"$2/$1.ko" ;;
+    *) cp "$file" "$2/$1.ko" ;;
+  esac
+}
+
+# copy_helpers SUITE ARCH: the fusermounts of FUSE 2 and 3, with the C library that they are linked with.
+copy_helpers() {
+  local suite=$1 architecture=$2 package file
+  for package in fuse fuse3 libc6; do
+    get_package "$suite" "$architecture" "$package"
+    for file in $(cd "$unpacked" && find . -name fusermount -o -name fusermount3 -o -name 'ld-*' -o -name 'libc[.-]*so*' -o -name 'libnss_files*'); do
+      case $file in
+        */fusermount*) if [[ ! -h $unpacked/$file ]]; then cp "$unpacked/$file" "$ram/helpers/"; fi ;;
+        *)
+          mkdir -p "$ram/$(dirname "$file")"
+          cp -a "$unpacked/$file" "$ram/$(dirname "$file")/"
+          ;;
+      esac
+    done
+  done
+}
+
+# make_machine SUITE ARCH PROGRAM CASE...: of the kernel that get_kernel has found; writes $scratch/ram.gz. CASE names
+# directories of $cases. Variables that may be set: `disk`, an image with an ext4 of `source/`; `unit_tests`, programs.
+make_machine() {
+  local suite=$1 architecture=$2 program=$3 module name
+  shift 3
+  ram=$scratch/ram
+  rm -rf "$ram"
+  mkdir -p "$ram"/{bin,sbin,dev,proc,sys,tmp,etc,cases,modules,helpers,tests,usr}
+  ln -s ../bin "$ram/usr/bin"
+  chmod 755 "$ram"
+  get_package "$suite" "$architecture" busybox-static
+  cp "$unpacked/bin/busybox" "$ram/bin/busybox"
+  copy_helpers "$suite" "$architecture"
+  case $architecture in
+    amd64) x86_64-linux-gnu-strip -o "$ram/bin/shardfs" "$program" ;;
+    arm64) aarch64-linux-gnu-strip -o "$ram/bin/shardfs" "$program" ;;
+  esac
+  cp "$scratch/page_tool" "$ram/bin/page_tool"
+  cp "$platforms/machine/init" "$ram/init"
+  cp "$platforms/machine/as_user.sh" "$platforms/golden.sh" "$ram/"
+  chmod 755 "$ram/init" "$ram/bin"/*
+  printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >"$ram/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\nuser:x:1000:\n' >"$ram/etc/group"
+  for module in fuse loop crc16 crc32c_generic libcrc32c mbcache jbd2 ext4; do
+    if [[ $module == fuse || -n ${disk:-} ]]; then copy_module "$module" "$ram/modules"; fi
+  done
+  for name; do cp -r "$cases/$name" "$ram/cases/"; done
+  if [[ -n ${disk:-} ]]; then cp "$disk" "$ram/disk.img"; fi
+  for name in ${unit_tests:-}; do cp "$name" "$ram/tests/"; done
+  (cd "$ram" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$scratch/ram.gz"
+}
+
+# run_machine ARCH: boots it and prints what it has to say; fails unless all was right. A machine that says nothing
+# more for minutes hangs: emulation is slow, and may share its processors.
+run_machine() {
+  local architecture=$1 emulator said=$scratch/machine.log
+  case $architecture in
+    amd64)
+      emulator=(qemu-system-x86_64 -machine q35 -cpu max
+        -append "console=ttyS0 quiet panic=-1 tsc=unstable mitigations=off")
+      ;;
+    arm64)
+      emulator=(qemu-system-aarch64 -machine virt -cpu max,pauth-impdef=on
+        -append "console=ttyAMA0 quiet panic=-1 mitigations=off")
+      ;;
+  esac
+  timeout -k 10 1500 "${emulator[@]}" -accel tcg -smp 1 -m "${memory:-1024}" -nodefaults -no-user-config -display none \
+    -serial stdio -no-reboot -kernel "$kernel" -initrd "$scratch/ram.gz" </dev/null >"$said" 2>&1 || true
+  grep -a '^MACHINE' "$said" | tr -d '\r' || true
+  grep -aq '^MACHINE [0-9.]* RESULT 0' "$said" || fail "the machine is not content: $(tail -n 20 "$said")"
+}

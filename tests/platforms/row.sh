@@ -1,0 +1,79 @@
+#!/bin/bash
+# One row of run.sh, which calls this script; its --help says what the rows are.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$platforms/machine.sh"
+cross=$root/build-aarch64
+
+write_cases() {
+  cases=$scratch/cases
+  "$WRITE_GOLDEN_CASES" "$cases"
+}
+
+# The static program for aarch64 and, of the unit tests, those that know of pages, mappings and vectors.
+unit_tests_of_pages=(source_test base_test tensor_test)
+build_for_aarch64() {
+  "$root/mount-scripts/build-static-dependencies.sh" --arch arm64
+  cmake -S "$root" -B "$cross" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/mount-scripts/cmake/aarch64.cmake" \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHARDFS_STATIC=ON -DSHARDFS_TEST_FOLDERS="source;base;tensor" \
+    -DCMAKE_EXE_LINKER_FLAGS=-static-pie >"$scratch/cmake.log" || fail "cmake: $(tail "$scratch/cmake.log")"
+  cmake --build "$cross" --target shardfs "$@"
+}
+
+machine_row() {
+  local architecture=$1 suite=$2 package=$3 program=$4
+  write_cases
+  get_kernel "$suite" "$architecture" "$package"
+  mapfile -t names < <(ls "$cases")
+  memory=2048
+  make_machine "$suite" "$architecture" "$program" "${names[@]}"
+  run_machine "$architecture"
+}
+
+# A checkpoint of about 50 MB on an ext4, as it lies on a disk. Made without mounting anything.
+make_disk() {
+  disk=$scratch/disk.img
+  "$MAKE_CHECKPOINT" "$scratch/disk/source" >/dev/null
+  truncate -s $((2 * $(du -s -B1 "$scratch/disk" | cut -f 1) + (16 << 20))) "$disk"
+  mkfs.ext4 -q -O ^has_journal -d "$scratch/disk" "$disk"
+  rm -rf "$scratch/disk"
+}
+
+case $1 in
+  amd64-5.10 | amd64-6.1 | amd64-6.12)
+    compile_tool page_tool
+    case $1 in
+      *-5.10) suite=bullseye ;;
+      *-6.1) suite=bookworm ;;
+      *-6.12) suite=trixie ;;
+    esac
+    machine_row amd64 "$suite" linux-image-cloud-amd64 "$SHARDFS_STATIC_EXECUTABLE"
+    ;;
+  aarch64-user)
+    write_cases
+    build_for_aarch64
+    compile_tool page_tool aarch64-linux-gnu
+    # shellcheck disable=SC2034 # golden.sh's
+    page_tool="qemu-aarch64-static $scratch/page_tool"
+    run_golden_cases mount qemu-aarch64-static "$cross/src/cli/shardfs"
+    ;;
+  aarch64-5.10)
+    build_for_aarch64
+    compile_tool page_tool aarch64-linux-gnu
+    machine_row arm64 bullseye linux-image-cloud-arm64 "$cross/src/cli/shardfs"
+    ;;
+  aarch64-6.12-16k)
+    build_for_aarch64 "${unit_tests_of_pages[@]}"
+    compile_tool page_tool aarch64-linux-gnu
+    make_disk
+    unit_tests=
+    for test in "${unit_tests_of_pages[@]}"; do unit_tests+=" $(find "$cross/tests" -type f -name "$test")"; done
+    machine_row arm64 trixie linux-image-arm64-16k "$cross/src/cli/shardfs"
+    ;;
+  release | bullseye | rpm) source "$platforms/release.sh" && "release_row_$1" ;;
+  *)
+    echo "row.sh: there is no row '$1' (see tests/platforms/run.sh --help)" >&2
+    exit 2
+    ;;
+esac
