@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for a minute.
+# Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for 20 seconds.
 # Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
 #
 #   tests/run.sh                        all of it
@@ -21,16 +21,16 @@ fail() {
 }
 
 preset=default
-fuzz_minutes=
+fuzz_seconds=
 ctest_arguments=()
 platforms=0
 while (($#)); do
   case $1 in
     --platforms) platforms=1 ;;
-    --no-fuzz) fuzz_minutes=0 ;;
+    --no-fuzz) fuzz_seconds=0 ;;
     --fuzz)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--fuzz needs a number of minutes"
-      fuzz_minutes=$2
+      fuzz_seconds=$(($2 * 60))
       shift
       ;;
     --sanitize)
@@ -46,9 +46,9 @@ while (($#)); do
   shift
 done
 # By default where everything is asked for: not when some tests are chosen, nor with sanitizers, which fuzzing has anyway.
-if [[ -z $fuzz_minutes ]]; then
-  fuzz_minutes=0
-  if ((${#ctest_arguments[@]} == 0)) && [[ $preset == default ]]; then fuzz_minutes=1; fi
+if [[ -z $fuzz_seconds ]]; then
+  fuzz_seconds=0
+  if ((${#ctest_arguments[@]} == 0)) && [[ $preset == default ]]; then fuzz_seconds=20; fi
 fi
 
 # A compiler takes up to 2 GiB, so memory bounds the number of them as well as processors.
@@ -162,8 +162,8 @@ fi
 result=0
 run ctest --preset "$preset" --no-tests=error -j "$((processors > 2 ? processors : 2))" "${ctest_arguments[@]}" || result=$?
 
-if ((fuzz_minutes > 0)); then
-  run tests/fuzz/run.sh --minutes "$fuzz_minutes" --jobs "$build_jobs" || result=1
+if ((fuzz_seconds > 0)); then
+  run tests/fuzz/run.sh --seconds "$fuzz_seconds" --jobs "$build_jobs" || result=1
 fi
 
 trap - EXIT

@@ -92,7 +92,7 @@ void AddAssignments(CLI::App& command, ViewRequest& request) {
 }  // namespace
 
 void AddViewOptions(CLI::App& command, ViewRequest& request) {
-  command.add_option("SOURCE", request.source, "Directory of the checkpoint")->required();
+  command.add_option("SOURCE", request.source, "Directory of the checkpoint, or one safetensors file")->required();
   command.add_option("--from", request.from, "How SOURCE is stored (default: recognised)")
       ->type_name("NAME")
       ->group("View");

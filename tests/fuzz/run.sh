@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every target, as many at once as there are processors, and prints the executions of each. Needs clang.
 #
-#   tests/fuzz/run.sh [--minutes N] [--jobs N] [TARGET...]      minutes for each target (1); compilers at once (2)
+#   tests/fuzz/run.sh [--seconds N] [--jobs N] [TARGET...]      seconds for each target (20); compilers at once (2)
 #
 # What the fuzzer learns is kept in build-fuzz/corpus/TARGET and used again the next time. A find ends its target and
 # lies in build-fuzz/finds/: it goes, under a name that says what it is, into tests/fuzz/corpus/TARGET with its repair.
@@ -10,12 +10,12 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
-minutes=1
+seconds=20
 jobs=2
 targets=()
 while (($#)); do
   case $1 in
-    --minutes) minutes=$2; shift ;;
+    --seconds) seconds=$2; shift ;;
     --jobs) jobs=$2; shift ;;
     *) targets+=("$1") ;;
   esac
@@ -44,7 +44,7 @@ fuzz() {
   # The shorter the input, the more of them in a second; what a header has to say fits into this.
   [[ $target == header ]] && length=512
   mkdir -p "$build/corpus/$target"
-  "$build/tests/fuzz/${target}_fuzz" -max_total_time=$((minutes * 60)) -max_len="$length" -timeout=10 -rss_limit_mb=2048 \
+  "$build/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -max_len="$length" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$build/finds/$target-" "$build/corpus/$target" "$seeds" \
     >"$build/logs/$target.log" 2>&1
 }
