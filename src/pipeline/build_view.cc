@@ -177,6 +177,7 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
     SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, values, {on_notice}));
   }
   SHARDFS_ASSIGN_OR_RETURN(View view, layout->Build(checkpoint, values, {request.place, on_notice}));
+  view.notices.insert(view.notices.end(), checkpoint->notices().begin(), checkpoint->notices().end());
   std::vector<std::string> warnings;
   if (request.warns_of_place) warnings = layout->WarningsOfPlace(request.place);
   warnings.insert(warnings.end(), checkpoint->warnings().begin(), checkpoint->warnings().end());

@@ -79,11 +79,11 @@ void BecomeOrEnd(const Account& account) {
   ::_exit(1);
 }
 
-void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const View& layout) {
+void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const View& view) {
   spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", mount_point, counters.reads(),
                counters.read_bytes(), counters.read_errors());
-  if (layout.nonzero_offset_reads != nullptr && layout.nonzero_offset_reads->load() > 0) {
-    spdlog::warn("{} reads met a weight_offset that is not zero", layout.nonzero_offset_reads->load());
+  for (const ReadNotice& notice : view.notices) {
+    if (const std::uint64_t reads = notice.reads->load(); reads > 0) spdlog::warn("{} {}", reads, notice.what);
   }
 }
 

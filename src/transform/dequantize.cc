@@ -123,7 +123,7 @@ class Dequantization {
     Warn(content.warnings);
     content.transforms.push_back({"dequantize", Account()});
     content.tensors = std::make_shared<const DequantizedStateDict>(checkpoint_.shared_tensors(), std::move(tensors_),
-                                                                   block_, ReportOf(on_notice));
+                                                                   block_, CountNans(on_notice, &content.notices));
     return std::make_shared<const Checkpoint>(std::move(content));
   }
 
@@ -222,15 +222,17 @@ class Dequantization {
       before += BytesOf(specs_[tensor.index]) + BytesOf(specs_[tensor.scales]);
       after += 2 * BytesOf(specs_[tensor.index]);
     }
-    return fmt::format("{} tensors from FP8 to BF16 in blocks of {} x {} ({} bytes become {}), {} stay FP8",
-                       used_.size(), block_[0], block_[1], before, after, stays_.size());
+    return fmt::format("{} tensor{} from FP8 to BF16 in blocks of {} x {} ({} bytes become {}), {} left as FP8",
+                       used_.size(), used_.size() == 1 ? "" : "s", block_[0], block_[1], before, after, stays_.size());
   }
 
-  // Tells the first NaN code of all; reads after it are as wrong, and no more is to be said.
-  static std::function<void(std::string_view)> ReportOf(const std::function<void(const std::string&)>& on_notice) {
-    if (!on_notice) return {};
-    return [on_notice, told = std::make_shared<std::atomic<bool>>(false)](std::string_view name) {
-      if (told->load(std::memory_order_relaxed) || told->exchange(true)) return;
+  // Counts the reads that meet a NaN code, and tells the first of all.
+  static std::function<void(std::string_view)> CountNans(const std::function<void(const std::string&)>& on_notice,
+                                                         std::vector<ReadNotice>* notices) {
+    const auto reads = std::make_shared<std::atomic<std::uint64_t>>(0);
+    notices->push_back({"reads met FP8 codes that are NaN (0x7F or 0xFF)", reads});
+    return [on_notice, reads](std::string_view name) {
+      if (reads->fetch_add(1, std::memory_order_relaxed) != 0 || !on_notice) return;
       on_notice(fmt::format("{} has FP8 codes that are NaN (0x7F or 0xFF); they are shown as NaN", QuoteName(name)));
     };
   }

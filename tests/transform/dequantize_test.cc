@@ -70,7 +70,7 @@ TEST_F(DequantizeTest, ShowsCodesAsBF16AndAccountsForTheScales) {
   EXPECT_THAT(checkpoint->warnings(), IsEmpty());
   EXPECT_EQ(checkpoint->transforms()[0].name, "dequantize");
   EXPECT_THAT(checkpoint->transforms()[0].account,
-              HasSubstr("1 tensors from FP8 to BF16 in blocks of 2 x 4 (31 bytes become 30), 0 stay FP8"));
+              HasSubstr("1 tensor from FP8 to BF16 in blocks of 2 x 4 (31 bytes become 30), 0 left as FP8"));
   EXPECT_THAT(checkpoint->empty_files(), ElementsAre("b.safetensors"));
 }
 
@@ -99,6 +99,24 @@ TEST_F(DequantizeTest, NothingToDoIsSaid) {
   const auto checkpoint = dequantize.Apply(plain.Open(), *ValuesOf(dequantize, {{"dequantize", "bf16"}}), {});
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_THAT((*checkpoint)->warnings(), ElementsAre(HasSubstr("dequantize changes no tensor")));
+}
+
+TEST_F(DequantizeTest, ReadsOfNanCodesAreCountedAndTheFirstIsTold) {
+  TinyCheckpoint source;
+  source.AddShard("a.safetensors",
+                  {{"q.weight_scale_inv", Dtype::kF32, {1, 1}}, {"q.weight", Dtype::kF8E4M3, {16, 16}}});
+  const DequantizeTransform dequantize;
+  std::vector<std::string> told;
+  const auto checkpoint = dequantize.Apply(source.Open(), *ValuesOf(dequantize, {{"dequantize", "bf16"}}),
+                                           {[&told](const std::string& notice) { told.push_back(notice); }});
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_EQ((*checkpoint)->notices().size(), 1u);
+  const auto plan = LowerToPlan((*checkpoint)->tensors().Build(0).value());
+  ASSERT_TRUE(plan.ok());
+  std::vector<std::byte> bytes(plan->size());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(plan->ReadAt(0, bytes).ok());
+  EXPECT_EQ((*checkpoint)->notices()[0].reads->load(), 2u) << "all 256 codes stand in it";
+  EXPECT_THAT(told, ElementsAre(HasSubstr("'q.weight' has FP8 codes that are NaN")));
 }
 
 TEST_F(DequantizeTest, RefusesScalesThatDoNotFit) {

@@ -15,6 +15,7 @@
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/ignored_tensor.h"
+#include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/checkpoint/checked_index.h"
 #include "shardfs/checkpoint/safetensors_directory.h"
 #include "shardfs/source/source_set.h"
@@ -72,6 +73,7 @@ class Checkpoint {
     // files. (spec/fp8-to-bf16.md, section 3)
     std::vector<DanglingEntry> dangling;  // by position
     std::vector<std::string> empty_files;
+    std::vector<ReadNotice> notices;         // of what a transform computes
     std::vector<IgnoredTensor> ignored;      // what the reader or a transform left out
     std::vector<std::string> warnings;
   };
@@ -101,6 +103,7 @@ class Checkpoint {
   std::span<const AppliedTransform> transforms() const { return content_.transforms; }
   std::span<const DanglingEntry> dangling() const { return content_.dangling; }
   std::span<const std::string> empty_files() const { return content_.empty_files; }
+  std::span<const ReadNotice> notices() const { return content_.notices; }
   std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
   std::span<const std::string> warnings() const { return content_.warnings; }
   const std::string& path() const { return content_.sources->path(); }  // absolute, links resolved

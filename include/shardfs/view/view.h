@@ -4,7 +4,6 @@
 // Immutable once built; may be shared among threads.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "shardfs/checkpoint/ignored_tensor.h"
+#include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {
@@ -53,9 +53,7 @@ struct View {
   std::vector<IgnoredTensor> ignored;   // tensors of the checkpoint that no file is made of
   std::vector<std::string> read_files;  // of the source: those whose text decided the view
   std::vector<std::string> warnings;
-  // Reads so far that met a weight_offset which is not zero, where the view's bytes have it negated; null where no
-  // offset is. Counted by the reads of the tree.
-  std::shared_ptr<const std::atomic<std::uint64_t>> nonzero_offset_reads;
+  std::vector<ReadNotice> notices;      // counted by the reads of the tree
 };
 
 }  // namespace shardfs

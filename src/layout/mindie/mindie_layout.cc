@@ -140,7 +140,7 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
   }
   for (std::string& refusal : RefusalWarnings(effective)) result.warnings.push_back(std::move(refusal));
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);
-  result.nonzero_offset_reads = observer->reads();
+  result.notices.push_back({"reads met a weight_offset that is not zero", observer->reads()});
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
   SHARDFS_ASSIGN_OR_RETURN(
       result.tree, BuildMindieTree(model, checkpoint, effective, options.max_shard_bytes, &result.warnings));

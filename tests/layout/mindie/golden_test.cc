@@ -141,13 +141,13 @@ TEST(MindieGoldenNotices, ANonzeroOffsetIsSaidOnceAndCounted) {
   golden.options.on_notice = [&](const std::string& notice) { notices.push_back(notice); };
   const auto result = BuildCase(golden);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->nonzero_offset_reads->load(), 0u);
+  EXPECT_EQ(result->notices.at(0).reads->load(), 0u);
   for (const VirtualNode& node : result->tree->nodes()) {
     if (!node.is_directory()) ReadRange(*node.file, 0, node.file->size());
   }
   ASSERT_EQ(notices.size(), 1u);
   EXPECT_NE(notices[0].find("weight_offset"), std::string::npos);
-  EXPECT_GT(result->nonzero_offset_reads->load(), 1u);
+  EXPECT_GT(result->notices.at(0).reads->load(), 1u);
 }
 
 }  // namespace
