@@ -91,7 +91,6 @@ make_packages() {
 make_tarball() {
   local build=$1 name=$2
   DESTDIR=$work/$name cmake --install "$build" --component shardfs --strip --prefix /usr >"$work/install.log"
-  rm -rf "$work/$name/usr/share/lintian"
   install -m 0755 "$root/mount-scripts/install.sh" "$work/$name/install.sh"
   pack "$work" "$name" | gzip -9 -n >"$output/$name.tar.gz"
 }

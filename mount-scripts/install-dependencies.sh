@@ -28,7 +28,7 @@ test_packages=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount
   dpkg-dev groff zsh fish qemu-system-x86 busybox-static cpio
 )
-release_packages=(dpkg-dev rpm lintian)
+release_packages=(dpkg-dev rpm lintian rpmlint)
 cross_packages=(g++-aarch64-linux-gnu dpkg-dev qemu-user-static libfuse3-dev:arm64)
 platform_packages=(qemu-system-arm qemu-system-x86 cpio xz-utils e2fsprogs)
 browser_packages=(nodejs npm chromium)

@@ -13,7 +13,7 @@ file(GLOB pages "${SOURCE}/*.[18]")
 foreach(page IN LISTS pages)
   cmake_path(GET page FILENAME name)
   configure_file("${page}" "${DESTINATION}/${name}" @ONLY)
-  file(ARCHIVE_CREATE OUTPUT "${DESTINATION}/${name}.gz" PATHS "${DESTINATION}/${name}"
-       FORMAT raw COMPRESSION GZip MTIME "1970-01-01 00:00:00 UTC")
+  execute_process(COMMAND gzip -9 -n -c "${DESTINATION}/${name}" OUTPUT_FILE "${DESTINATION}/${name}.gz"
+                  COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 file(TOUCH "${DESTINATION}/made")

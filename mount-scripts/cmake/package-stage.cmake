@@ -1,11 +1,17 @@
 # Run by cpack between installing and packing, in the tree that goes into the package.
 
-# What only Debian's tools read.
-if(NOT CPACK_GENERATOR STREQUAL DEB)
-  file(GLOB_RECURSE lintian LIST_DIRECTORIES true ${CPACK_TEMPORARY_DIRECTORY}/*/lintian)
-  foreach(directory IN LISTS lintian)
-    if(directory MATCHES "/share/lintian$")
-      file(REMOVE_RECURSE ${directory})
+# What Debian's policy asks for and no other distribution.
+if(CPACK_GENERATOR STREQUAL DEB)
+  set(debian ${CMAKE_CURRENT_LIST_DIR}/../debian)
+  file(GLOB documents ${CPACK_TEMPORARY_DIRECTORY}/*/usr/share/doc/shardfs*)
+  foreach(directory IN LISTS documents)
+    file(COPY ${debian}/copyright DESTINATION ${directory})
+    execute_process(COMMAND gzip -9 -n -c ${debian}/changelog OUTPUT_FILE ${directory}/changelog.gz COMMAND_ERROR_IS_FATAL ANY)
+    cmake_path(GET directory FILENAME package)
+    if(package STREQUAL shardfs)
+      cmake_path(SET overrides NORMALIZE ${directory}/../../lintian/overrides)
+      file(MAKE_DIRECTORY ${overrides})
+      file(COPY_FILE ${debian}/lintian-overrides ${overrides}/shardfs)
     endif()
   endforeach()
 endif()

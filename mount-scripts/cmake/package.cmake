@@ -51,8 +51,12 @@ install(CODE [[
   endif()
   file(INSTALL "${logrotate}" DESTINATION "${configuration}/logrotate.d")
 ]] COMPONENT shardfs)
-if(SHARDFS_STATIC)
-  install(FILES ${scripts}/debian/lintian-overrides RENAME shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides)
+if(SHARDFS_STATIC)  # the licences of what is in the program ask for a copy of themselves
+  foreach(library libc6-dev libcli11-dev libfmt-dev libfuse3-dev libspdlog-dev libstdc++6 libtbb-dev libxxhash-dev
+                  nlohmann-json3-dev)
+    install(FILES /usr/share/doc/${library}/copyright RENAME ${library}
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/libraries)
+  endforeach()
 endif()
 file(WRITE ${generated}/conffiles "/etc/logrotate.d/shardfs\n")
 
@@ -115,6 +119,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE
 
 # ---- the packages ----
 
+set(CPACK_PACKAGE_VENDOR shardfs)
 set(CPACK_PACKAGE_CONTACT "shardfs maintainers <shardfs@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "parallel cuts of a model checkpoint as files")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
@@ -131,8 +136,8 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXE
 set(CPACK_PRE_BUILD_SCRIPTS ${scripts}/cmake/package-stage.cmake)
 set(description
     "A read-only FUSE file system that shows any tensor and expert parallel cut of
- a safetensors checkpoint as ordinary files, and a program that writes the same
- files, for serving DeepSeek models with MindIE.")
+a safetensors checkpoint as ordinary files, and a program that writes the same
+files, for serving DeepSeek models with MindIE.")
 
 # Debian's
 set(CPACK_DEB_COMPONENT_INSTALL ON)
@@ -150,7 +155,7 @@ else()
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
 endif()
-set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "parallel cuts of a model checkpoint as files\n ${description}")
+set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "${description}")  # below the summary
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm;${generated}/conffiles")
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
