@@ -52,7 +52,7 @@ if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
   SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null) ||
     refuse "$root is no git checkout whose commit has a time; set SOURCE_DATE_EPOCH"
 fi
-export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
+export SOURCE_DATE_EPOCH
 umask 022
 
 dependencies=(--release)
@@ -109,5 +109,5 @@ for architecture in "${architectures[@]}"; do
     "$output/shardfs-$version-$machine.oci.tar"
 done
 
-(cd "$output" && find . -maxdepth 1 -type f -name 'shardfs[-_]*' -printf '%f\n' | sort | xargs sha256sum >SHA256SUMS)
+(cd "$output" && find . -maxdepth 1 -type f -name 'shardfs[-_]*' -printf "%f\n" | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
 ls -l "$output"

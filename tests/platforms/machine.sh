@@ -82,7 +82,7 @@ make_machine() {
   ln -s ../bin "$ram/usr/bin"
   chmod 755 "$ram"
   get_package "$suite" "$architecture" busybox-static
-  cp "$unpacked/bin/busybox" "$ram/bin/busybox"
+  cp "$(find "$unpacked" -type f -name busybox -perm -100)" "$ram/bin/busybox"
   copy_helpers "$suite" "$architecture"
   case $architecture in
     amd64) x86_64-linux-gnu-strip -o "$ram/bin/shardfs" "$program" ;;

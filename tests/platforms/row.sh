@@ -34,7 +34,7 @@ machine_row() {
 # A checkpoint of about 50 MB on an ext4, as it lies on a disk. Made without mounting anything.
 make_disk() {
   disk=$scratch/disk.img
-  "$MAKE_CHECKPOINT" "$scratch/disk/source" >/dev/null
+  "$MAKE_CHECKPOINT" --layers 4 --experts 8 --hidden 512 --vocab 4096 "$scratch/disk/source" >/dev/null
   truncate -s $((2 * $(du -s -B1 "$scratch/disk" | cut -f 1) + (16 << 20))) "$disk"
   mkfs.ext4 -q -O ^has_journal -d "$scratch/disk" "$disk"
   rm -rf "$scratch/disk"
