@@ -71,6 +71,14 @@ copy_helpers() {
   done
 }
 
+# merge_usr: releases from Debian 12 on have /lib and /lib64 in /usr, where programs do not look for their loader.
+merge_usr() {
+  local name
+  for name in lib lib64; do
+    if [[ -d $ram/usr/$name && ! -e $ram/$name ]]; then ln -s "usr/$name" "$ram/$name"; fi
+  done
+}
+
 # make_machine SUITE ARCH PROGRAM CASE...: of the kernel that get_kernel has found; writes $scratch/ram.gz. CASE names
 # directories of $cases. Variables that may be set: `disk`, an image with an ext4 of `source/`; `unit_tests`, programs.
 make_machine() {
@@ -84,6 +92,7 @@ make_machine() {
   get_package "$suite" "$architecture" busybox-static
   cp "$(find "$unpacked" -type f -name busybox -perm -100)" "$ram/bin/busybox"
   copy_helpers "$suite" "$architecture"
+  merge_usr
   case $architecture in
     amd64) x86_64-linux-gnu-strip -o "$ram/bin/shardfs" "$program" ;;
     arm64) aarch64-linux-gnu-strip -o "$ram/bin/shardfs" "$program" ;;
