@@ -142,7 +142,9 @@ files, for serving DeepSeek models with MindIE.")
 # Debian's
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_COMPRESSION_TYPE xz)  # which dpkg of any age unpacks
+if(SHARDFS_STATIC)  # smaller, and unpacked by dpkg of any age; of shardfs-dev it would take minutes
+  set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+endif()
 set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${SHARDFS_ARCHITECTURE})
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
