@@ -11,21 +11,21 @@ machines=$root/build-dependencies/machines
 # get_package SUITE ARCH PACKAGE: its files, unpacked; `unpacked` is where. Skips the test where it cannot be had.
 get_package() {
   local suite=$1 architecture=$2 package=$3 version
-  archive_of "$suite" "$machines/lists-$suite-$architecture" "$architecture" || skip "$archive_failure"
+  archive_of "$suite" "$machines/lists-$suite-$architecture" "$architecture" || skip_download "$archive_failure"
   # A package that only names another one.
   case $package in
     linux-image-*)
       package=$(apt-cache "${archive[@]}" depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p;' | head -n 1)
-      [[ -n $package ]] || skip "Debian's $suite has no $3 for $architecture"
+      [[ -n $package ]] || skip_download "Debian's $suite has no $3 for $architecture"
       ;;
   esac
   version=$(apt-cache "${archive[@]}" show "$package" 2>/dev/null | sed -n '/^Version: /{s///p;q}') || true
-  [[ -n $version ]] || skip "Debian's $suite has no $package for $architecture"
+  [[ -n $version ]] || skip_download "Debian's $suite has no $package for $architecture"
   unpacked=$machines/${package}_${version//:/_}_$architecture
   [[ ! -e $unpacked/complete ]] || return 0
   mkdir -p "$scratch/download"
   (cd "$scratch/download" && apt-get "${archive[@]}" download "$package") >"$scratch/log" 2>&1 ||
-    skip "$package of Debian's $suite cannot be downloaded: $(tail -n 1 "$scratch/log")"
+    skip_download "$package of Debian's $suite cannot be downloaded: $(tail -n 1 "$scratch/log")"
   rm -rf "$unpacked"
   mkdir -p "$unpacked"
   dpkg-deb -x "$scratch/download/${package}"_*.deb "$unpacked"
