@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kShardedMetadata = "model_sharded_metadata.json";
+constexpr const char* kJournal = ".shardfs-journal";  // of materialize, while it runs or until it is run again
 constexpr const char* kManifest = ".shardfs-manifest.json";  // of materialize, which may show a full checkpoint
 
 bool Has(const std::string& directory, const char* name) {
@@ -41,6 +42,11 @@ Status ExplainSource(const std::string& source, Status otherwise) {
 }
 
 Status CheckNoFullCheckpoint(const std::string& directory) {
+  if (Has(directory, kJournal)) {
+    return Status::InvalidArgument(fmt::format(
+        "{} holds a run of materialize that has not come to its end; run the same command again, and verify then",
+        QuoteName(directory)));
+  }
   const bool is_made = Has(directory, kShardedMetadata) || Has(directory, kManifest);
   const std::string weights = is_made ? "" : WeightsIn(directory);
   if (weights.empty()) return Status::Ok();

@@ -29,11 +29,15 @@ std::optional<std::string> DescribeDifference(const RunIdentity& there, const Ru
     }
     return std::string("not given");
   };
-  for (const RunIdentity* side : {&here, &there}) {
-    for (const auto& [name, value] : *side) {
-      const std::string one = value_of(there, name);
-      const std::string other = value_of(here, name);
-      if (one != other) return fmt::format("{} is {} there and {} here", QuoteName(name), one, other);
+  // An option that differs is what the user wants to hear of; the digests differ with it.
+  for (const bool with_digests : {false, true}) {
+    for (const RunIdentity* side : {&here, &there}) {
+      for (const auto& [name, value] : *side) {
+        if (!with_digests && (name == "source" || name == "files")) continue;
+        const std::string one = value_of(there, name);
+        const std::string other = value_of(here, name);
+        if (one != other) return fmt::format("{} is {} there and {} here", QuoteName(name), one, other);
+      }
     }
   }
   return std::nullopt;

@@ -16,13 +16,26 @@ constexpr std::uint64_t kSamples = 64;  // of a larger file
 
 FileDigest DigestOf(const std::string& text) { return FileDigest::OfBytes(std::as_bytes(std::span(text))); }
 
+// The texts of the source that may have decided the view, a transform or the order of tensors: what the layout says that
+// it read, config.json, and the indices.
+std::vector<std::string> TextsOf(const BuiltView& built) {
+  std::vector<std::string> names = built.view.read_files;
+  const auto add = [&names](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  const CompanionFile* const config = built.checkpoint->FindFile("config.json");
+  if (config != nullptr && config->is_regular) add(config->name);
+  for (const CheckedIndex& index : built.checkpoint->indices()) add(index.name);
+  return names;
+}
+
 // Weights go by size and time: reading them would take as long as the run.
 Result<std::string> DescribeSource(const BuiltView& built) {
   std::string files;
   for (const auto& file : built.checkpoint->sources().files()) {
     files += fmt::format("{}\n{}\n{}\n", file->name(), file->size(), file->mtime_ns());
   }
-  for (const std::string& name : built.view.read_files) {
+  for (const std::string& name : TextsOf(built)) {
     SHARDFS_ASSIGN_OR_RETURN(auto source, built.checkpoint->sources().OpenFile(name));
     SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, ContentDigest(*MakePassthroughFile(std::move(source))));
     files += fmt::format("{}\n{}\n", name, digest.ToHex());

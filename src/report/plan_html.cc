@@ -64,8 +64,12 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const st
   };
   row("Source", fmt::format("<code>{}</code>", EscapeHtml(view.checkpoint->path())));
   row("Made by", fmt::format("<code>{}</code>", EscapeHtml(command_line)));
-  row("Source tensors", fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->stored_bytes()),
-                                    Grouped(view.checkpoint->stored_tensors()), view.checkpoint->sources().files().size()));
+  row("Source tensors",
+      fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->stored_bytes()),
+                  Grouped(view.checkpoint->stored_tensors()), view.checkpoint->sources().files().size()));
+  for (const AppliedTransform& transform : view.checkpoint->transforms()) {
+    row("After " + transform.name, EscapeHtml(transform.account));
+  }
   row("All files once", fmt::format("{} in {} files", FormatBytes(tree.total_file_bytes()), tree.file_count()));
   row("All ranks’ loads", fmt::format("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),
                                       Percent(report.loaded_bytes, view.checkpoint->stored_bytes()) / 100));
@@ -109,10 +113,11 @@ std::string NodeSection(const PlanReport& report) {
   return text + "</tbody></table></div></section>\n";
 }
 
-// What the ranks load of each kind, against what the source has of it: the first copy, and more of the same.
-std::string ReplicationSection(const PlanPicture& picture) {
+// What the ranks load of each kind, against what the source has of it, or the transforms have made of it: the first
+// copy, and more of the same.
+std::string ReplicationSection(const PlanPicture& picture, bool is_transformed) {
   const std::uint64_t longest = *std::max_element(picture.loaded.begin(), picture.loaded.end());
-  std::string text =
+  std::string text = fmt::format(
       "<section><h2 id=\"copies\">Split and replicated</h2>\n<p>What is split is loaded "
       "once "
       "by all ranks together; what is replicated, by several of them. Headers, padding and other types than the "
@@ -121,10 +126,11 @@ std::string ReplicationSection(const PlanPicture& picture) {
       "class=\"first\"></i>as many bytes as the source has</li><li><i class=\"again\"></i>replicated</li></ul>\n"
       "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"copies\"><table "
       "id=\"class-bytes\"><caption>Loads of all ranks together, by kind</caption>\n<thead><tr><th "
-      "scope=\"col\">Kind</th><th scope=\"col\" class=\"num\">In the source</th><th scope=\"col\" class=\"num\">In the "
+      "scope=\"col\">Kind</th><th scope=\"col\" class=\"num\">{}</th><th scope=\"col\" class=\"num\">In the "
       "files</th><th scope=\"col\" class=\"bar\">Loaded</th><th scope=\"col\" class=\"num\">Loaded</th><th "
       "scope=\"col\" class=\"num exact\">Bytes</th><th scope=\"col\" class=\"num\">Replicated</th><th scope=\"col\" "
-      "class=\"num\">Times the source</th></tr></thead>\n<tbody>\n";
+      "class=\"num\">{}</th></tr></thead>\n<tbody>\n",
+      is_transformed ? "After the transforms" : "In the source", is_transformed ? "Times that" : "Times the source");
   const auto row = [&](std::string_view name, std::uint64_t source, std::uint64_t once, std::uint64_t loaded) {
     const bool has_source = source > 0;
     const std::uint64_t first = has_source ? std::min(source, loaded) : loaded;
@@ -181,9 +187,9 @@ std::string SliceSection(const PlanPicture& picture) {
       "scope=\"col\">lm_head slice</th></tr></thead>\n<tbody>\n";
   for (const RankPicture& rank : picture.ranks) {
     text += fmt::format("<tr><th scope=\"row\" class=\"num\">{}</th>{}{}{}{}{}{}</tr>\n", rank.rank,
-                        PartCell(rank.parts->experts, false), PartCell(rank.parts->expert_slice, true), PartCell(rank.parts->heads, false),
-                        PartCell(rank.parts->dense_slice, true), PartCell(rank.parts->shared_slice, true),
-                        PartCell(rank.parts->head_slice, true));
+                        PartCell(rank.parts->experts, false), PartCell(rank.parts->expert_slice, true),
+                        PartCell(rank.parts->heads, false), PartCell(rank.parts->dense_slice, true),
+                        PartCell(rank.parts->shared_slice, true), PartCell(rank.parts->head_slice, true));
   }
   return text + "</tbody></table></div></section>\n";
 }
@@ -259,7 +265,7 @@ std::string FormatPlanPage(const BuiltView& view, const PlanReport& report, cons
       "<title>Plan for {}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
       model, kPlanStyle);
   page += PageHeader(view, report, command_line) + RankSection(picture) + NodeSection(report) +
-          ReplicationSection(picture) + MapSection() + SliceSection(picture);
+          ReplicationSection(picture, !view.checkpoint->transforms().empty()) + MapSection() + SliceSection(picture);
   page += "<section><h2 id=\"tree\">The directory</h2>\n" + FormatTreeHtml(*view.view.tree, report) + "</section>\n";
   page += fmt::format("</main>\n<footer><p>shardfs {}</p></footer>\n{}<script>{}</script>\n</body>\n</html>\n",
                       SHARDFS_VERSION, DataElement(picture), kPlanScript);

@@ -49,9 +49,16 @@ Result<std::shared_ptr<const SourceRoot>> SourceRoot::Open(const std::string& pa
     return Status::FromErrno(errno, fmt::format("cannot open source '{}'", root->path_));
   }
   if (S_ISREG(attributes.st_mode)) {
-    const std::size_t slash = root->path_.rfind('/');
-    root->file_ = root->path_.substr(slash + 1);
-    SHARDFS_ASSIGN_OR_RETURN(root->directory_, OpenDirectory(slash == 0 ? "/" : root->path_.substr(0, slash)));
+    // A file keeps the name that was given: in a Hugging Face cache it is a link to a blob that is called by a digest.
+    const std::size_t slash = path.rfind('/');
+    root->file_ = slash == path.npos ? path : path.substr(slash + 1);
+    SHARDFS_ASSIGN_OR_RETURN(const std::string parent, Resolve(slash == path.npos ? "." : path.substr(0, slash + 1)));
+    root->path_ = fmt::format("{}{}{}", parent, parent.ends_with('/') ? "" : "/", root->file_);
+    // A directory that may be entered but not listed is enough for a file of it.
+    root->directory_ = FileDescriptor(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!root->directory_.valid()) {
+      return Status::FromErrno(errno, fmt::format("cannot open source '{}'", root->path_));
+    }
   } else if (S_ISDIR(attributes.st_mode)) {
     SHARDFS_ASSIGN_OR_RETURN(root->directory_, OpenDirectory(root->path_));
   } else {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::array<std::string_view, 1> kChoices = {"bf16"};
 constexpr std::array<OptionSpec, 1> kOptions = {{
-    {"dequantize", OptionKind::kChoice, "DTYPE", "Show FP8 weights with block scales in this dtype", "as they are",
+    {"dequantize", OptionKind::kChoice, "bf16", "Show FP8 weights with block scales in this dtype", "as they are",
      kChoices},
 }};
 constexpr const OptionSpec& kDequantize = kOptions[0];

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,66 @@ TEST_F(MaterializeSourceFilesTest, ANameLikeATemporaryOneIsANameAsAnyOther) {
     EXPECT_EQ(ReadFile(out_ + "/tokenizer.json"), "{}");
     ExpectComplete();
   }
+}
+
+// A view that differs in no name and no size: the texts that decided it are part of the identity all the same.
+class MaterializeChangedTextTest : public ::testing::Test {
+ protected:
+  ProgramResult Materialize() {
+    std::vector<std::string> arguments = {"materialize", source_, out_};
+    arguments.insert(arguments.end(), options_.begin(), options_.end());
+    return RunShardfs(arguments);
+  }
+
+  void Take(const std::string& golden) {
+    fs::copy(fs::path(GoldenCase()).parent_path().parent_path() / golden / "source", source_);
+  }
+
+  void ExpectAnotherRun(const char* what) {
+    const ProgramResult again = Materialize();
+    EXPECT_EQ(again.exit_code, 2) << what << again.out;
+    EXPECT_THAT(again.err, HasSubstr("'source' is")) << what;
+  }
+
+  TemporaryDirectory root_;
+  const std::string source_ = root_ / "source";
+  const std::string out_ = root_ / "out";
+  std::vector<std::string> options_;
+};
+
+TEST_F(MaterializeChangedTextTest, AnIndexInAnotherOrder) {
+  Take("huggingface/random_a");
+  options_ = {"--layout", "huggingface", "--max-shard-size", "60KB"};
+  ASSERT_EQ(Materialize().exit_code, 0);
+  const std::string path = source_ + "/model.safetensors.index.json";
+  const auto index = nlohmann::ordered_json::parse(ReadFile(path));
+  auto turned = index;
+  turned["weight_map"] = nlohmann::ordered_json::object();
+  for (auto entry = index["weight_map"].rbegin(); entry != index["weight_map"].rend(); ++entry) {
+    turned["weight_map"][entry.key()] = entry.value();
+  }
+  WriteFile(path, turned.dump(2));
+  ExpectAnotherRun("the order of the index");
+}
+
+TEST_F(MaterializeChangedTextTest, AConfigThatATransformReads) {
+  Take("fp8/random_a");
+  options_ = {"--layout", "huggingface", "--files", "source", "--dequantize", "bf16"};
+  ASSERT_EQ(Materialize().exit_code, 0);
+  // config.json is shown without this key, and the blocks are those that hold without it.
+  const std::string path = source_ + "/config.json";
+  auto config = nlohmann::ordered_json::parse(ReadFile(path));
+  config["quantization_config"] = {{"quant_method", "fp8"}, {"weight_block_size", {128, 128}}};
+  WriteFile(path, config.dump());
+  ExpectAnotherRun("a key that is not shown");
+}
+
+TEST_F(MaterializeChangedTextTest, AnOptionIsNamedBeforeTheSource) {
+  Take("fp8/random_a");
+  options_ = {"--layout", "huggingface", "--dequantize", "bf16"};
+  ASSERT_EQ(Materialize().exit_code, 0);
+  options_.resize(2);
+  EXPECT_THAT(Materialize().err, HasSubstr("'source options' is 'dequantize=bf16' there and not given here"));
 }
 
 TEST_F(MaterializeSourceFilesTest, ANameThatTheManifestCannotHoldIsRefused) {

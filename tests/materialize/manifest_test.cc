@@ -88,6 +88,9 @@ TEST(RunIdentityTest, NamesTheFirstDifference) {
   EXPECT_THAT(*DescribeDifference(run, {{"tp", "8"}, {"dp", "4"}}), HasSubstr("there and"));
   EXPECT_THAT(*DescribeDifference(run, {{"tp", "8"}, {"dp", "2"}, {"-O x", "1"}}), HasSubstr("not given"));
   EXPECT_TRUE(DescribeDifference({{"tp", "8"}, {"dp", "2"}, {"-O x", "1"}}, run).has_value());
+  EXPECT_THAT(*DescribeDifference({{"source", "a"}, {"source options", "x=1"}}, {{"source", "b"}}),
+              HasSubstr("'source options'"))
+      << "the digest differs because the option does";
 }
 
 }  // namespace

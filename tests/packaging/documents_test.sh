@@ -43,6 +43,7 @@ PATH=$scratch/bin:$root/mount-scripts:$PATH
 unset NODE_RANK NNODES GROUP_RANK GROUP_WORLD_SIZE SLURM_STEP_NUM_NODES
 export SLURM_NODEID=0 SLURM_NNODES=2 # srun's part
 "$MAKE_CHECKPOINT" --preset tiny "$scratch/demo" >/dev/null
+"$MAKE_CHECKPOINT" --preset tiny --kind fp8 "$scratch/demo-FP8" >/dev/null # /models/R1-FP8
 
 # server NAME FIRST: one of a rank table, with the ranks FIRST to FIRST + 7.
 server() {

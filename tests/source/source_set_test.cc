@@ -1,5 +1,6 @@
 #include "shardfs/source/source_set.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -103,6 +104,28 @@ TEST_F(SourceSetTest, AFileIsARootWithoutNeighbours) {
   EXPECT_EQ(set.PathOf("net.safetensors"), (base_ / "net.safetensors").string());
   EXPECT_EQ(set.OpenFile("rank_0/net.safetensors").status().code(), StatusCode::kNotFound);
   EXPECT_TRUE(set.CheckRoots().ok());
+}
+
+// As in a Hugging Face cache, where names are links to blobs.
+TEST_F(SourceSetTest, AFileThatIsALinkKeepsItsName) {
+  std::filesystem::create_directory(base_ / "blobs");
+  base_.Write("blobs/0123abcd", "blob");
+  std::filesystem::create_directory(base_ / "snapshot");
+  std::filesystem::create_symlink("../blobs/0123abcd", base_ / "snapshot/model.safetensors");
+  const auto root = OpenRoot(base_ / "snapshot/model.safetensors");
+  ASSERT_NE(root, nullptr);
+  EXPECT_EQ(root->file(), "model.safetensors");
+  EXPECT_EQ(root->path(), (base_ / "snapshot/model.safetensors").string());
+  const auto file = root->OpenFile("model.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(ContentOf(**file), "blob");
+}
+
+TEST_F(SourceSetTest, AFileInADirectoryThatMayOnlyBeEntered) {
+  const auto root = OpenRoot(base_ / "net.safetensors");
+  ASSERT_NE(root, nullptr);
+  // Root may list every directory, so the descriptor has to tell: one of O_PATH asks for no right to read.
+  EXPECT_NE(::fcntl(root->descriptor(), F_GETFL) & O_PATH, 0);
 }
 
 TEST(SourceRootTest, RefusesWhatIsNeitherDirectoryNorFile) {

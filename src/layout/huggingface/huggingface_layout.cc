@@ -147,19 +147,18 @@ class ViewBuilder {
     for (const auto& [name, tensors] : files) SHARDFS_RETURN_IF_ERROR(AddTensorFile(name, tensors));
     if (Index() == nullptr) return Status::Ok();
     WeightMap weight_map;
+    auto dangling = checkpoint_->dangling();  // what is left of them
+    const auto add_dangling = [&weight_map, &dangling] {
+      for (; !dangling.empty() && dangling.front().position == weight_map.size(); dangling = dangling.subspan(1)) {
+        weight_map.emplace_back(dangling.front().tensor, dangling.front().file);
+      }
+    };
     for (const std::uint32_t i : checkpoint_->index_order()) {
-      AddDangling(weight_map);
+      add_dangling();
       weight_map.emplace_back(dict_.specs()[i].name, dict_.Origin(i));
     }
-    AddDangling(weight_map);
+    add_dangling();
     return AddFile(kIndexName, MakeGeneratedFile(SourceIndexJson(weight_map)));
-  }
-
-  // The entries without a tensor that come next.
-  void AddDangling(WeightMap& weight_map) const {
-    for (const DanglingEntry& entry : checkpoint_->dangling()) {
-      if (entry.position == weight_map.size()) weight_map.emplace_back(entry.tensor, entry.file);
-    }
   }
 
   Status AddFromSource(const std::string& name) {

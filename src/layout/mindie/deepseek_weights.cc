@@ -69,7 +69,7 @@ class Resolver {
     if (found != nullptr && !IsFloat(found->dtype)) {
       Fail(Status::NotSupported(
           fmt::format("{} in {} is {}, which the mindie layout does not show; {}", name,
-                      checkpoint_.OriginOf(*found), DtypeName(found->dtype), WayToBF16(found->dtype))));
+                      checkpoint_.OriginOf(*found), DtypeName(found->dtype), WayToBF16(checkpoint_, *found))));
     }
     return inventory_.Require(name, {shape}, kFloats);
   }

@@ -12,6 +12,16 @@ constexpr std::uint64_t kScaleBiasColumns = 16;  // of a row-parallel W4A8 linea
 
 }  // namespace
 
+std::string WayToBF16(const Checkpoint& checkpoint, const TensorSpec& weight) {
+  if (weight.dtype != Dtype::kF8E4M3) return "convert the checkpoint to BF16 first";
+  for (const AppliedTransform& transform : checkpoint.transforms()) {
+    if (transform.name != "dequantize") continue;
+    return fmt::format("dequantize left it so, as the index, or the checkpoint if there is none, has no {}_scale_inv",
+                       weight.name);
+  }
+  return "show it as BF16 with --dequantize bf16";
+}
+
 LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, std::uint64_t rows,
                                    std::uint64_t columns, const std::string& quantize, bool is_routed_expert) {
   LinearWeights linear;
@@ -26,7 +36,7 @@ LinearWeights LinearResolver::Find(const std::string& prefix, LinearRole role, s
   if (found->dtype != Dtype::kI8 || role == LinearRole::kFloatOnly || !kind) {
     Fail(Status::NotSupported(fmt::format(
         "{} in {} is {}, which the mindie layout does not show{}", name, inventory_.OriginOf(*found), DtypeName(found->dtype),
-        found->dtype != Dtype::kI8       ? fmt::format("; {}", WayToBF16(found->dtype))
+        found->dtype != Dtype::kI8       ? fmt::format("; {}", WayToBF16(inventory_.checkpoint(), *found))
         : role == LinearRole::kFloatOnly ? ": weight_sharder splits this weight only as a float"
                                          : ": config.json has no \"quantize\" for it")));
     return linear;

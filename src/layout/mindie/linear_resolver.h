@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/source_inventory.h"
@@ -17,10 +16,8 @@ enum class LinearRole : std::uint8_t {
   kReplicated,  // q_a, kv_a
 };
 
-// What to do about a weight of `dtype`, which is neither a float nor int8: the end of a message.
-inline std::string_view WayToBF16(Dtype dtype) {
-  return dtype == Dtype::kF8E4M3 ? "show it as BF16 with --dequantize bf16" : "convert the checkpoint to BF16 first";
-}
+// What to do about a weight that is neither a float nor int8: the end of a message.
+std::string WayToBF16(const Checkpoint& checkpoint, const TensorSpec& weight);
 
 // Not thread-safe.
 class LinearResolver {

@@ -35,6 +35,8 @@ class SourceInventory {
   // an ordinary checkpoint; what is more gets a warning.
   void Ignore(const std::string& name, const std::string& reason, std::uint64_t usual = kAnyNumber);
 
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+
   // The file that holds a tensor of the checkpoint.
   std::string_view OriginOf(const TensorSpec& tensor) const { return checkpoint_.OriginOf(tensor); }
 
