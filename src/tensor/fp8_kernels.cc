@@ -1,7 +1,7 @@
-// How a vector of codes is widened: a code's bits moved into those of an F16, with the sign in its place, are the value
-// times 2^-8, subnormals included, so the processor's conversion from F16 and a product with 2^8 give the value
-// exactly. NaN codes would become numbers that way, and are put in afterwards. A finite scale then makes no other NaN,
-// which leaves rounding to BF16 to integer instructions; other scales go by the definition.
+// A vector of codes is widened by way of F16: a code's bits moved into those of an F16, with the sign in its place, are
+// the value times 2^-8, subnormals included, so the processor's conversion from F16 and a product with 2^8 give the
+// value exactly. NaN codes would become numbers that way: lanes that hold one go by the definition. A finite scale then
+// makes no other NaN, which leaves rounding to BF16 to integer instructions; other scales go by the definition too.
 #include "tensor/fp8_kernels.h"
 
 #include <array>
@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::uint16_t kNan = 0x7FC0;
 
+bool IsNanCode(std::uint8_t code) { return (code & 0x7f) == 0x7f; }
+
 std::array<float, 256> AllValues() {
   std::array<float, 256> values{};
   for (unsigned code = 0; code < values.size(); ++code) {
@@ -44,56 +46,73 @@ const std::array<float, 256>& Values() {
 
 std::uint16_t Round(float value) { return std::isnan(value) ? kNan : F32ToBF16(std::bit_cast<std::uint32_t>(value)); }
 
-void ScaleByDefinition(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
+bool ScaleByDefinition(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
   const float* const values = Values().data();
+  bool has_nan = false;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint16_t result = Round(values[std::to_integer<std::uint8_t>(codes[i])] * scale);
+    const auto code = std::to_integer<std::uint8_t>(codes[i]);
+    has_nan = has_nan || IsNanCode(code);
+    const std::uint16_t result = Round(values[code] * scale);
     std::memcpy(output + 2 * i, &result, sizeof result);
   }
+  return has_nan;
 }
 
-// From so many codes on, products of all 256 with the scale are made first and looked up then.
+// A run of so many codes is worth a table of the products of all 256 with the scale.
 constexpr std::size_t kTableCodes = 512;
 
-void ScaleBaseline(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
+bool ScaleBaseline(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
   if (count < kTableCodes) return ScaleByDefinition(codes, scale, output, count);
   std::array<std::uint16_t, 256> table;
   for (std::size_t code = 0; code < table.size(); ++code) table[code] = Round(Values()[code] * scale);
+  bool has_nan = false;
   for (std::size_t i = 0; i < count; ++i) {
-    std::memcpy(output + 2 * i, &table[std::to_integer<std::uint8_t>(codes[i])], sizeof table[0]);
+    const auto code = std::to_integer<std::uint8_t>(codes[i]);
+    has_nan |= IsNanCode(code);
+    std::memcpy(output + 2 * i, &table[code], sizeof table[0]);
   }
+  return has_nan;
 }
 
 #if defined(__x86_64__)
 
 constexpr std::size_t kLanes = 16;
 
-__attribute__((target("avx2,f16c"), always_inline)) inline __m256i RoundToUpper(__m256 value) {
+// The upper half of each element is its value rounded to BF16; the lower half is what was rounded away.
+__attribute__((target("avx2,f16c"), always_inline)) inline __m256i RoundUpperHalf(__m256 value) {
   const __m256i bits = _mm256_castps_si256(value);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  return _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+  return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
 }
 
-__attribute__((target("avx2,f16c"))) void ScaleVectors(const std::byte* codes, float scale, std::byte* output,
+// Eight codes, each in the upper byte of its half, as values times 2^-8, times `shift` and then `factor`.
+__attribute__((target("avx2,f16c"), always_inline)) inline __m256i Scaled(__m128i high, __m256 shift, __m256 factor) {
+  // The shift copies the sign into the bit below it, which the mask takes away.
+  const __m128i halves = _mm_and_si128(_mm_srai_epi16(high, 1), _mm_set1_epi16(static_cast<short>(0xbfff)));
+  return RoundUpperHalf(_mm256_mul_ps(_mm256_mul_ps(_mm256_cvtph_ps(halves), shift), factor));
+}
+
+// Codes at even places and codes at odd ones are scaled apart: their results lie in the two halves of the same
+// elements then, and need no shuffle to be put together.
+__attribute__((target("avx2,f16c"))) bool ScaleVectors(const std::byte* codes, float scale, std::byte* output,
                                                        std::size_t count) {
   const __m256 factor = _mm256_set1_ps(scale);
   const __m256 shift = _mm256_set1_ps(256.0f);
+  const __m128i nan_code = _mm_set1_epi8(0x7f);
+  bool has_nan = false;
   for (std::size_t i = 0; i + kLanes <= count; i += kLanes) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + i));
-    const __m256i high = _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 8);
-    // The shift copies the sign into the bit below it, which the mask takes away.
-    const __m256i halves = _mm256_and_si256(_mm256_srai_epi16(high, 1), _mm256_set1_epi16(static_cast<short>(0xbfff)));
-    const __m256 low_values = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), shift);
-    const __m256 high_values = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1)), shift);
-    const __m256i packed =
-        _mm256_permute4x64_epi64(_mm256_packus_epi32(RoundToUpper(_mm256_mul_ps(low_values, factor)),
-                                                     RoundToUpper(_mm256_mul_ps(high_values, factor))),
-                                 0xd8);
-    const __m256i nan_code = _mm256_set1_epi16(0x7f00);
-    const __m256i is_nan = _mm256_cmpeq_epi16(_mm256_and_si256(high, nan_code), nan_code);
+    const __m128i is_nan = _mm_cmpeq_epi8(_mm_and_si128(bytes, nan_code), nan_code);
+    if (_mm_movemask_epi8(is_nan) != 0) {
+      has_nan = ScaleByDefinition(codes + i, scale, output + 2 * i, kLanes);
+      continue;
+    }
+    const __m256i even = Scaled(_mm_slli_epi16(bytes, 8), shift, factor);
+    const __m256i odd = Scaled(_mm_and_si128(bytes, _mm_set1_epi16(static_cast<short>(0xff00))), shift, factor);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + 2 * i),
-                        _mm256_blendv_epi8(packed, _mm256_set1_epi16(kNan), is_nan));
+                        _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa));
   }
+  return has_nan;
 }
 
 #elif defined(__aarch64__)
@@ -106,11 +125,17 @@ inline uint32x4_t RoundToUpper(float32x4_t value) {
   return vshrq_n_u32(vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff))), 16);
 }
 
-void ScaleVectors(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
+bool ScaleVectors(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
   const float32x4_t factor = vdupq_n_f32(scale);
   const float32x4_t shift = vdupq_n_f32(256.0f);
+  const uint8x8_t nan_code = vdup_n_u8(0x7f);
+  bool has_nan = false;
   for (std::size_t i = 0; i + kLanes <= count; i += kLanes) {
     const uint8x8_t bytes = vld1_u8(reinterpret_cast<const std::uint8_t*>(codes + i));
+    if (vmaxv_u8(vceq_u8(vand_u8(bytes, nan_code), nan_code)) != 0) {
+      has_nan = ScaleByDefinition(codes + i, scale, output + 2 * i, kLanes);
+      continue;
+    }
     const int16x8_t high = vreinterpretq_s16_u16(vshll_n_u8(bytes, 8));
     // The shift copies the sign into the bit below it, which the mask takes away.
     const uint16x8_t halves = vandq_u16(vreinterpretq_u16_s16(vshrq_n_s16(high, 1)), vdupq_n_u16(0xbfff));
@@ -119,22 +144,20 @@ void ScaleVectors(const std::byte* codes, float scale, std::byte* output, std::s
     const float32x4_t high_values = vmulq_f32(vcvt_high_f32_f16(values), shift);
     const uint16x8_t packed = vcombine_u16(vmovn_u32(RoundToUpper(vmulq_f32(low_values, factor))),
                                            vmovn_u32(RoundToUpper(vmulq_f32(high_values, factor))));
-    const uint16x8_t nan_code = vdupq_n_u16(0x7f00);
-    const uint16x8_t is_nan = vceqq_u16(vandq_u16(vreinterpretq_u16_s16(high), nan_code), nan_code);
-    vst1q_u8(reinterpret_cast<std::uint8_t*>(output + 2 * i),
-             vreinterpretq_u8_u16(vbslq_u16(is_nan, vdupq_n_u16(kNan), packed)));
+    vst1q_u8(reinterpret_cast<std::uint8_t*>(output + 2 * i), vreinterpretq_u8_u16(packed));
   }
+  return has_nan;
 }
 
 #endif
 
 #if defined(__x86_64__) || defined(__aarch64__)
 
-void ScaleWithVectors(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
+bool ScaleWithVectors(const std::byte* codes, float scale, std::byte* output, std::size_t count) {
   if (!std::isfinite(scale)) return ScaleByDefinition(codes, scale, output, count);
   const std::size_t whole = count / kLanes * kLanes;
-  ScaleVectors(codes, scale, output, whole);
-  ScaleByDefinition(codes + whole, scale, output + 2 * whole, count - whole);
+  const bool in_vectors = ScaleVectors(codes, scale, output, whole);
+  return ScaleByDefinition(codes + whole, scale, output + 2 * whole, count - whole) || in_vectors;
 }
 
 #endif
@@ -153,13 +176,5 @@ E4M3ScaleKernel FindE4M3ScaleKernel() {
 }
 
 E4M3ScaleKernel FindBaselineE4M3ScaleKernel() { return ScaleBaseline; }
-
-bool HasE4M3Nan(const std::byte* codes, std::size_t count) {
-  std::uint8_t found = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    found = static_cast<std::uint8_t>(found | ((std::to_integer<std::uint8_t>(codes[i]) & 0x7f) == 0x7f ? 1 : 0));
-  }
-  return found != 0;
-}
 
 }  // namespace shardfs

@@ -58,7 +58,7 @@ TensorPtr Dequantised(const ByteSource& source) {
   const TensorPtr codes = Whole(source, Dtype::kF8E4M3, {kRows, kColumns});
   const Shape blocks = {(kRows + 127) / 128, kColumns / 128};
   const TensorPtr scales = Tensor::Source(&source, kRows * kColumns, Dtype::kF32, blocks).value();
-  return ops::BlockScale(codes, scales, {128, 128}).value();
+  return ops::BlockScale(codes, scales, {128, 128}, [] {}).value();  // NaN codes are looked for, as dequantize does
 }
 
 std::vector<Kernel> Kernels(const ByteSource& source) {

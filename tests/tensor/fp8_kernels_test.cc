@@ -105,14 +105,20 @@ TEST(Fp8Kernels, BothRoundingsHappen) {
   EXPECT_EQ(differ, 1u) << "the search found none, so it tests nothing";
 }
 
+// At any place, in a vector or behind the last whole one.
 TEST(Fp8Kernels, NanCodesAreFound) {
-  std::vector<std::byte> codes(1000);
-  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i % 0x7f);
-  EXPECT_FALSE(HasE4M3Nan(codes.data(), codes.size()));
-  for (const unsigned nan : {0x7fu, 0xffu}) {
-    auto one = codes;
-    one[871] = static_cast<std::byte>(nan);
-    EXPECT_TRUE(HasE4M3Nan(one.data(), one.size()));
+  for (const E4M3ScaleKernel kernel : {FindBaselineE4M3ScaleKernel(), FindE4M3ScaleKernel()}) {
+    for (const std::size_t count : {std::size_t{37}, std::size_t{1000}}) {
+      std::vector<std::byte> codes(count);
+      for (std::size_t i = 0; i < count; ++i) codes[i] = static_cast<std::byte>(i % 0x7f | (i % 2 != 0 ? 0x80 : 0));
+      std::vector<std::byte> output(2 * count);
+      EXPECT_FALSE(kernel(codes.data(), 1.5f, output.data(), count));
+      for (std::size_t at = 0; at < count; ++at) {
+        auto one = codes;
+        one[at] = static_cast<std::byte>(at % 2 == 0 ? 0x7f : 0xff);
+        ASSERT_TRUE(kernel(one.data(), 1.5f, output.data(), count)) << at << " of " << count;
+      }
+    }
   }
 }
 

@@ -111,25 +111,27 @@ Status BlockScaleKernel::ReadAt(std::uint64_t offset, std::span<std::byte> desti
 Status BlockScaleKernel::Produce(std::uint64_t first, std::uint64_t elements, std::byte* output) const {
   std::array<std::byte, kCodeBytes> codes;
   ScaleWindow window(scales_, scale_dtype_);
+  bool has_nan = false;
   while (elements > 0) {
     const std::uint64_t step = std::min(elements, kCodeBytes);
     SHARDFS_RETURN_IF_ERROR(codes_.ReadAt(first, std::span(codes).first(step)));
-    if (on_nan_ != nullptr && HasE4M3Nan(codes.data(), step)) (*on_nan_)();
     for (std::uint64_t done = 0; done < step;) {
       const std::uint64_t count = std::min(row_ - (first + done) % row_, step - done);
-      SHARDFS_RETURN_IF_ERROR(ProduceRow(first + done, count, codes.data() + done, &window, output + 2 * done));
+      SHARDFS_RETURN_IF_ERROR(
+          ProduceRow(first + done, count, codes.data() + done, &window, output + 2 * done, &has_nan));
       done += count;
     }
     first += step;
     elements -= step;
     output += 2 * step;
   }
+  if (has_nan && on_nan_ != nullptr) (*on_nan_)();
   return Status::Ok();
 }
 
-// Elements [first, first + count), which lie in one row.
+// Produces elements [first, first + count), which lie in one row.
 Status BlockScaleKernel::ProduceRow(std::uint64_t first, std::uint64_t count, const std::byte* codes,
-                                    ScaleWindow* window, std::byte* output) const {
+                                    ScaleWindow* window, std::byte* output, bool* has_nan) const {
   const std::uint64_t row_begin = ScaleRowOf(first / row_);
   const std::uint64_t column = first % row_;
   const std::uint64_t wanted = axes_.empty() || axes_.back().size == 1 ? kWindowScales : 0;
@@ -141,7 +143,7 @@ Status BlockScaleKernel::ProduceRow(std::uint64_t first, std::uint64_t count, co
     SHARDFS_RETURN_IF_ERROR(window->Require(row_begin + block, blocks, wanted));
     for (std::uint64_t b = block; b < block + blocks; ++b) {
       const std::uint64_t end = std::min((b + 1) * inner_.size - inner_.missing - column, count);
-      scale_(codes + at, window->At(row_begin + b), output + 2 * at, end - at);
+      *has_nan |= scale_(codes + at, window->At(row_begin + b), output + 2 * at, end - at);
       at = end;
     }
   }

@@ -44,7 +44,7 @@ class BlockScaleKernel final : public ComputeKernel {
 
   Status Produce(std::uint64_t first, std::uint64_t elements, std::byte* output) const;
   Status ProduceRow(std::uint64_t first, std::uint64_t count, const std::byte* codes, ScaleWindow* window,
-                    std::byte* output) const;
+                    std::byte* output, bool* has_nan) const;
   std::uint64_t ScaleRowOf(std::uint64_t row) const;  // where the row's scales begin, in scales
 
   ReadPlan codes_;
