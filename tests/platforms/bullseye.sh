@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 set -euo pipefail
 # shellcheck disable=SC2034 # golden.sh's
-program=shardfs page_tool=page_tool cases=/cases work=/tmp/work
+program=shardfs page_tool=page_tool cases=/cases
+work=$(mktemp -d)
 failures=0
 bad() {
   echo "FAILED: $1" >&2
@@ -22,17 +23,17 @@ all_cases() {
 
 all_files() { find / -xdev \( -path /proc -o -path /tmp -o -path /var \) -prune -o -print | sort; }
 
-all_files >/tmp/before
+all_files >"$work/before"
 dpkg -i /shardfs_*.deb >/dev/null
 all_cases "shardfs_*.deb"
 dpkg -P shardfs >/dev/null
-all_files >/tmp/after
-diff /tmp/before /tmp/after || { echo "dpkg -P leaves these files" >&2; exit 1; }
+all_files >"$work/after"
+diff "$work/before" "$work/after" || { echo "dpkg -P leaves these files" >&2; exit 1; }
 
-tar -C /tmp -xf /shardfs-*.tar.gz
-/tmp/shardfs-*/install.sh
+tar -C "$work" -xf /shardfs-*.tar.gz
+"$work"/shardfs-*/install.sh
 all_cases "the tarball"
-/tmp/shardfs-*/install.sh --uninstall
-all_files >/tmp/after
-diff /tmp/before /tmp/after | grep '/shardfs' && { echo "install.sh --uninstall leaves these files" >&2; exit 1; }
+"$work"/shardfs-*/install.sh --uninstall
+all_files >"$work/after"
+diff "$work/before" "$work/after" | grep '/shardfs' && { echo "install.sh --uninstall leaves these files" >&2; exit 1; }
 exit 0
