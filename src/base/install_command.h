@@ -1,4 +1,4 @@
-// What to type on this machine to install a package, for messages that say what is missing.
+// InstallCommand says what to type on this machine to install a package, for messages that say what is missing.
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ namespace shardfs {
 Result<uid_t> ParseUser(const std::string& text);
 Result<gid_t> ParseGroup(const std::string& text);
 
-// From now on, names of users and groups are looked for in /etc/passwd and /etc/group and nowhere else, whatever
+// Has names of users and groups looked for, from now on, in /etc/passwd and /etc/group and nowhere else, whatever
 // /etc/nsswitch.conf says, and the messages of a name that is not found say so. Called before main() by the statically
 // linked program (src/cli/static_glibc.cc), and by nothing else.
 void RestrictNamesToFiles();

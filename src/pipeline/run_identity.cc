@@ -11,7 +11,7 @@
 namespace shardfs {
 namespace {
 
-// What IdentityOf and the plan of `materialize` put beside the options.
+// IdentityOf and the plan of `materialize` put these beside the options.
 constexpr std::array<std::string_view, 8> kOwnFields = {"shardfs", "reader",         "layout", "nodes",
                                                         "source",  "source options", "ranks",  "files"};
 

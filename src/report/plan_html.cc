@@ -113,8 +113,8 @@ std::string NodeSection(const PlanReport& report) {
   return text + "</tbody></table></div></section>\n";
 }
 
-// What the ranks load of each kind, against what the source has of it, or the transforms have made of it: the first
-// copy, and more of the same.
+// Compares what the ranks load of each kind with what the source has of it, or the transforms have made of it: the
+// first copy, and more of the same.
 std::string ReplicationSection(const PlanPicture& picture, bool is_transformed) {
   const std::uint64_t longest = *std::max_element(picture.loaded.begin(), picture.loaded.end());
   std::string text = fmt::format(

@@ -121,7 +121,7 @@ PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
       row.by_column.back() += sums.rest;
     }
   }
-  // Those that a transform took go by names of the source, and are no tensors of the checkpoint any more.
+  // Tensors that a transform took go by names of the source, and are none of the checkpoint any more.
   std::set<std::pair<std::string_view, std::string_view>> gone;
   for (const IgnoredTensor& tensor : view.checkpoint->ignored()) gone.emplace(tensor.name, tensor.reason);
   std::set<std::string_view> ignored;

@@ -27,7 +27,7 @@ constexpr std::uint64_t kPrefetchStep = std::uint64_t{128} << 10;
 // The kernel's own page: 4 KiB on x86-64; 4, 16 or 64 KiB on aarch64. madvise(2) takes multiples of nothing less.
 const std::uint64_t kPageBytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 
-// Of Linux 5.14; the C library's headers have it since glibc 2.35.
+// Linux has it since 5.14, the C library's headers since glibc 2.35.
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif

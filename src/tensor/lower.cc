@@ -69,7 +69,7 @@ bool AppendContiguous(const Tensor& tensor, std::uint64_t skip, std::uint64_t si
   }
 }
 
-// Whether the tensor is an operation, perhaps under other shapes, that may join others of its kind.
+// Says whether the tensor is an operation, perhaps under other shapes, that may join others of its kind.
 bool IsJoinable(const Tensor& tensor) {
   const Tensor* node = &tensor;
   while (node->op() == TensorOp::kReshape) node = node->inputs().front().get();

@@ -57,7 +57,7 @@ class Operation {
   };
   virtual Result<Output> Infer(std::span<const TensorPtr> inputs) const = 0;
 
-  // Whether inputs of all zero bits give a result of all zero bits.
+  // Says whether inputs of all zero bits give a result of all zero bits.
   virtual bool KeepsZero() const { return false; }
 
   // The moved result as an operation (null: this one) on moved inputs: for each input, movements one after the other.
@@ -70,11 +70,11 @@ class Operation {
     return std::nullopt;
   }
 
-  // Whether results of this operation ever join. Cheap: lowering asks it of each input of a concatenation.
+  // Says whether results of this operation ever join. Cheap: lowering asks it of each input of a concatenation.
   virtual bool IsJoinable() const { return false; }
 
-  // Whether this operation, applied to the inputs concatenated along `axis`, gives its result with `next`'s behind it:
-  // one segment for a stack of experts, not one for each. `shapes` are this operation's inputs'.
+  // Says whether this operation, applied to the inputs concatenated along `axis`, gives its result with `next`'s behind
+  // it: one segment for a stack of experts, not one for each. `shapes` are this operation's inputs'.
   virtual bool Joins(const Operation& /*next*/, std::uint64_t /*axis*/, std::span<const Shape> /*shapes*/) const {
     return false;
   }

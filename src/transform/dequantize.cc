@@ -1,4 +1,4 @@
-// Which tensors are dequantised is told by names: N with elements of a byte, where the index (or, without one, the
+// Names tell which tensors are dequantised: N with elements of a byte, where the index (or, without one, the
 // checkpoint) has N_scale_inv. Every scale goes, used or not; every other tensor stays as it is. config.json loses its
 // quantization_config, and the index the entries of the scales that were used.
 #include "transform/dequantize.h"

@@ -33,10 +33,10 @@ class SourceRoot {
   bool is_file() const { return !file_.empty(); }
   const std::string& file() const { return file_; }  // the file's name in its directory; empty for a directory
 
-  // Of the directory, or of the one that the file is in.
+  // Returns the descriptor of the directory, or of the one that the file is in; the root keeps it.
   int descriptor() const { return directory_.get(); }
 
-  // The name in the set of a file of this root. `path` is relative ("rank_3/net.safetensors").
+  // Returns the name in the set of a file of this root. `path` is relative ("rank_3/net.safetensors").
   std::string NameOf(std::string_view path) const;
 
   // Opens a file of this root. kNotFound as well for a file root's neighbours, which nobody has asked for.
@@ -58,10 +58,10 @@ class SourceRoot {
 
 class SourceSet {
  public:
-  // At least one root, each with another label. `files` hold the tensors; their names are unique and say their roots.
+  // Takes at least one root, each with its own label. `files` hold the tensors; unique names say their roots.
   SourceSet(std::vector<std::shared_ptr<const SourceRoot>> roots, std::vector<std::shared_ptr<const FileSource>> files);
 
-  // The files and roots of both, those of `first` first.
+  // Returns a set of the files and roots of both, those of `first` first.
   static std::shared_ptr<const SourceSet> Join(const SourceSet& first, const SourceSet& second);
 
   std::span<const std::shared_ptr<const SourceRoot>> roots() const { return roots_; }
@@ -73,7 +73,7 @@ class SourceSet {
   Result<std::unique_ptr<FileSource>> OpenFile(std::string_view name) const;
   std::string PathOf(std::string_view name) const;
 
-  // As SourceRoot::CheckPath, of the first root that has something to say.
+  // Asks each root's CheckPath, and returns what the first has to say.
   Status CheckRoots() const;
 
  private:

@@ -29,7 +29,7 @@ class Operation;  // tensor/operation.h
 class Tensor;
 using TensorPtr = std::shared_ptr<const Tensor>;
 
-// What a node is: bytes that exist, a movement of its input, or an operation that computes.
+// A node is bytes that exist, a movement of its input, or an operation that computes.
 enum class TensorOp : std::uint8_t {
   kSource,
   kZeros,
@@ -95,7 +95,7 @@ class Tensor {
   // Elements that are given here. `bytes` are as many as the shape needs.
   static Result<TensorPtr> Literal(Dtype dtype, Shape shape, std::string bytes);
 
-  // What `operation` computes from `inputs`, one or more. The functions of tensor/ops/ call this.
+  // Returns the node that `operation` computes from `inputs`, one or more. The functions of tensor/ops/ call this.
   static Result<TensorPtr> Apply(std::shared_ptr<const Operation> operation, std::vector<TensorPtr> inputs);
 
  private:

@@ -17,9 +17,9 @@
 
 namespace shardfs {
 
-// What a transform may need beside checkpoint and options.
+// TransformContext has what a transform may need beside checkpoint and options.
 struct TransformContext {
-  // As ViewContext::on_notice (layout.h): called when a read shows something that could not be known before.
+  // The transform calls it when a read shows what could not be known before, as a layout calls ViewContext::on_notice.
   std::function<void(const std::string&)> on_notice;
 };
 

@@ -16,7 +16,7 @@ enum class LinearRole : std::uint8_t {
   kReplicated,  // q_a, kv_a
 };
 
-// What to do about a weight that is neither a float nor int8: the end of a message.
+// Says what to do about a weight that is neither a float nor int8: the end of a message.
 std::string WayToBF16(const Checkpoint& checkpoint, const TensorSpec& weight);
 
 // Not thread-safe.

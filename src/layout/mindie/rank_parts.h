@@ -1,4 +1,4 @@
-// What MindIE's cut gives each rank, for `plan`.
+// DescribeRanks says what MindIE's cut gives each rank, for `plan`.
 #pragma once
 
 #include "layout/mindie/config/deepseek_config.h"

@@ -1,5 +1,5 @@
-// How the operations of this folder read and write elements of the float dtypes: one by one as F32, or in blocks that
-// are widened, computed on and narrowed, which the compiler makes vector instructions of.
+// The operations of this folder read and write elements of the float dtypes with these: one by one as F32, or in blocks
+// that are widened, computed on and narrowed, which the compiler makes vector instructions of.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace shardfs {
 
-// How a float dtype is stored, and what its bits are as F32.
+// Float says how a float dtype is stored, and what its bits are as F32.
 template <Dtype kDtype>
 struct Float;
 
