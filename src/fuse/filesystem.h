@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "fuse/attributes.h"
 #include "fuse/counters.h"
@@ -27,6 +28,7 @@ struct Filesystem {
   std::function<void()> on_init;  // called once, when the kernel has opened the connection
   std::function<void()> on_open;  // called for every file that is opened; may be empty
 
+  std::string mount_point;  // empty until mounted
   MountDescription description;
   std::function<std::string(const std::string&)> source_path;  // of a source file, by its name; may be empty
   std::uint32_t device_major = 0;  // of the mount, by which the kernel's settings for it are found

@@ -56,10 +56,9 @@ std::uint64_t LatencyHistogram::Snapshot::Quantile(double fraction) const {
   return max_ns;  // the last bucket has no bound
 }
 
-std::uint64_t LatencyHistogram::Snapshot::CountUpToPowerOfTwo(unsigned exponent) const {
-  const std::size_t end = std::min((exponent - kPartBits + 1) * kParts, kBuckets);
+std::uint64_t LatencyHistogram::Snapshot::CountUpTo(std::uint64_t nanoseconds) const {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < end; ++i) total += counts[i];
+  for (std::size_t i = 0; i < kBuckets - 1 && UpperBound(i) <= nanoseconds; ++i) total += counts[i];
   return total;
 }
 

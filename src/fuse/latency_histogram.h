@@ -14,8 +14,7 @@ namespace shardfs {
 
 class LatencyHistogram {
  public:
-  // Bucket i holds the durations above UpperBound(i - 1), up to and including UpperBound(i). Powers of two from 8 ns on
-  // are bounds, which is what makes counts "at most 2^k" exact.
+  // Bucket i holds the durations above UpperBound(i - 1), up to and including UpperBound(i).
   static constexpr std::size_t kBuckets = 304;
   static std::size_t BucketOf(std::uint64_t nanoseconds);
   static std::uint64_t UpperBound(std::size_t bucket);  // nanoseconds
@@ -28,8 +27,9 @@ class LatencyHistogram {
 
     // The least bound that `fraction` (0 to 1) of the durations do not exceed, and at most max_ns; 0 without durations.
     std::uint64_t Quantile(double fraction) const;
-    // How many durations are at most 2^exponent nanoseconds; exponent from 3 to 40.
-    std::uint64_t CountUpToPowerOfTwo(unsigned exponent) const;
+    // How many durations are in buckets that end at `nanoseconds` or before: those that are at most that long, but for
+    // those in the bucket that holds it.
+    std::uint64_t CountUpTo(std::uint64_t nanoseconds) const;
   };
 
   void Record(std::uint64_t nanoseconds);

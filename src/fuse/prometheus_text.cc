@@ -9,10 +9,10 @@
 namespace shardfs {
 namespace {
 
-// Bounds of the duration histogram that is shown: 2^13 ns = 8.2 us to 2^35 ns = 34 s, each four times the one before.
-constexpr unsigned kFirstBound = 13;
-constexpr unsigned kLastBound = 35;
-constexpr unsigned kBoundStep = 2;
+// Bounds of the duration histogram that is shown, in microseconds.
+constexpr std::uint64_t kBounds[] = {10,     25,     50,      100,     250,       500,       1'000,     2'500,    5'000,
+                                     10'000, 25'000, 50'000,  100'000, 250'000,   500'000,   1'000'000, 2'500'000,
+                                     5'000'000, 10'000'000, 30'000'000};
 
 // A label's value: UTF-8 (what is not is replaced), with backslash, quote and newline escaped.
 std::string Escape(const std::string& value) {
@@ -42,18 +42,23 @@ std::string LabelName(std::string_view name) {
   return label;
 }
 
+// Each sample has the labels of the mount first, so that the series of two mounts of one host differ.
 class Writer {
  public:
+  explicit Writer(const StatusReport& report)
+      : labels_(fmt::format("mountpoint=\"{}\",layout=\"{}\"", Escape(report.mount_point),
+                            Escape(report.description.layout))) {}
+
   void Family(std::string_view name, std::string_view type, std::string_view help) {
     fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
   }
   template <typename Number>
   void Sample(std::string_view name, Number value) {
-    fmt::format_to(std::back_inserter(text_), "{} {}\n", name, value);
+    fmt::format_to(std::back_inserter(text_), "{}{{{}}} {}\n", name, labels_, value);
   }
   template <typename Number>
   void Sample(std::string_view name, std::string_view label, std::string_view label_value, Number value) {
-    fmt::format_to(std::back_inserter(text_), "{}{{{}=\"{}\"}} {}\n", name, label, label_value, value);
+    fmt::format_to(std::back_inserter(text_), "{}{{{},{}=\"{}\"}} {}\n", name, labels_, label, label_value, value);
   }
   template <typename Number>
   void Single(std::string_view name, std::string_view type, std::string_view help, Number value) {
@@ -62,17 +67,15 @@ class Writer {
   }
   void Info(std::string_view name, std::string_view help, const MountDescription::Pairs& labels) {
     Family(name, "gauge", help);
-    std::string list;
-    for (const auto& [label, value] : labels) {
-      if (!list.empty()) list += ',';
-      list += fmt::format("{}=\"{}\"", LabelName(label), Escape(value));
-    }
+    std::string list = labels_;
+    for (const auto& [label, value] : labels) list += fmt::format(",{}=\"{}\"", LabelName(label), Escape(value));
     fmt::format_to(std::back_inserter(text_), "{}{{{}}} 1\n", name, list);
   }
 
   std::string Take() { return std::move(text_); }
 
  private:
+  const std::string labels_;
   std::string text_;
 };
 
@@ -80,7 +83,8 @@ double Seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanosecon
 
 void WriteMount(const StatusReport& report, Writer& out) {
   out.Info("shardfs_build_info", "The program that serves the mount.", {{"version", SHARDFS_VERSION}});
-  MountDescription::Pairs labels{{"source", report.description.source}, {"layout", report.description.layout}};
+  out.Single("shardfs_up", "gauge", "1: the mount answers.", 1);
+  MountDescription::Pairs labels{{"source", report.description.source}};
   labels.insert(labels.end(), report.description.sizes.begin(), report.description.sizes.end());
   out.Info("shardfs_mount_info", "What is mounted.", labels);
   out.Single("shardfs_mount_time_seconds", "gauge", "When it was mounted, in seconds since the epoch.",
@@ -89,20 +93,22 @@ void WriteMount(const StatusReport& report, Writer& out) {
   for (const MountHealth health : kMountHealths) {
     out.Sample("shardfs_health", "state", MountHealthName(health), health == report.health ? 1 : 0);
   }
-  out.Single("shardfs_source_changed", "gauge", "Source files that have changed since they were opened.",
+  out.Single("shardfs_source_files", "gauge", "Source files that the view is made of.", report.sources.files);
+  out.Single("shardfs_source_changed_files", "gauge", "Source files that have changed since they were opened.",
              report.sources.changed.size());
-  out.Single("shardfs_source_unreachable", "gauge", "Source files that could not be looked at.",
+  out.Single("shardfs_source_unreachable_files", "gauge", "Source files that could not be looked at.",
              report.sources.unreachable.size());
-  out.Single("shardfs_source_silent", "gauge", "Source files that do not answer.", report.sources.silent.size());
+  out.Single("shardfs_source_silent_files", "gauge", "Source files that do not answer.",
+             report.sources.silent.size());
 }
 
 void WriteDurations(const LatencyHistogram::Snapshot& latency, Writer& out) {
   constexpr std::string_view kName = "shardfs_read_duration_seconds";
   constexpr std::string_view kBucket = "shardfs_read_duration_seconds_bucket";
-  out.Family(kName, "histogram", "How long READ requests took, from a serving thread's taking one until its reply.");
-  for (unsigned bound = kFirstBound; bound <= kLastBound; bound += kBoundStep) {
-    out.Sample(kBucket, "le", fmt::format("{}", Seconds(std::uint64_t{1} << bound)),
-               latency.CountUpToPowerOfTwo(bound));
+  out.Family(kName, "histogram",
+             "How long READ requests took, from a serving thread's taking one until its reply, to within an eighth.");
+  for (const std::uint64_t bound : kBounds) {
+    out.Sample(kBucket, "le", fmt::format("{}", static_cast<double>(bound) / 1e6), latency.CountUpTo(bound * 1000));
   }
   out.Sample(kBucket, "le", "+Inf", latency.count);
   out.Sample("shardfs_read_duration_seconds_sum", Seconds(latency.sum_ns));
@@ -133,12 +139,23 @@ void WriteReads(const StatusReport& report, Writer& out) {
   }
 }
 
+// The names are those that Prometheus' own clients give.
+void WriteProcess(const StatusReport& report, Writer& out) {
+  const ProcessUsage& process = report.process;
+  out.Single("process_cpu_seconds_total", "counter", "Processor time of the daemon.", process.cpu_seconds);
+  out.Single("process_resident_memory_bytes", "gauge", "Resident memory of the daemon, mapped source files included.",
+             process.resident_bytes);
+  out.Single("process_open_fds", "gauge", "Open descriptors of the daemon.", process.open_descriptors);
+  out.Single("process_max_fds", "gauge", "How many descriptors the daemon may have.", process.most_descriptors);
+}
+
 }  // namespace
 
 std::string ToPrometheus(const StatusReport& report) {
-  Writer out;
+  Writer out(report);
   WriteMount(report, out);
   WriteReads(report, out);
+  WriteProcess(report, out);
   return out.Take();
 }
 

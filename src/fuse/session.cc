@@ -175,6 +175,7 @@ Status FuseSession::Mount(const std::string& mount_point) {
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
   if (!entry) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
   state_->mounted = *entry;
+  state_->filesystem.mount_point = mount_point;
   state_->filesystem.device_major = entry->device_major;
   state_->filesystem.device_minor = entry->device_minor;
   return Status::Ok();

@@ -63,7 +63,9 @@ StatusReport MakeStatusReport(Filesystem& filesystem) {
   StatusReport report;
   report.sources = filesystem.watch->Look();
   if (filesystem.reads != nullptr) AddHangingReads(*filesystem.reads, report.sources.silent);
+  report.mount_point = filesystem.mount_point;
   report.description = filesystem.description;
+  report.process = UsageOfThisProcess();
   report.pid = ::getpid();
   report.threads = filesystem.max_threads;
   report.files = filesystem.tree->file_count();

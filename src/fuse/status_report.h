@@ -12,6 +12,7 @@
 #include "fuse/last_error.h"
 #include "fuse/latency_histogram.h"
 #include "fuse/mount_description.h"
+#include "fuse/process_usage.h"
 #include "source/source_watch.h"
 
 namespace shardfs {
@@ -37,8 +38,10 @@ struct StatusReport {
   };
 
   MountHealth health = MountHealth::kHealthy;
+  std::string mount_point;
   MountDescription description;
   std::int64_t pid = 0;
+  ProcessUsage process;
   unsigned threads = 0;     // most serving threads
   std::uint64_t files = 0;  // of the view
   std::uint64_t bytes = 0;  // of the view

@@ -100,7 +100,7 @@ TEST_F(StatusCommandTest, JsonAndMetricsSayTheSame) {
   const PrometheusText metrics(ReadFile(point_ + "/.shardfs/metrics"));
   EXPECT_EQ(metrics.error(), "");
   EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"tensors\"}"], static_cast<double>(bytes.size()));
-  EXPECT_EQ(metrics["shardfs_source_changed"], 0);
+  EXPECT_EQ(metrics["shardfs_source_changed_files"], 0);
   EXPECT_EQ(metrics["shardfs_health{state=\"healthy\"}"], 1);
 }
 
@@ -141,7 +141,7 @@ TEST_F(StatusCommandTest, ATruncatedSourceIsNamed) {
                     HasSubstr("its size was")));
   const PrometheusText metrics(ReadFile(point_ + "/.shardfs/metrics"));
   EXPECT_EQ(metrics.error(), "");
-  EXPECT_EQ(metrics["shardfs_source_changed"], 1);
+  EXPECT_EQ(metrics["shardfs_source_changed_files"], 1);
   EXPECT_GE(metrics["shardfs_read_errors_total{cause=\"source_changed\"}"], 1);
   EXPECT_FALSE(ReadFile(point_ + "/config.json").empty()) << "others continue";
 }
@@ -228,6 +228,25 @@ TEST_F(StatusCommandTest, EveryFileSaysWhatItIsMadeOf) {
             0);
   EXPECT_THAT(ReadFile(listing), AllOf(HasSubstr("user.shardfs.layout=\"mindie "),
                                        HasSubstr("user.shardfs.sources=\"tokenizer.json 0 53")));
+}
+
+// Other views of the machine may be mounted while the test runs, so it looks for its own lines.
+TEST_F(StatusCommandTest, WithoutAMountPointAllViewsAreListed) {
+  Mount();
+  const ProgramResult listed = RunShardfs({"status"});
+  EXPECT_THAT(listed.out, StartsWith("MOUNTPOINT"));
+  EXPECT_THAT(listed.out, ::testing::ContainsRegex(point_ + " +healthy +mindie +" + source_));
+  const ProgramResult as_json = RunShardfs({"status", "--json"});
+  const Json list = Json::parse(as_json.out);
+  const auto own = [&](const Json& one) { return one["mountpoint"] == point_; };
+  EXPECT_EQ(std::count_if(list.begin(), list.end(), own), 1);
+
+  const Json status = Json::parse(RunStatus({"--json"}).out);
+  ASSERT_EQ(::kill(status["pid"].get<pid_t>(), SIGKILL), 0);
+  ASSERT_TRUE(WaitUntil([&] { return RunStatus().exit_code == kDead; }));
+  const ProgramResult dead = RunShardfs({"status"});
+  EXPECT_EQ(dead.exit_code, kDead);
+  EXPECT_THAT(dead.out, ::testing::ContainsRegex(point_ + " +dead +- +" + point_ + " is dead"));
 }
 
 }  // namespace

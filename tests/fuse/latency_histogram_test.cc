@@ -47,10 +47,10 @@ TEST(LatencyHistogramTest, CountsUpToPowersOfTwoAreExact) {
   LatencyHistogram histogram;
   for (const std::uint64_t value : {7u, 8u, 9u, 1024u, 1025u, 4096u}) histogram.Record(value);
   const LatencyHistogram::Snapshot snapshot = histogram.Take();
-  EXPECT_EQ(snapshot.CountUpToPowerOfTwo(3), 2u);
-  EXPECT_EQ(snapshot.CountUpToPowerOfTwo(10), 4u);
-  EXPECT_EQ(snapshot.CountUpToPowerOfTwo(11), 5u);
-  EXPECT_EQ(snapshot.CountUpToPowerOfTwo(40), 6u);
+  EXPECT_EQ(snapshot.CountUpTo(8), 2u);
+  EXPECT_EQ(snapshot.CountUpTo(1 << 10), 4u);
+  EXPECT_EQ(snapshot.CountUpTo(1 << 11), 5u);
+  EXPECT_EQ(snapshot.CountUpTo(std::uint64_t{1} << 40), 6u);
 }
 
 TEST(LatencyHistogramTest, NothingRecordedIsZero) {

@@ -21,6 +21,8 @@ class PrometheusText {
     FinishFamily();
   }
 
+  // The labels that every sample begins with, `mountpoint="...",layout="..."`; the others' names are without them.
+  const std::string& base() const { return base_; }
   const std::string& error() const { return error_; }  // empty when the text is right
   bool Has(const std::string& sample) const { return samples_.count(sample) > 0; }
   // `sample` as in the text: "shardfs_reads_total{kind=\"tensors\"}"; NaN when it is not there.
@@ -53,10 +55,22 @@ class PrometheusText {
       if (match[1] != family_ || types_.count(family_) > 0) Refuse("TYPE without its HELP: " + line);
       types_[family_] = match[2];
     } else if (std::regex_match(line, match, sample)) {
-      ReadSample(match[1], std::string(match[1]) + std::string(match[2]), match[5]);
+      ReadSample(match[1], std::string(match[1]) + WithoutBase(match[2]), match[5]);
     } else {
       Refuse("no line of the format: " + line);
     }
+  }
+
+  std::string WithoutBase(const std::string& labels) {
+    static const std::regex base(R"re(\{(mountpoint="([^"\\\n]|\\["\\n])*",layout="([^"\\\n]|\\["\\n])*"),?)re");
+    std::smatch match;
+    const bool has_base = std::regex_search(labels, match, base, std::regex_constants::match_continuous);
+    const std::string own = has_base ? std::string(match[1]) : "";
+    if (!samples_.empty() && own != base_) Refuse("labels of the mount that are not those of the first: " + labels);
+    base_ = own;
+    if (!has_base) return labels;
+    const std::string rest = match.suffix();
+    return rest == "}" ? "" : "{" + rest;
   }
 
   void ReadSample(const std::string& name, const std::string& key, const std::string& text) {
@@ -97,6 +111,7 @@ class PrometheusText {
     buckets_ = 0;
   }
 
+  std::string base_;
   std::string error_;
   std::string family_;
   std::map<std::string, std::string> types_;

@@ -31,6 +31,7 @@ std::unique_ptr<Filesystem> BusyFilesystem() {
                              .summary = "a layout",
                              .sizes = {{"dp", "2"}, {"moe_tp", "4"}},
                              .options = {{"mtp", "true"}}};
+  filesystem->mount_point = "/mnt/\"r1\"";
   filesystem->max_threads = 7;
   filesystem->device_major = 4095;  // no such device, so its read-ahead is not to be found
   FuseCounters& counters = filesystem->counters;
@@ -67,7 +68,7 @@ TEST(StatusReportTest, AChangeIsNoticedBeforeAnyRead) {
   EXPECT_EQ(json["sources"]["changed"], Json::parse(R"([{"file": "a", "message": "'a' has changed"}])"));
   const PrometheusText metrics(ToPrometheus(report));
   EXPECT_EQ(metrics.error(), "");
-  EXPECT_EQ(metrics["shardfs_source_changed"], 1);
+  EXPECT_EQ(metrics["shardfs_source_changed_files"], 1);
   EXPECT_EQ(metrics["shardfs_health{state=\"source_changed\"}"], 1);
   EXPECT_EQ(metrics["shardfs_health{state=\"healthy\"}"], 0);
 }
@@ -117,7 +118,7 @@ TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {
   ASSERT_EQ(metrics.error(), "");
   EXPECT_EQ(metrics["shardfs_build_info{version=\"" SHARDFS_VERSION "\"}"], 1);
   EXPECT_EQ(
-      metrics["shardfs_mount_info{source=\"/models/a \\\"b\\\"\\\\c\\nd\",layout=\"mindie\",dp=\"2\",moe_tp=\"4\"}"],
+      metrics["shardfs_mount_info{source=\"/models/a \\\"b\\\"\\\\c\\nd\",dp=\"2\",moe_tp=\"4\"}"],
       1);
   EXPECT_EQ(metrics["shardfs_reads_total{kind=\"tensors\"}"], 3);
   EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"tensors\"}"], 3e12);
@@ -127,8 +128,13 @@ TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {
   EXPECT_EQ(metrics.TypeOf("shardfs_read_duration_seconds"), "histogram");
   EXPECT_EQ(metrics["shardfs_read_duration_seconds_count"], 4);
   EXPECT_DOUBLE_EQ(metrics["shardfs_read_duration_seconds_sum"], 0.0506);
-  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.000131072\"}"], 1);
-  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.000524288\"}"], 3);
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.00025\"}"], 2);
+  EXPECT_EQ(metrics["shardfs_read_duration_seconds_bucket{le=\"0.0005\"}"], 3);
+  EXPECT_EQ(metrics.base(), "mountpoint=\"/mnt/\\\"r1\\\"\",layout=\"mindie\"") << "of every sample";
+  EXPECT_EQ(metrics["shardfs_up"], 1);
+  EXPECT_GT(metrics["process_resident_memory_bytes"], 0);
+  EXPECT_GT(metrics["process_open_fds"], 0);
+  EXPECT_GE(metrics["process_max_fds"], metrics["process_open_fds"]);
   EXPECT_EQ(metrics["shardfs_open_files"], 2);
   EXPECT_EQ(metrics["shardfs_reads_in_progress"], 1);
   EXPECT_EQ(metrics["shardfs_read_ahead_bytes"], 4194304);
