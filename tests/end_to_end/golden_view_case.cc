@@ -37,12 +37,24 @@ std::vector<std::string> OptionArguments(const Json& options, const fs::path& di
   return arguments;
 }
 
+// The form of the LoRA cases: the base and a PEFT adapter beside it.
+void ReadLoraCase(const fs::path& directory, GoldenViewCase& golden) {
+  golden.source = directory / "source/base";
+  golden.expected = directory / "expected";
+  golden.options = {"--layout", "huggingface", "-O", "files=source", "--lora", directory / "source/adapter"};
+}
+
 GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   std::ifstream file(directory / "case.json");
   const Json json = Json::parse(file);
   GoldenViewCase golden;
   golden.name = view + "_" + directory.filename().string();
   std::replace(golden.name.begin(), golden.name.end(), '-', '_');
+  if (view == "lora") {
+    golden.is_refused = json.contains("refused") && json["refused"] != false;
+    ReadLoraCase(directory, golden);
+    return golden;
+  }
   const fs::path of = json.contains("source_of") ? directory / json["source_of"].get<std::string>() : directory;
   golden.source = (of / json.value("source_dir", "source")).lexically_normal();
   const fs::path expected_of =

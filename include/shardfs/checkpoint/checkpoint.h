@@ -35,6 +35,7 @@ struct CompanionFile {
 struct AppliedTransform {
   std::string name;
   std::string account;
+  bool keeps_headers = false;  // only bytes of tensors change: names, dtypes, shapes, order and files stay
 };
 
 // An entry of the index for a tensor that is not there.

@@ -55,7 +55,6 @@ LoraAddKernel::LoraAddKernel(ReadPlan base, Dtype dtype, const Shape& shape, std
                              LoraFactor b, LoraFactor a, LoraRule rule)
     : id_(NextId()),
       base_(std::move(base)),
-      dtype_(dtype),
       width_(DtypeBytes(dtype)),
       rows_(!axes.empty() && axes.back() == LoraAxis::kRowsOfB ? a : b),
       columns_(!axes.empty() && axes.back() == LoraAxis::kRowsOfB ? std::move(b) : std::move(a)),

@@ -74,7 +74,6 @@ class LoraAddKernel final : public ComputeKernel {
 
   const std::uint64_t id_;  // of this kernel, among all of the program
   ReadPlan base_;
-  Dtype dtype_;
   std::uint64_t width_;  // bytes of an element
   LoraFactor rows_;      // B, or A where the innermost axis is B's
   LoraFactor columns_;   // the other
