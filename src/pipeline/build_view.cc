@@ -19,9 +19,13 @@
 namespace shardfs {
 namespace {
 
+// The names in a directory; of a file its own.
 std::vector<std::string> NamesIn(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
+  if (std::filesystem::is_regular_file(directory, error)) {
+    return {std::filesystem::path(directory).filename().string()};
+  }
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     names.push_back(entry.path().filename().string());
   }
@@ -77,6 +81,10 @@ Status RequireLayout(const std::string& name) {
 // Takes a config.json that cannot be read for DeepSeek's: the layout's refusal then says what is wrong with it.
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
   const auto config = checkpoint.config();
+  if (!config.ok() && checkpoint.reader() == "ckpt") {
+    return Status::NotSupported(fmt::format("MindSpore's files have no default layout; say how to show {} with --layout: {}",
+                                            checkpoint.path(), LayoutNames()));
+  }
   if (!config.ok()) return FindLayout(kDefaultLayout);
   const JsonValue* const type = (*config)->Find("model_type");
   const bool is_named = type != nullptr && type->is_string();
