@@ -14,6 +14,7 @@
 
 #include "shardfs/base/json.h"
 #include "shardfs/base/result.h"
+#include "shardfs/checkpoint/content_check.h"
 #include "shardfs/checkpoint/ignored_tensor.h"
 #include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/checkpoint/checked_index.h"
@@ -77,6 +78,7 @@ class Checkpoint {
     std::vector<DanglingEntry> dangling;  // by position
     std::vector<std::string> empty_files;
     std::vector<ReadNotice> notices;         // of what a transform computes
+    std::vector<ContentCheck> checks;        // of the source
     std::vector<IgnoredTensor> ignored;      // what the reader or a transform left out
     std::vector<std::string> warnings;
     // What the files of the source say of tensors under their names, beyond the dtype: {"<tensor>", "Int4"} where each
@@ -113,6 +115,7 @@ class Checkpoint {
   std::span<const DanglingEntry> dangling() const { return content_.dangling; }
   std::span<const std::string> empty_files() const { return content_.empty_files; }
   std::span<const ReadNotice> notices() const { return content_.notices; }
+  std::span<const ContentCheck> checks() const { return content_.checks; }
   std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
   std::span<const std::string> warnings() const { return content_.warnings; }
   const FileMetadata& metadata() const { return content_.metadata; }
