@@ -69,24 +69,4 @@ class BackgroundTask {
   const std::shared_ptr<State> state_;
 };
 
-// A BackgroundTask that is started at most once an interval. Thread-safe.
-class PeriodicTask {
- public:
-  PeriodicTask(std::function<void()> body, std::chrono::steady_clock::duration interval)
-      : task_(std::move(body)), interval_(interval) {}
-
-  // Begins a run unless one has begun less than the interval ago, or is still under way. Never waits.
-  void StartIfDue() {
-    const auto now = std::chrono::steady_clock::now();
-    auto next = next_.load(std::memory_order_relaxed);
-    if (now < next || !next_.compare_exchange_strong(next, now + interval_, std::memory_order_relaxed)) return;
-    task_.Start();
-  }
-
- private:
-  BackgroundTask task_;
-  const std::chrono::steady_clock::duration interval_;
-  std::atomic<std::chrono::steady_clock::time_point> next_{std::chrono::steady_clock::time_point::min()};
-};
-
 }  // namespace shardfs

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "console/output.h"
+#include "layout/mindie/check/probe_backend.h"
 #include "layout/mindie/config/mindie_config.h"
 #include "layout/mindie/config/server_limits.h"
 #include "report/plan_report.h"
@@ -22,7 +23,7 @@ struct DoctorArguments {
   ViewRequest view;
   std::string mount_point;
   std::optional<std::uint32_t> nodes;
-  uid_t mindie_user = ::geteuid();
+  uid_t engine_user = ::geteuid();
   bool json = false;
 };
 
@@ -94,6 +95,7 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   const auto view = BuildView(request);
   if (!view.ok()) return WrongPlan(view.status());
   Describe(*view->checkpoint, task);
+  task.layout = view->layout;
   const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, false);
   if (!report.ok()) return Wrong("plan", std::string(report.status().message()), "give another --nnodes");
@@ -110,7 +112,7 @@ int RunDoctor(const DoctorArguments& arguments) {
   DoctorTask task;
   task.source = arguments.view.source;
   task.layout = arguments.view.layout;
-  task.mindie_user = arguments.mindie_user;
+  task.engine_user = arguments.engine_user;
   if (!arguments.mount_point.empty()) {
     const auto canonical = CanonicalMountPath(arguments.mount_point);
     std::error_code error;
@@ -118,8 +120,9 @@ int RunDoctor(const DoctorArguments& arguments) {
   }
   std::optional<Finding> plan;
   if (!task.source.empty()) plan = ExamineSource(arguments, task);
-  task.backend = BackendOf(arguments.view.Given("mindie_config"), task.mount_point);
   std::vector<Finding> findings = Examine(DoctorSystem(), task);
+  const std::string backend = BackendOf(arguments.view.Given("mindie_config"), task.mount_point);
+  if (!backend.empty()) findings.push_back(ProbeMindieBackend(backend));
   if (plan) findings.push_back(std::move(*plan));
   return ReportFindings(findings, arguments.json);
 }
@@ -134,7 +137,7 @@ Command AddDoctorCommand(CLI::App& program) {
   app->add_option("MOUNTPOINT", arguments->mount_point, "Where to mount, or a place in tmpfs to materialize into");
   app->add_option("--nnodes", arguments->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");
-  app->add_option("--uid", arguments->mindie_user, "User that MindIE runs as (default: the user who runs this)")
+  app->add_option("--uid", arguments->engine_user, "User that the engine runs as (default: the user who runs this)")
       ->type_name("USER");
   app->add_flag("--json", arguments->json, "Print the result as JSON");
   return {app, [arguments] { return RunDoctor(*arguments); }};

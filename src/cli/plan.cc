@@ -8,9 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.h"
-#include "layout/mindie/offset_check.h"
 #include "cli/options.h"
 #include "console/output.h"
 #include "service/output_file.h"
@@ -30,8 +32,25 @@ struct PlanOptions {
   std::string html;  // where to; empty for none
 };
 
-nlohmann::ordered_json ToJson(const OffsetCheck& check) {
-  return {{"tensors", check.tensors}, {"nonzero_tensors", check.nonzero_tensors}, {"first_nonzero", check.first}};
+struct Answered {
+  std::string name;
+  CheckAnswer answer;
+};
+
+Result<std::vector<Answered>> AskAll(const View& view) {
+  std::vector<Answered> answers;
+  for (const ContentCheck& check : view.checks) {
+    SHARDFS_ASSIGN_OR_RETURN(CheckAnswer answer, check.ask());
+    answers.push_back({check.name, std::move(answer)});
+  }
+  return answers;
+}
+
+nlohmann::ordered_json ToJson(const CheckAnswer& answer) {
+  nlohmann::ordered_json json;
+  for (const auto& [name, count] : answer.counts) json[name] = count;
+  if (!answer.names_key.empty()) json[answer.names_key] = answer.names;
+  return json;
 }
 
 // As it was typed, as far as a shell would take it again.
@@ -70,11 +89,11 @@ int RunPlan(const PlanOptions& options) {
   const std::uint32_t nodes = options.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, options.sources);
   if (!report.ok()) return ExitCodeOf(report.status());
-  std::optional<OffsetCheck> offsets;
+  std::vector<Answered> answers;
   if (options.check) {
-    auto checked = CheckOffsets(*view->view.tree);
-    if (!checked.ok()) return ExitCodeOf(checked.status());
-    offsets = std::move(checked).value();
+    auto asked = AskAll(view->view);
+    if (!asked.ok()) return ExitCodeOf(asked.status());
+    answers = std::move(asked).value();
   }
   if (!options.html.empty()) {
     const Status written = WritePage(options, *view, *report);
@@ -82,12 +101,13 @@ int RunPlan(const PlanOptions& options) {
   }
   if (options.json) {
     nlohmann::ordered_json json = PlanToJson(*view, *report);
-    if (offsets) json["offsets"] = ToJson(*offsets);
+    for (const Answered& one : answers) json[one.name] = ToJson(one.answer);
     // Names come from the checkpoint: what is not UTF-8 in them is replaced, because JSON cannot hold it.
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else {
     std::cout << ForTerminal(FormatPlan(*view, *report));
-    if (offsets) std::cout << FormatOffsetCheck(*offsets);
+    if (options.check && answers.empty()) std::cout << "\nChecks: this source and layout have none beyond headers\n";
+    for (const Answered& one : answers) std::cout << "\n" << one.answer.text;
   }
   return FinishOutput("plan", 0);
 }
@@ -101,7 +121,7 @@ Command AddPlanCommand(CLI::App& program) {
   app->add_option("--nnodes", options->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");
   app->add_flag("--sources", options->sources, "Show what each file is made of");
-  app->add_flag("--check", options->check, "Also read every weight_offset and say which are not zero");
+  app->add_flag("--check", options->check, "Also read the tensors that the source's or the layout's checks ask about");
   app->add_flag("--json", options->json, "Print JSON");
   app->add_option("--html", options->html, "Also write a page that shows it, for a browser")->type_name("FILE");
   return {app, [options] { return RunPlan(*options); }};

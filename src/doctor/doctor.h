@@ -48,14 +48,13 @@ struct DoctorSystem {
 struct DoctorTask {
   std::string mount_point;
   std::string source;
-  uid_t mindie_user = ::geteuid();
+  uid_t engine_user = ::geteuid();
   std::uint64_t source_files = 0;  // 0: not known
   std::uint64_t source_bytes = 0;
   std::optional<std::uint64_t> node_bytes;  // of all files that the ranks of a node load, when the sizes are known
   std::uint64_t node_inodes = 0;            // of these files and their directories
   std::optional<MountDescription> view;     // that was asked for, when the sizes are known
-  std::string layout;                       // asked for; empty: the default
-  std::string backend;                      // backendType of MindIE's configuration; empty: not said
+  std::string layout;                       // of the view; empty: not known, so any
 };
 
 // The value of NAME=VALUE among comma-separated options; nothing when it is not there.
@@ -88,9 +87,6 @@ Finding ProbeOpenFiles(const DoctorSystem& system, const DoctorTask& task);
 // A view that is mounted at the mountpoint already: its health, and whether it is the one that was asked for
 // (doctor_view.cc)
 Finding ProbeView(const DoctorTask& task, const MountEntry& view);
-
-// MindIE's configuration, where it says a backend (doctor_view.cc)
-Finding ProbeBackend(const DoctorTask& task);
 
 // Places (doctor_places.cc)
 std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTask& task);

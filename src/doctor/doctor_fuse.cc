@@ -128,11 +128,11 @@ Finding ProbeUser(const DoctorSystem& system, const DoctorTask& task) {
         fmt::format("uid {} has no entry in /etc/passwd, and fusermount3 mounts for none that has not", system.user),
         fmt::format("echo shardfs:x:{0}:{0}::/:/usr/sbin/nologin >> /etc/passwd, as root", system.user));
   }
-  if (!system.has_user(task.mindie_user)) {
-    return Advice("user", fmt::format("uid {}, which MindIE runs as, has no entry in /etc/passwd", task.mindie_user),
-                  "give --uid the uid of MindIE's process (`ps -o uid= -p PID`), if this is not it");
+  if (!system.has_user(task.engine_user)) {
+    return Advice("user", fmt::format("uid {}, which the engine runs as, has no entry in /etc/passwd", task.engine_user),
+                  "give --uid the uid of the engine's process (`ps -o uid= -p PID`), if this is not it");
   }
-  return Ok("user", fmt::format("uid {} mounts, and uid {} runs MindIE", system.user, task.mindie_user));
+  return Ok("user", fmt::format("uid {} mounts, and uid {} runs the engine", system.user, task.engine_user));
 }
 
 // fusermount3 counts every FUSE mount before it makes one more, also those of root, which is not counted itself.
@@ -167,10 +167,10 @@ Finding ProbeAllowOther(const DoctorSystem& system, const DoctorTask& task) {
     }
   }
   const std::string remedy = "echo user_allow_other >> /etc/fuse.conf, as root";
-  if (task.mindie_user != system.user) {
+  if (task.engine_user != system.user) {
     return Wrong("user_allow_other",
-                 fmt::format("is not in /etc/fuse.conf, and MindIE runs as uid {}, not as uid {} who mounts",
-                             task.mindie_user, system.user),
+                 fmt::format("is not in /etc/fuse.conf, and the engine runs as uid {}, not as uid {} who mounts",
+                             task.engine_user, system.user),
                  remedy);
   }
   return Advice("user_allow_other", "is not in /etc/fuse.conf: --allow-other would be refused", remedy);

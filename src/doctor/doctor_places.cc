@@ -1,4 +1,4 @@
-// Probes of doctor.h: the mountpoint as MindIE wants it, and where the source lies.
+// Probes of doctor.h: the mountpoint as the engine wants it, and where the source lies.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -25,15 +25,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What keeps MindIE's user from a view that is mounted, or from the directories above the mountpoint.
+// What keeps the engine's user from a view that is mounted, or from the directories above the mountpoint.
 std::optional<Finding> ProbeEntry(const DoctorTask& task, const std::optional<MountWithOptions>& mount, bool is_view) {
-  const uid_t user = task.mindie_user;
+  const uid_t user = task.engine_user;
   const std::string& path = task.mount_point;
   const std::string subject = "mountpoint";
   if (is_view && mount->entry.user && *mount->entry.user != user &&
       ("," + mount->super_options + ",").find(",allow_other,") == std::string::npos) {
     return Wrong(subject,
-                 fmt::format("MindIE as uid {} cannot enter {}: it is mounted without allow_other, for uid {} alone",
+                 fmt::format("the engine as uid {} cannot enter {}: it is mounted without allow_other, for uid {} alone",
                              user, path, *mount->entry.user),
                  fmt::format("shardfs umount {}, and mount again with --allow-other --uid {}, or as uid {}", path, user,
                              user));
@@ -41,7 +41,7 @@ std::optional<Finding> ProbeEntry(const DoctorTask& task, const std::optional<Mo
   const std::string way = is_view ? path : fs::path(path).parent_path().string();
   const std::string closed = ClosedByMode(way, GroupsOf(user));
   if (closed.empty()) return std::nullopt;
-  return Wrong(subject, fmt::format("MindIE as uid {} may not pass {}", user, closed),
+  return Wrong(subject, fmt::format("the engine as uid {} may not pass {}", user, closed),
                closed == path ? fmt::format("shardfs umount {}, and mount again with --uid {}", path, user)
                               : "chmod o+x " + closed);
 }
@@ -145,11 +145,11 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
                                                              : message.substr(advice + 2)));
     }
   }
-  const Layout* const layout = FindLayout(task.layout.empty() ? kDefaultLayout : std::string_view(task.layout));
-  const std::vector<std::string> warnings =
-      layout == nullptr ? std::vector<std::string>() : layout->WarningsOfPlace({path, 0, 0});
-  for (const std::string& warning : warnings) {
-    findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
+  for (const Layout* const layout : Layouts()) {
+    if (!task.layout.empty() && task.layout != layout->name()) continue;
+    for (const std::string& warning : layout->WarningsOfPlace({path, 0, 0})) {
+      findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
+    }
   }
   if (auto entry = ProbeEntry(task, mount, is_view)) findings.push_back(std::move(*entry));
   return findings;
@@ -186,7 +186,6 @@ std::vector<Finding> Examine(const DoctorSystem& system, const DoctorTask& task)
                                    ProbeSwap(system),
                                    ProbeOpenFiles(system, task)};
   if (task.source_files > 0) findings.push_back(ProbeSourcePlace(system, task));
-  if (!task.backend.empty()) findings.push_back(ProbeBackend(task));
   if (!task.mount_point.empty()) {
     for (Finding& finding : ProbeMountPoint(system, task)) findings.push_back(std::move(finding));
   }

@@ -1,4 +1,4 @@
-// Probes of doctor.h: a view that is mounted already, and what MindIE's configuration asks for beside sizes.
+// Probes of doctor.h: a view that is mounted already.
 //
 // A view is compared with the one that the command line asks for by what it says of itself in .shardfs/status.json: its
 // source, its layout, its sizes and the options that decide its bytes. Owner and modes decide none.
@@ -10,7 +10,6 @@
 
 #include "base/quote_name.h"
 #include "doctor/doctor.h"
-#include "layout/mindie/config/mindie_config.h"
 #include "service/view_status.h"
 #include "shardfs/base/json.h"
 
@@ -97,14 +96,6 @@ Finding ProbeView(const DoctorTask& task, const MountEntry& view) {
     if (!differences.empty()) return ReportDifferences(path, differences);
   }
   return Ok(subject, shows);
-}
-
-Finding ProbeBackend(const DoctorTask& task) {
-  if (task.backend == kMindieBackend) return Ok("backend", "backendType is " + QuoteName(task.backend));
-  return Wrong("backend",
-               fmt::format("backendType is {}, and only the backend {} reads a sharded directory",
-                           QuoteName(task.backend), QuoteName(kMindieBackend)),
-               fmt::format("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
 }
 
 }  // namespace shardfs

@@ -14,9 +14,9 @@
 #include "fuse/last_error.h"
 #include "fuse/mount_description.h"
 #include "fuse/read_scheduler.h"
-#include "fuse/source_watch.h"
 #include "fuse/status_snapshots.h"
 #include "shardfs/view/virtual_tree.h"
+#include "source/source_watch.h"
 
 namespace shardfs {
 
@@ -39,7 +39,7 @@ struct Filesystem {
   LastError last_error;
   FailureLog failure_log;
   std::unique_ptr<ReadScheduler> reads;  // made by the session; null in a test that reads nothing
-  SourceWatch sources;
+  std::shared_ptr<SourceWatch> watch;    // of the source files
   StatusSnapshots snapshots;
 
   bool Has(std::uint64_t inode) const { return inode >= 1 && inode <= tree->size(); }

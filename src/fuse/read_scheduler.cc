@@ -27,28 +27,22 @@ bool ReadScheduler::Gate::IsSilent(Clock::time_point now, Clock::duration least)
   return inside.load() > 0 && Ticks(now) - heard.load() >= least.count();
 }
 
-ReadScheduler::ReadScheduler(std::shared_ptr<const VirtualTree> tree, unsigned most_active,
-                             std::function<void(const Read&)> perform, std::function<void(const Read&, int)> refuse)
+ReadScheduler::ReadScheduler(std::shared_ptr<const VirtualTree> tree, const std::vector<const ByteSource*>& sources,
+                             unsigned most_active, std::function<void(const Read&)> perform,
+                             std::function<void(const Read&, int)> refuse)
     : tree_(std::move(tree)),
       most_active_(static_cast<int>(std::max(most_active, 1u))),
       perform_(std::move(perform)),
       refuse_(std::move(refuse)),
       limit_(most_active_) {
   std::unordered_map<std::uint64_t, Gate*> file_systems;
-  const ByteSource* last = nullptr;
-  const auto add = [&](const SourceSpan& span) {
-    if (std::exchange(last, span.source) == span.source) return;
-    const auto [place, is_new] = gate_of_.try_emplace(span.source, nullptr);
-    if (!is_new) return;
-    Gate*& file_system = file_systems[span.source->file_system()];
+  for (const ByteSource* const source : sources) {
+    Gate*& file_system = file_systems[source->file_system()];
     if (file_system == nullptr) file_system = &gates_.emplace_back();
     Gate& gate = gates_.emplace_back();
-    gate.source = span.source;
+    gate.source = source;
     gate.file_system = file_system;
-    place->second = &gate;
-  };
-  for (const VirtualNode& node : tree_->nodes()) {
-    if (!node.is_directory()) node.file->VisitSources(0, node.file->size(), add);
+    gate_of_.emplace(source, &gate);
   }
 }
 

@@ -63,8 +63,10 @@ class ReadScheduler {
     std::chrono::milliseconds time{0};
   };
 
-  // `perform` answers a read, and may block; `refuse` answers it with an errno. Neither throws.
-  ReadScheduler(std::shared_ptr<const VirtualTree> tree, unsigned most_active, std::function<void(const Read&)> perform,
+  // `sources`: all that the tree's files take bytes from, each once. `perform` answers a read, and may block; `refuse`
+  // answers it with an errno. Neither throws.
+  ReadScheduler(std::shared_ptr<const VirtualTree> tree, const std::vector<const ByteSource*>& sources,
+                unsigned most_active, std::function<void(const Read&)> perform,
                 std::function<void(const Read&, int)> refuse);
   ReadScheduler(const ReadScheduler&) = delete;
   ReadScheduler& operator=(const ReadScheduler&) = delete;

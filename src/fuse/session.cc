@@ -25,6 +25,7 @@
 #include "fuse/serving_threads.h"
 #include "fuse/unmount.h"
 #include "shardfs/base/file_descriptor.h"
+#include "view/tree_sources.h"
 
 namespace shardfs {
 namespace {
@@ -54,7 +55,8 @@ std::unique_ptr<ReadScheduler> MakeReadScheduler(const Filesystem& filesystem) {
   using Read = ReadScheduler::Read;
   const auto perform = [](const Read& read) { ReadViewFile(read.request, read.inode, read.size, read.offset); };
   const auto refuse = [](const Read& read, int error) { fuse_reply_err(read.request, error); };
-  return std::make_unique<ReadScheduler>(filesystem.tree, filesystem.max_threads, perform, refuse);
+  return std::make_unique<ReadScheduler>(filesystem.tree, filesystem.watch->files(), filesystem.max_threads, perform,
+                                         refuse);
 }
 
 bool ConnectionIsCut(int fuse_fd) {
@@ -109,6 +111,11 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->filesystem.on_open = options.on_open;
   state->on_ready = options.on_ready;
   state->on_stuck = options.on_stuck;
+  state->filesystem.watch = options.watch;
+  if (options.watch == nullptr) {
+    const auto& shown = state->filesystem.tree;
+    state->filesystem.watch = std::make_shared<SourceWatch>(WatchedSources{SourcesOf(*shown), {}, shown, {}});
+  }
   state->filesystem.reads = MakeReadScheduler(state->filesystem);
 
   state->mount_options = MountOptions(options);

@@ -61,7 +61,7 @@ std::string_view MountHealthName(MountHealth health) {
 StatusReport MakeStatusReport(Filesystem& filesystem) {
   const FuseCounters& counters = filesystem.counters;
   StatusReport report;
-  report.sources = filesystem.sources.Look(filesystem.tree);
+  report.sources = filesystem.watch->Look();
   if (filesystem.reads != nullptr) AddHangingReads(*filesystem.reads, report.sources.silent);
   report.description = filesystem.description;
   report.pid = ::getpid();

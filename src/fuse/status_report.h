@@ -12,7 +12,7 @@
 #include "fuse/last_error.h"
 #include "fuse/latency_histogram.h"
 #include "fuse/mount_description.h"
-#include "fuse/source_watch.h"
+#include "source/source_watch.h"
 
 namespace shardfs {
 

@@ -19,9 +19,13 @@
 namespace shardfs {
 namespace {
 
+// The names in a directory; of a file its own.
 std::vector<std::string> NamesIn(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
+  if (std::filesystem::is_regular_file(directory, error)) {
+    return {std::filesystem::path(directory).filename().string()};
+  }
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     names.push_back(entry.path().filename().string());
   }
@@ -74,16 +78,20 @@ Status RequireLayout(const std::string& name) {
   return Status::InvalidArgument(fmt::format("there is no layout {}; there is {}", QuoteName(name), LayoutNames()));
 }
 
-// Takes a config.json that cannot be read for DeepSeek's: the layout's refusal then says what is wrong with it.
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
-  const auto config = checkpoint.config();
-  if (!config.ok()) return FindLayout(kDefaultLayout);
-  const JsonValue* const type = (*config)->Find("model_type");
+  if (checkpoint.reader() == "ckpt" && checkpoint.FindFile("config.json") == nullptr) {
+    return Status::NotSupported(
+        fmt::format("MindSpore's files have no default layout; say how to show {} with --layout: {}", checkpoint.path(),
+                    LayoutNames()));
+  }
+  for (const Layout* const layout : Layouts()) {
+    if (layout->IsDefaultFor(checkpoint)) return layout;
+  }
+  SHARDFS_ASSIGN_OR_RETURN(const JsonValue* const config, checkpoint.config());
+  const JsonValue* const type = config->Find("model_type");
   const bool is_named = type != nullptr && type->is_string();
-  if (is_named && type->text().find("deepseek") != std::string::npos) return FindLayout(kDefaultLayout);
   return Status::NotSupported(fmt::format(
-      "config.json has {}, and DeepSeek's models alone have a default layout; say "
-      "how to show {} with --layout: {}",
+      "config.json has {}, for which no layout is the default; say how to show {} with --layout: {}",
       is_named ? "\"model_type\": " + QuoteName(type->text()) : "no \"model_type\"", checkpoint.path(), LayoutNames()));
 }
 
@@ -178,6 +186,7 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
   }
   SHARDFS_ASSIGN_OR_RETURN(View view, layout->Build(checkpoint, values, {request.place, on_notice}));
   view.notices.insert(view.notices.end(), checkpoint->notices().begin(), checkpoint->notices().end());
+  view.checks.insert(view.checks.begin(), checkpoint->checks().begin(), checkpoint->checks().end());
   std::vector<std::string> warnings;
   if (request.warns_of_place) warnings = layout->WarningsOfPlace(request.place);
   warnings.insert(warnings.end(), checkpoint->warnings().begin(), checkpoint->warnings().end());

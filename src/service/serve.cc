@@ -9,11 +9,9 @@
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <new>
 #include <utility>
 #include <vector>
 
-#include "base/background_task.h"
 #include "service/describe_mount.h"
 #include "service/mount_point.h"
 #include "console/output.h"
@@ -21,7 +19,8 @@
 #include "service/service_notify.h"
 #include "service/stop_signals.h"
 #include "pipeline/view_time.h"
-#include "shardfs/source/source_alarm.h"
+#include "source/source_watch.h"
+#include "view/tree_sources.h"
 
 namespace shardfs {
 namespace {
@@ -38,29 +37,15 @@ std::string RefusalHint(const FuseOptions& options) {
   return "; --allow-other without root needs a line user_allow_other in /etc/fuse.conf";
 }
 
-// The files that the view's bytes come from, the ones that are shown as they are included.
-std::vector<const ByteSource*> SourcesOf(const BuiltView& view) {
-  std::vector<const ByteSource*> sources;
-  for (const auto& file : view.checkpoint->sources().files()) sources.push_back(file.get());
-  for (const VirtualNode& node : view.view.tree->nodes()) {
-    if (node.is_directory() || node.file->kind() != FileKind::kPassthrough) continue;
-    node.file->VisitSources(0, node.file->size(), [&](const SourceSpan& span) { sources.push_back(span.source); });
-  }
-  return sources;
-}
-
-// The looks of an alarm: on a thread of their own, as each may wait for a server that does not answer, and a file of
-// the view is opened without its source. They keep the view's sources alive.
-std::function<void()> LooksOf(const BuiltView& view) {
-  auto alarm = std::make_shared<SourceAlarm>(SourcesOf(view), std::chrono::milliseconds(0),
-                                             [checkpoint = view.checkpoint] { return checkpoint->sources().CheckRoots(); });
-  return [alarm = std::move(alarm), tree = view.view.tree] {
-    try {
-      alarm->Look([](const Status& status) { spdlog::warn("{}", status.message()); });
-    } catch (const std::bad_alloc&) {
-      // The next look finds it.
-    }
-  };
+// Watches the files that the view's bytes come from, the ones that are shown as they are included.
+std::shared_ptr<SourceWatch> WatchOf(const BuiltView& view) {
+  WatchedSources watched;
+  watched.files = SourcesOf(*view.view.tree, true);
+  for (const auto& file : view.checkpoint->sources().files()) watched.files.push_back(file.get());
+  watched.check_roots = [checkpoint = view.checkpoint] { return checkpoint->sources().CheckRoots(); };
+  watched.owner = view.view.tree;
+  watched.report = [](const Status& status) { spdlog::warn("{}", status.message()); };
+  return std::make_shared<SourceWatch>(std::move(watched));
 }
 
 // The mount is gone already, so what is left are threads that wait for a source, which only the end of the process ends.
@@ -96,7 +81,6 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
       asked, [](const std::string& notice) { spdlog::warn("{}", notice); },
       [](const std::string& warning) { PrintWarning(warning); });
   if (!view.ok()) return ExitCodeOf(view.status());
-  PeriodicTask alarm(LooksOf(*view), SourceAlarm::kInterval);
   FuseOptions& options = request.options;
   const Result<std::int64_t> time = TimeOf(*view);
   if (!time.ok()) return ExitCodeOf(time.status());
@@ -106,7 +90,8 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   options.source_path = [checkpoint = view->checkpoint](const std::string& name) {
     return checkpoint->sources().PathOf(name);
   };
-  options.on_open = [&alarm] { alarm.StartIfDue(); };
+  options.watch = WatchOf(*view);
+  options.on_open = [watch = options.watch] { watch->LookIfDue(); };
   options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
   std::atomic<bool> ready{false};
   options.on_ready = [&] {

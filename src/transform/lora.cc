@@ -38,6 +38,7 @@ Result<CheckpointPtr> MergeAdapters(const Checkpoint& checkpoint, const std::vec
   }
   std::vector<std::uint32_t> all(checkpoint.tensors().specs().size());
   std::iota(all.begin(), all.end(), std::uint32_t{0});
+  content.parts = nullptr;
   content.tensors =
       std::make_shared<const LoraStateDict>(checkpoint.shared_tensors(), std::move(all), merge.TakeChanges());
   return std::make_shared<const Checkpoint>(std::move(content));

@@ -77,6 +77,8 @@ class ParameterMerge {
     for (const std::uint32_t i : checkpoint_.index_order()) {
       if (place[i] != kGone) content.index_order.push_back(place[i]);
     }
+    content.parts = nullptr;
+    std::erase_if(content.metadata, [](const auto& one) { return Holds(one.first, kMark); });
     content.dangling.clear();
     content.empty_files.clear();
     content.transforms.push_back(

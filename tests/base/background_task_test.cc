@@ -54,15 +54,5 @@ TEST(BackgroundTaskTest, OneThatHangsOutlivesTheTaskWithWhatItOwns) {
   gate->opened.set_value();
 }
 
-TEST(PeriodicTaskTest, RunsAtMostOnceAnInterval) {
-  const auto gate = std::make_shared<Gate>();
-  gate->opened.set_value();
-  {
-    PeriodicTask task(Gate::BodyOf(gate), std::chrono::hours(1));
-    for (int i = 0; i < 1000; ++i) task.StartIfDue();
-  }
-  EXPECT_EQ(gate->runs, 1);
-}
-
 }  // namespace
 }  // namespace shardfs

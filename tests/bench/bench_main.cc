@@ -38,7 +38,7 @@ bool Wanted(const Arguments& arguments, const std::string& name) {
 bool WantedOf(const Arguments& arguments, const CheckpointBenchmark& benchmark, const std::string& checkpoint) {
   if (!Wanted(arguments, benchmark.name)) return false;
   if (!arguments.checkpoint.empty()) return checkpoint == arguments.checkpoint;
-  return benchmark.both || arguments.workplace.full || checkpoint == CheckpointNames().back();
+  return benchmark.both || arguments.workplace.full || checkpoint == kMainCheckpoint;
 }
 
 // Everything that can be known to be missing before the first byte is written.

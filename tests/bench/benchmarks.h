@@ -34,7 +34,7 @@ struct CheckpointBenchmark {
   const char* name;
   const char* what;
   Result<Rows> (*measure)(const Workplace&, const CheckpointCase&);
-  bool both = true;  // of each checkpoint in a quick run, too; else of w8a8 only
+  bool both = true;  // of each checkpoint in a quick run, too; else of kMainCheckpoint only
 };
 struct Benchmark {
   const char* name;

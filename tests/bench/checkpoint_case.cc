@@ -17,19 +17,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using Arguments = std::vector<std::string>;
+
 // Layers before the fourth cannot have experts, and 3 dense ones of full width would be most of the checkpoint: they
 // and the vocabulary are narrowed, which leaves the length of every row as it is.
-const std::vector<std::string> kShape = {"--layers",       "4",    "--first-k-dense", "3",    "--mtp-layers", "0",
-                                         "--intermediate", "4096", "--vocab",         "16160"};
+Arguments DeepseekV3(const Arguments& quantisation) {
+  Arguments shape = {"--layers",       "4",    "--first-k-dense", "3",    "--mtp-layers", "0",
+                     "--intermediate", "4096", "--vocab",         "16160"};
+  shape.insert(shape.end(), quantisation.begin(), quantisation.end());
+  return shape;
+}
 
-struct Preset {
-  const char* name;
-  const char* preset;
+Arguments Mindie(const Arguments& more) {
+  Arguments arguments = {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+struct Case {
+  std::string name;
+  Arguments made;  // by make_checkpoint
   int experts, experts_full;
+  Arguments shown;  // by shardfs
 };
-constexpr Preset kPresets[] = {{"bf16", "deepseek-v3", 20, 44}, {"w8a8", "deepseek-r1-w8a8", 64, 112}};
 
-// Source, finished directory: quick, full. Rounded up; the larger of both presets.
+const std::vector<Case>& Cases() {
+  static const std::vector<Case> cases = {
+      {"bf16", DeepseekV3({"--preset", "deepseek-v3"}), 20, 44, Mindie({})},
+      {"w8a8", DeepseekV3({"--preset", "deepseek-r1-w8a8"}), 64, 112, Mindie({})},
+      {"fp8", DeepseekV3({"--preset", "deepseek-v3", "--kind", "fp8"}), 20, 44, Mindie({"--dequantize", "bf16"})},
+  };
+  return cases;
+}
+
+// Source, finished directory: quick, full. Rounded up; the largest of all cases.
 constexpr std::uint64_t kSourceBytes[] = {4'450'000'000, 6'700'000'000};
 constexpr std::uint64_t kOutputBytes[] = {5'500'000'000, 7'800'000'000};
 
@@ -42,24 +63,20 @@ Status WriteBack(const std::string& directory) {
 // Nothing of a case counts until this file is there.
 std::string MarkOf(const std::string& directory) { return directory + "/complete"; }
 
-Status Make(const Workplace& workplace, const Preset& preset, const std::string& directory) {
+Status Make(const Workplace& workplace, const Case& one, const std::string& directory) {
   std::error_code error;
   fs::remove_all(directory, error);
   fs::create_directories(directory, error);
   if (error) return Status::IoError("cannot make " + directory + ": " + error.message());
-  std::vector<std::string> make = {workplace.make_checkpoint,
-                                   directory + "/source",
-                                   "--preset",
-                                   preset.preset,
-                                   "--files",
-                                   "8",
-                                   "--experts",
-                                   std::to_string(workplace.full ? preset.experts_full : preset.experts)};
-  make.insert(make.end(), kShape.begin(), kShape.end());
+  Arguments make = {workplace.make_checkpoint, directory + "/source", "--files", "8"};
+  make.insert(make.end(), one.made.begin(), one.made.end());
+  if (one.experts > 0) {
+    make.push_back("--experts");
+    make.push_back(std::to_string(workplace.full ? one.experts_full : one.experts));
+  }
   SHARDFS_RETURN_IF_ERROR(RunProcess(make).status());
-  std::vector<std::string> materialize = {workplace.shardfs, "materialize", directory + "/source",
-                                          directory + "/finished"};
-  for (const std::string& argument : LayoutArguments()) materialize.push_back(argument);
+  Arguments materialize = {workplace.shardfs, "materialize", directory + "/source", directory + "/finished"};
+  materialize.insert(materialize.end(), one.shown.begin(), one.shown.end());
   SHARDFS_RETURN_IF_ERROR(RunProcess(materialize).status());
   // Or what is written back later takes its share of the machine from what is measured.
   SHARDFS_RETURN_IF_ERROR(WriteBack(directory));
@@ -69,8 +86,8 @@ Status Make(const Workplace& workplace, const Preset& preset, const std::string&
 
 // What `shardfs plan --json` says of the files.
 Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
-  std::vector<std::string> plan = {workplace.shardfs, "plan", checkpoint.source, "--json"};
-  for (const std::string& argument : LayoutArguments()) plan.push_back(argument);
+  Arguments plan = {workplace.shardfs, "plan", checkpoint.source, "--json"};
+  plan.insert(plan.end(), checkpoint.arguments.begin(), checkpoint.arguments.end());
   SHARDFS_ASSIGN_OR_RETURN(const ProcessResult result, RunProcess(plan));
   try {
     const auto json = nlohmann::json::parse(result.out);
@@ -94,24 +111,21 @@ Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
 
 }  // namespace
 
-std::vector<std::string> LayoutArguments() {
-  return {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
-}
-
 std::vector<std::string> CheckpointNames() {
   std::vector<std::string> names;
-  for (const Preset& preset : kPresets) names.emplace_back(preset.name);
+  for (const Case& one : Cases()) names.push_back(one.name);
   return names;
 }
 
 Result<CheckpointCase> PrepareCheckpoint(const Workplace& workplace, const std::string& name) {
-  const auto* preset = std::find_if(std::begin(kPresets), std::end(kPresets), [&](auto& p) { return p.name == name; });
-  if (preset == std::end(kPresets)) return Status::InvalidArgument("there is no checkpoint " + name);
+  const auto one = std::find_if(Cases().begin(), Cases().end(), [&](const Case& each) { return each.name == name; });
+  if (one == Cases().end()) return Status::InvalidArgument("there is no checkpoint " + name);
   const std::string directory = workplace.checkpoints + "/" + name + (workplace.full ? "-full" : "");
-  if (!fs::exists(MarkOf(directory))) SHARDFS_RETURN_IF_ERROR(Make(workplace, *preset, directory));
+  if (!fs::exists(MarkOf(directory))) SHARDFS_RETURN_IF_ERROR(Make(workplace, *one, directory));
   CheckpointCase checkpoint;
   checkpoint.name = name;
   checkpoint.source = directory + "/source";
+  checkpoint.arguments = one->shown;
   checkpoint.finished = directory + "/finished";
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(checkpoint.source, error)) {

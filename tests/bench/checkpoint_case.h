@@ -1,5 +1,5 @@
-// CheckpointCase: a checkpoint with the row lengths of DeepSeek-V3 (hidden 7,168, expert width 2,048) and few layers,
-// with the finished directory of 16 ranks that the references copy and read.
+// CheckpointCase: a checkpoint with the row lengths of a published model and few layers, how it is shown, and the
+// finished directory of that view, which the references copy and read. A further one is a line in checkpoint_case.cc.
 //
 // Thread-safety: a value.
 #pragma once
@@ -21,8 +21,9 @@ struct OutputFile {
 };
 
 struct CheckpointCase {
-  std::string name;  // "bf16", "w8a8"
+  std::string name;  // "bf16"
   std::string source;
+  std::vector<std::string> arguments;     // of the view, behind SOURCE
   std::string finished;                   // what materialize wrote onto the disk
   std::vector<std::string> source_files;  // safetensors, as absolute paths
   std::uint64_t source_bytes = 0;
@@ -30,11 +31,10 @@ struct CheckpointCase {
   std::uint64_t output_bytes = 0;
 };
 
-// The command line behind SOURCE: dp 2, tp 8, moe_tp 4, moe_ep 4.
-std::vector<std::string> LayoutArguments();
-
-// "bf16" and "w8a8".
 std::vector<std::string> CheckpointNames();
+
+// The one that every benchmark is run of, also in a quick run.
+inline constexpr const char* kMainCheckpoint = "w8a8";
 
 // Makes the checkpoint and its finished directory in workplace.checkpoints, or takes those that are there.
 Result<CheckpointCase> PrepareCheckpoint(const Workplace& workplace, const std::string& name);

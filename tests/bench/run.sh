@@ -11,12 +11,12 @@ Usage: tests/bench/run.sh [options]
 
 Measures materialize, mounts and the kernels that assemble tensors, each beside its reference in the same run, and
 prints a table with targets. Needs root (it mounts file systems), about 17 GB of memory and 11 GB of disk (--full: 24
-and 16); it says what is there before it starts. A quick run takes less than 10 minutes on two cores.
+and 16); it says what is there before it starts. A quick run takes a quarter of an hour on two cores.
 
-  --full            larger checkpoints, more rounds, every row for both checkpoints
+  --full            larger checkpoints, more rounds, every row for every checkpoint
   --only NAME       only this benchmark; may be given again. Of a checkpoint: materialize copy reads mapped ranks direct
                     small source-bytes; others: kernels true-scale
-  --checkpoint NAME only of this one: bf16 or w8a8
+  --checkpoint NAME only of this one: bf16, w8a8 or fp8 (shown as BF16)
   --out DIR         where results.txt, results.json and results.svg go (default: build-bench/results)
   --scratch DIR     a directory on a disk for temporary files (default: /var/tmp)
   --checkpoints DIR keep the checkpoints there, and take those that are there already

@@ -1,4 +1,5 @@
 #include "doctor/doctor.h"
+#include "layout/mindie/check/probe_backend.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -137,7 +138,7 @@ TEST_F(DoctorTest, AnotherDeviceOfThatName) {
 TEST_F(DoctorTest, UsersWithoutAPasswdEntry) {
   ::chmod(root_.path().c_str(), 0755);  // so that any user may pass
   stranger_ = kOperator;
-  task_.mindie_user = kOperator;
+  task_.engine_user = kOperator;
   ExpectFound(kOperator, "user", kWrong, "echo shardfs:x:1000:1000::/:/usr/sbin/nologin >> /etc/passwd");
   ExpectFound(0, "user", kAdvice, "--uid");
   EXPECT_TRUE(HasPasswdEntry(0));
@@ -198,7 +199,7 @@ TEST_F(DoctorTest, TheFusermountOfFuse2Serves) {
 TEST_F(DoctorTest, OtherUsersAreNotAllowed) {
   Put("/etc/fuse.conf", "#user_allow_other\n");
   ExpectFound(kOperator, "user_allow_other", kWrong, "echo user_allow_other >> /etc/fuse.conf");
-  task_.mindie_user = kOperator;
+  task_.engine_user = kOperator;
   const std::vector<Finding> findings = ExamineAs(kOperator);
   EXPECT_THAT(FormatFindings(findings), HasSubstr("advice  user_allow_other"));
 }
@@ -320,10 +321,10 @@ TEST_F(DoctorTest, ATmpfsIsAPlaceForMaterialize) {
 }
 
 TEST_F(DoctorTest, AnotherBackend) {
-  task_.backend = "atb";
-  EXPECT_FALSE(AnyWrong(ExamineAs(0)));
-  task_.backend = "torch";
-  ExpectFound(0, "backend", kWrong, "\"backendType\": \"atb\"");
+  EXPECT_EQ(ProbeMindieBackend("atb").level, Finding::Level::kOk);
+  const Finding wrong = ProbeMindieBackend("torch");
+  EXPECT_EQ(wrong.level, Finding::Level::kWrong);
+  EXPECT_THAT(wrong.remedy, HasSubstr("\"backendType\": \"atb\""));
 }
 
 TEST_F(DoctorTest, MountPointOfANameThatMindieRefuses) {
@@ -334,7 +335,7 @@ TEST_F(DoctorTest, MountPointOfANameThatMindieRefuses) {
 
 TEST_F(DoctorTest, MountPointThatMindieCannotReach) {
   ::chmod(std::string(root_ / "").c_str(), 0700);
-  task_.mindie_user = ::geteuid() + 4000;
+  task_.engine_user = ::geteuid() + 4000;
   ExpectFound(0, "mountpoint", kWrong, "chmod o+x ");
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "fuse/watched_source.h"
+#include "view/tree_sources.h"
 
 namespace shardfs {
 namespace {
@@ -107,7 +108,8 @@ class ReadSchedulerTest : public testing::Test {
   ReadScheduler::Judgement JudgeLater() { return scheduler_.Judge(ReadScheduler::Clock::now() + kLater); }
 
   std::vector<int> refused_;
-  ReadScheduler scheduler_{Tree(), kActive, [this](const ReadScheduler::Read& read) { Perform(read.inode); },
+  const std::shared_ptr<const VirtualTree> tree_ = Tree();
+  ReadScheduler scheduler_{tree_, SourcesOf(*tree_), kActive, [this](const ReadScheduler::Read& read) { Perform(read.inode); },
                            [this](const ReadScheduler::Read&, int error) { refused_.push_back(error); }};
 
  private:

@@ -10,6 +10,7 @@
 #include "fuse/prometheus_parser.h"
 #include "fuse/sample_tree.h"
 #include "fuse/watched_source.h"
+#include "view/tree_sources.h"
 
 namespace shardfs {
 namespace {
@@ -17,9 +18,14 @@ namespace {
 using Json = nlohmann::json;
 
 // A mount that has done a little of everything.
+void Show(std::shared_ptr<const VirtualTree> tree, Filesystem& filesystem) {
+  filesystem.watch = std::make_shared<SourceWatch>(WatchedSources{SourcesOf(*tree), {}, tree, {}});
+  filesystem.tree = std::move(tree);
+}
+
 std::unique_ptr<Filesystem> BusyFilesystem() {
   auto filesystem = std::make_unique<Filesystem>();
-  filesystem->tree = SampleTree();
+  Show(SampleTree(), *filesystem);
   filesystem->description = {.source = "/models/a \"b\"\\c\nd",
                              .layout = "mindie",
                              .summary = "a layout",
@@ -53,7 +59,7 @@ TEST(StatusReportTest, AChangeIsNoticedBeforeAnyRead) {
   std::vector<std::unique_ptr<WatchedSource>> sources;
   sources.push_back(std::make_unique<WatchedSource>("a", 8, [] { return Status::SourceChanged("'a' has changed"); }));
   Filesystem changed;
-  changed.tree = TreeOf(std::move(sources));
+  Show(TreeOf(std::move(sources)), changed);
   const StatusReport report = MakeStatusReport(changed);
   EXPECT_EQ(report.health, MountHealth::kSourceChanged);
   const Json json = Json::parse(ToJson(report));
@@ -70,7 +76,7 @@ TEST(StatusReportTest, ASourceOutOfReachIsDegraded) {
   std::vector<std::unique_ptr<WatchedSource>> sources;
   sources.push_back(std::make_unique<WatchedSource>("a", 8, [] { return Status::IoError("stale"); }));
   Filesystem filesystem;
-  filesystem.tree = TreeOf(std::move(sources));
+  Show(TreeOf(std::move(sources)), filesystem);
   EXPECT_EQ(MakeStatusReport(filesystem).health, MountHealth::kDegraded);
 }
 
@@ -131,7 +137,7 @@ TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {
 
 TEST(StatusReportTest, AnUnknownReadAheadIsLeftOut) {
   Filesystem filesystem;
-  filesystem.tree = SampleTree();
+  Show(SampleTree(), filesystem);
   filesystem.device_major = 4095;
   const PrometheusText metrics(ToPrometheus(MakeStatusReport(filesystem)));
   EXPECT_EQ(metrics.error(), "");

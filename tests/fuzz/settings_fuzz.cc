@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SHARDFS_FUZZ_CHECK(values.status().code() == StatusCode::kInvalidArgument);
     return 0;
   }
-  const Status taken = RequireTaken(*values, takers, takers, kDefaultLayout);
+  const Status taken = RequireTaken(*values, takers, takers, Layouts().front()->name());
   SHARDFS_FUZZ_CHECK(taken.ok() || taken.code() == StatusCode::kInvalidArgument);
   for (const OptionSpec* const spec : specs) {
     const GivenOption* const given = values->Find(spec->name);

@@ -19,6 +19,7 @@
 #include "shardfs/view/virtual_tree.h"
 #include "tensor/memory_source.h"
 #include "tensor/ops/cast.h"
+#include "view/tree_sources.h"
 
 namespace {
 
@@ -75,7 +76,7 @@ class RequestFaults : public ::testing::Test {
       ReadViewFile(read.request, read.inode, read.size, read.offset);
     };
     const auto refuse = [](const ReadScheduler::Read&, int error) { reply_error = error; };
-    filesystem_.reads = std::make_unique<ReadScheduler>(filesystem_.tree, 1, perform, refuse);
+    filesystem_.reads = std::make_unique<ReadScheduler>(filesystem_.tree, SourcesOf(*filesystem_.tree), 1, perform, refuse);
     user_data = &filesystem_;
   }
   void TearDown() override { reply.clear(); }

@@ -52,6 +52,9 @@ class Layout {
   virtual Result<View> Build(const CheckpointPtr& checkpoint, const OptionValues& values,
                              const ViewContext& context) const = 0;
 
+  // Whether the checkpoint is shown in this layout where none is asked for. At most one layout says so of a model.
+  virtual bool IsDefaultFor(const Checkpoint& /*checkpoint*/) const { return false; }
+
   // What the engine would refuse of the place itself. Others may use the view as well, so these are warnings.
   virtual std::vector<std::string> WarningsOfPlace(const ViewPlace& /*place*/) const { return {}; }
 };

@@ -11,9 +11,6 @@
 
 namespace shardfs {
 
-// The layout of DeepSeek checkpoints where none is asked for.
-inline constexpr std::string_view kDefaultLayout = "mindie";
-
 std::span<const CheckpointReader* const> Readers();  // the default reader first
 std::span<const Layout* const> Layouts();
 const Layout* FindLayout(std::string_view name);  // nullptr where there is none of that name

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "shardfs/checkpoint/content_check.h"
 #include "shardfs/checkpoint/ignored_tensor.h"
 #include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/view/virtual_tree.h"
@@ -54,6 +55,7 @@ struct View {
   std::vector<std::string> read_files;  // of the source: those whose text decided the view
   std::vector<std::string> warnings;
   std::vector<ReadNotice> notices;      // counted by the reads of the tree
+  std::vector<ContentCheck> checks;     // asked by `plan --check`
 };
 
 }  // namespace shardfs

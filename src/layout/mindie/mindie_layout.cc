@@ -19,6 +19,7 @@
 #include "layout/mindie/deepseek_weights.h"
 #include "layout/mindie/fidelity.h"
 #include "layout/mindie/mindie_tree.h"
+#include "layout/mindie/offset_check.h"
 #include "layout/mindie/rank_parts.h"
 #include "layout/mindie/offset_observer.h"
 #include "shardfs/base/json.h"
@@ -144,6 +145,7 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
   const MindieModel model{config, described, weights, mapping, mindie, fidelity, observer};
   SHARDFS_ASSIGN_OR_RETURN(
       result.tree, BuildMindieTree(model, checkpoint, effective, options.max_shard_bytes, &result.warnings));
+  result.checks.push_back(MakeOffsetCheck(result.tree));
   DescribeRanks(config, mapping, &result);
   return result;
 }
@@ -198,6 +200,13 @@ Result<View> MindieLayout::Build(const CheckpointPtr& checkpoint, const OptionVa
   SHARDFS_ASSIGN_OR_RETURN(View view, BuildMindieView(checkpoint, request));
   view.warnings.insert(view.warnings.begin(), warnings.begin(), warnings.end());
   return view;
+}
+
+bool MindieLayout::IsDefaultFor(const Checkpoint& checkpoint) const {
+  const auto config = checkpoint.config();
+  if (!config.ok()) return true;
+  const JsonValue* const type = (*config)->Find("model_type");
+  return type != nullptr && type->is_string() && type->text().find("deepseek") != std::string::npos;
 }
 
 std::vector<std::string> MindieLayout::WarningsOfPlace(const ViewPlace& place) const {

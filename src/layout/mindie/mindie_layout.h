@@ -29,6 +29,8 @@ class MindieLayout final : public Layout {
   std::span<const OptionSpec> options() const override;
   Result<View> Build(const CheckpointPtr& checkpoint, const OptionValues& values,
                      const ViewContext& context) const override;
+  // DeepSeek's models. A config.json that cannot be read is taken for theirs: the refusal then says what is wrong with it.
+  bool IsDefaultFor(const Checkpoint& checkpoint) const override;
   std::vector<std::string> WarningsOfPlace(const ViewPlace& place) const override;
 };
 

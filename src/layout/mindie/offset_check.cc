@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/escape_controls.h"
 #include "base/parallel.h"
@@ -57,10 +58,10 @@ Result<OffsetCheck> CheckOffsets(const VirtualTree& tree) {
 
 std::string FormatOffsetCheck(const OffsetCheck& check) {
   if (check.nonzero_tensors == 0) {
-    return fmt::format("\nOffsets: all {} weight_offset tensors are zero\n", check.tensors);
+    return fmt::format("Offsets: all {} weight_offset tensors are zero\n", check.tensors);
   }
   std::string text = fmt::format(
-      "\nOffsets: {} of {} weight_offset tensors are not zero, and load right only with "
+      "Offsets: {} of {} weight_offset tensors are not zero, and load right only with "
       "-O fidelity=loader\n",
       check.nonzero_tensors, check.tensors);
   for (const std::string& name : check.first) text += "  " + EscapeControls(name) + "\n";
@@ -68,6 +69,16 @@ std::string FormatOffsetCheck(const OffsetCheck& check) {
     text += fmt::format("  and {} more\n", check.nonzero_tensors - check.first.size());
   }
   return text;
+}
+
+ContentCheck MakeOffsetCheck(std::shared_ptr<const VirtualTree> tree) {
+  return {"offsets", [tree = std::move(tree)]() -> Result<CheckAnswer> {
+            SHARDFS_ASSIGN_OR_RETURN(OffsetCheck check, CheckOffsets(*tree));
+            return CheckAnswer{FormatOffsetCheck(check),
+                               {{"tensors", check.tensors}, {"nonzero_tensors", check.nonzero_tensors}},
+                               "first_nonzero",
+                               std::move(check.first)};
+          }};
 }
 
 }  // namespace shardfs

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "shardfs/base/result.h"
+#include "shardfs/checkpoint/content_check.h"
 #include "shardfs/view/virtual_tree.h"
 
 namespace shardfs {
@@ -22,5 +24,8 @@ Result<OffsetCheck> CheckOffsets(const VirtualTree& tree);
 
 // One line, or several naming the tensors; the last ends with a newline.
 std::string FormatOffsetCheck(const OffsetCheck& check);
+
+// CheckOffsets as a view's check, named "offsets".
+ContentCheck MakeOffsetCheck(std::shared_ptr<const VirtualTree> tree);
 
 }  // namespace shardfs

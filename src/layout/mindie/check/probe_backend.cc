@@ -1,0 +1,18 @@
+#include "layout/mindie/check/probe_backend.h"
+
+#include <fmt/format.h>
+
+#include "base/quote_name.h"
+#include "layout/mindie/config/mindie_config.h"
+
+namespace shardfs {
+
+Finding ProbeMindieBackend(const std::string& backend) {
+  if (backend == kMindieBackend) return Ok("backend", "backendType is " + QuoteName(backend));
+  return Wrong("backend",
+               fmt::format("backendType is {}, and only the backend {} reads a sharded directory", QuoteName(backend),
+                           QuoteName(kMindieBackend)),
+               fmt::format("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
+}
+
+}  // namespace shardfs
