@@ -81,7 +81,8 @@ int Run(Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Writes a MindSpore checkpoint of made-up values, as training saves it, into an empty or new directory.");
+  CLI::App app(
+      "Writes a MindSpore checkpoint of made-up values, as training saves it, into an empty or new directory.");
   Arguments arguments;
   AddOptions(app, arguments);
   try {

@@ -147,8 +147,7 @@ class ParameterList {
 
 const std::vector<MindSporePreset>& MindSporePresets() {
   static const std::vector<MindSporePreset> presets = {
-      {"llama-small",
-       {.layers = 4, .hidden = 64, .kv_rows = 32, .intermediate = 96, .vocab = 128, .tied = false}},
+      {"llama-small", {.layers = 4, .hidden = 64, .kv_rows = 32, .intermediate = 96, .vocab = 128, .tied = false}},
       {"deepseek-small",
        {.layers = 4,
         .hidden = 112,

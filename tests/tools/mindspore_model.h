@@ -19,7 +19,7 @@ struct MindSporeSizes {
   std::uint64_t dp = 1;
   std::uint64_t tp = 1;
   std::uint64_t pp = 1;
-  std::uint64_t ep = 1;             // divides dp
+  std::uint64_t ep = 1;              // divides dp
   std::int64_t optimizer_shard = 0;  // parts; 0: none; -1: as many as there are replicas
 
   std::uint64_t ranks() const { return dp * tp * pp; }

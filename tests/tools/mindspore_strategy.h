@@ -18,17 +18,17 @@ namespace shardfs::tools {
 
 // How one parameter is cut. Device dimension t of an axis counts from the right of `devices`: 0 is the last one.
 struct MindSporeCutOf {
-  std::vector<std::uint64_t> devices;      // dev_matrix; its product is the ranks of a stage
+  std::vector<std::uint64_t> devices;           // dev_matrix; its product is the ranks of a stage
   std::vector<std::vector<std::int32_t>> axes;  // of each axis of the tensor, the device dimensions, the slowest first
-  std::int32_t shard_step = 0;             // of the optimizer shard; 0: there is none
-  std::int32_t shard_size = 0;             // -1: as many as there are replicas
+  std::int32_t shard_step = 0;                  // of the optimizer shard; 0: there is none
+  std::int32_t shard_size = 0;                  // -1: as many as there are replicas
 };
 
 // A parameter as a strategy file lists it.
 struct MindSporeItem {
   std::string name;
   MindSporeCutOf cut;
-  Shape shape;  // of the whole tensor; JSON alone has it
+  Shape shape;          // of the whole tensor; JSON alone has it
   bool nested = false;  // a TensorMap for each axis, as Layout(...) writes it; protobuf alone can
 };
 

@@ -1,6 +1,6 @@
-// The slice of a rank is a box: one range on each axis. Behind the last axis that is cut, a row of the box is one run of
-// bytes of the whole tensor. A dense slice is put together from its runs in memory; of a sparse one, the parts of the
-// stamps that lie in the box are written, and the rest of the file is a hole.
+// The slice of a rank is a box: one range on each axis. Behind the last axis that is cut, a row of the box is one run
+// of bytes of the whole tensor. A dense slice is put together from its runs in memory; of a sparse one, the parts of
+// the stamps that lie in the box are written, and the rest of the file is a hole.
 #include "tools/mindspore_writer.h"
 
 #include <fmt/core.h>
@@ -100,7 +100,8 @@ class RankWriter {
       : path_(path), content_(content), stamps_(stamps) {}
 
   // Returns the size of the file, and the bytes that it occupies.
-  Result<std::pair<std::uint64_t, std::uint64_t>> Write(const std::vector<RankSlice>& slices, const FileMetadata& metadata) {
+  Result<std::pair<std::uint64_t, std::uint64_t>> Write(const std::vector<RankSlice>& slices,
+                                                        const FileMetadata& metadata) {
     std::vector<NewTensor> tensors;
     for (const RankSlice& slice : slices) tensors.push_back(slice.tensor);
     SHARDFS_ASSIGN_OR_RETURN(const SerializedHeader header, SerializeHeader(tensors, metadata));

@@ -17,9 +17,9 @@ namespace shardfs::tools {
 
 struct MindSporeOptions : ContentOptions {
   enum class StrategyFiles : std::uint8_t {
-    kEachRank,  // strategy/ckpt_strategy_rank_<r>
+    kEachRank,   // strategy/ckpt_strategy_rank_<r>
     kEachStage,  // the same of the first rank of each stage alone
-    kMerged,    // strategy/merged_ckpt_strategy
+    kMerged,     // strategy/merged_ckpt_strategy
   };
 
   MindSporeShape shape;
@@ -27,9 +27,9 @@ struct MindSporeOptions : ContentOptions {
   std::string prefix = "model";
   std::uint64_t epoch = 1;
   std::uint64_t step = 100;
-  std::uint64_t moments = 0;       // of the optimizer for each weight: 1 is adam_m, 2 adam_v as well
-  bool accumulated_grads = false;  // accu_grads.<name>
-  bool hyper_parameters = true;    // epoch_num, step_num, global_step, loss_scale, learning_rate
+  std::uint64_t moments = 0;        // of the optimizer for each weight: 1 is adam_m, 2 adam_v as well
+  bool accumulated_grads = false;   // accu_grads.<name>
+  bool hyper_parameters = true;     // epoch_num, step_num, global_step, loss_scale, learning_rate
   bool redundancy_removed = false;  // each distinct slice is kept by one rank of its stage
   bool stamps = true;               // with Fill::kSparse; false: the tensors are holes altogether
   bool nested_maps = false;         // protobuf alone

@@ -54,10 +54,9 @@ TEST(MindSporeStrategyTest, IsWrittenAsMindSporeWritesIt) {
   const std::string minus_one = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
   EXPECT_EQ(StrategyProtobuf(strategy),
             std::string("\x08\x01\x12\x1e\x0a\x12", 6) + "Default/stage1/op0" +
-                std::string("\x12\x08\x08\x01\x12\x04\x08\x01\x08\x01", 10) +
-                std::string("\x1a\x30\x0a\x04", 4) + "0-wq" + std::string("\x12\x28\x0a\x04\x08\x02\x08\x04", 8) +
-                std::string("\x12\x0d\x08\x00\x08", 5) + minus_one +
-                std::string("\x1a\x00\x22\x00\x28\x00\x30\x04\x38", 9) + minus_one);
+                std::string("\x12\x08\x08\x01\x12\x04\x08\x01\x08\x01", 10) + std::string("\x1a\x30\x0a\x04", 4) +
+                "0-wq" + std::string("\x12\x28\x0a\x04\x08\x02\x08\x04", 8) + std::string("\x12\x0d\x08\x00\x08", 5) +
+                minus_one + std::string("\x1a\x00\x22\x00\x28\x00\x30\x04\x38", 9) + minus_one);
   const auto json = nlohmann::json::parse(StrategyJson(strategy));
   EXPECT_EQ(json["parallel_layout_item"]["0-wq"]["tensor_map"], (nlohmann::json{0, -1}));
   EXPECT_EQ(json["parallel_layout_item"]["0-wq"]["opt_weight_shard_size"], -1);
@@ -106,8 +105,8 @@ class MindSporeWriterTest : public ::testing::Test {
         if (found == tensors.end()) continue;
         const auto box = BoxOf(parameter.cut, tensor.shape, rank % stage_ranks);
         ASSERT_TRUE(box.ok());
-        ASSERT_NO_FATAL_FAILURE(
-            Compare(parameter, *box, found->second, options, covered[tensor.name + std::to_string(rank / stage_ranks)]));
+        ASSERT_NO_FATAL_FAILURE(Compare(parameter, *box, found->second, options,
+                                        covered[tensor.name + std::to_string(rank / stage_ranks)]));
       }
     }
     std::size_t copies = 0;
