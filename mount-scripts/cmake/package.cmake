@@ -26,6 +26,10 @@ install(FILES ${generated}/mount.shardfs ${generated}/mount.fuse.shardfs DESTINA
 install(PROGRAMS ${scripts}/shardfs-tmpfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(PROGRAMS ${scripts}/shardfs-materialize-node DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS ${scripts}/container-mount DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs)
+install(PROGRAMS ${scripts}/mindspore/auto_trans_ckpt.py ${scripts}/mindspore/transform_checkpoint.py
+                 ${scripts}/mindspore/transform_checkpoint.sh ${scripts}/mindspore/unified_safetensors.py
+        DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
+install(FILES ${scripts}/mindspore/shardfs_mindspore.py DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
 install(FILES ${scripts}/systemd/shardfs@.service ${scripts}/systemd/shardfs-tmpfs@.service
         DESTINATION lib/systemd/system)
 install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
@@ -157,6 +161,7 @@ else()
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
 endif()
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_SUGGESTS "python3, python3-yaml")  # for the programs in mindspore/ alone
 set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "${description}")  # below the summary
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm;${generated}/conffiles")
 
