@@ -34,4 +34,6 @@ set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none
 %define clamp_mtime_to_source_date_epoch 1
 %define _buildhost reproducible
 Packager: ${CPACK_PACKAGE_CONTACT}
-Recommends: fuse3")
+Recommends: fuse3
+Suggests: python3
+Suggests: python3-pyyaml")

@@ -26,6 +26,10 @@ install(FILES ${generated}/mount.shardfs ${generated}/mount.fuse.shardfs DESTINA
 install(PROGRAMS ${scripts}/shardfs-tmpfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(PROGRAMS ${scripts}/shardfs-materialize-node DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS ${scripts}/container-mount DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs)
+install(PROGRAMS ${scripts}/mindspore/auto_trans_ckpt.py ${scripts}/mindspore/transform_checkpoint.py
+                 ${scripts}/mindspore/transform_checkpoint.sh ${scripts}/mindspore/unified_safetensors.py
+        DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
+install(FILES ${scripts}/mindspore/shardfs_mindspore.py DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
 install(FILES ${scripts}/systemd/shardfs@.service ${scripts}/systemd/shardfs-tmpfs@.service
         DESTINATION lib/systemd/system)
 install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
@@ -52,8 +56,8 @@ install(CODE [[
   file(INSTALL "${logrotate}" DESTINATION "${configuration}/logrotate.d")
 ]] COMPONENT shardfs)
 if(SHARDFS_STATIC)  # the licences of what is in the program ask for a copy of themselves
-  foreach(library libc6-dev libcli11-dev libfmt-dev libfuse3-dev libspdlog-dev libstdc++6 libtbb-dev libxxhash-dev
-                  nlohmann-json3-dev)
+  foreach(library libc6-dev libcli11-dev libfmt-dev libfuse3-dev libspdlog-dev libssl-dev libstdc++6 libtbb-dev libxxhash-dev
+                  nlohmann-json3-dev zlib1g-dev)
     install(FILES /usr/share/doc/${library}/copyright RENAME ${library}
             DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/libraries)
   endforeach()
@@ -157,12 +161,13 @@ else()
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_DEPENDS "fuse3, mount")
   set(CPACK_DEBIAN_SHARDFS_PACKAGE_SHLIBDEPS ON)
 endif()
+set(CPACK_DEBIAN_SHARDFS_PACKAGE_SUGGESTS "python3, python3-yaml")  # for the programs in mindspore/ alone
 set(CPACK_DEBIAN_SHARDFS_DESCRIPTION "${description}")  # below the summary
 set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scripts}/debian/postrm;${generated}/conffiles")
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libspdlog-dev, libtbb-dev, libxxhash-dev, pkg-config")
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libspdlog-dev, libtbb-dev, libxxhash-dev, libssl-dev, zlib1g-dev, pkg-config")
 set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
  The core of shardfs: reads safetensors checkpoints and computes any parallel
  cut of one. Headers, static libraries, CMake and pkg-config files.")

@@ -140,6 +140,7 @@ Status SafetensorsDirectory::LoadFiles(DirectoryListing& listing) {
                                       QuoteName(shard.file->name()), shard.header.data_offset));
     }
     files.push_back(std::move(shard.file));
+    metadata_.push_back(std::move(shard.header.metadata));
   }
   sources_ = std::make_shared<const SourceSet>(std::vector{root_}, std::move(files));
   std::vector<CheckedIndex> checked;

@@ -13,7 +13,8 @@
 
 namespace shardfs {
 
-inline constexpr std::array kFileKinds{FileKind::kGenerated, FileKind::kPassthrough, FileKind::kTensors};
+inline constexpr std::array kFileKinds{FileKind::kGenerated, FileKind::kPassthrough, FileKind::kTensors,
+                                       FileKind::kEntries};
 
 // Why a READ failed.
 enum class ReadErrorCause : std::uint8_t { kSourceChanged, kIoError, kOutOfMemory, kOther };

@@ -5,6 +5,9 @@
 
 #include "base/instance.h"
 #include "layout/deepseek_mp/deepseek_mp_layout.h"
+#include "layout/file_by_file/ckpt_layout.h"
+#include "layout/file_by_file/ckpt_reader.h"
+#include "layout/file_by_file/safetensors_layout.h"
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
@@ -16,6 +19,7 @@ namespace shardfs {
 std::span<const CheckpointReader* const> Readers() {
   static const auto all = std::to_array<const CheckpointReader*>({
       Instance<HuggingfaceReader>(),
+      Instance<CkptReader>(),
   });
   return all;
 }
@@ -26,6 +30,8 @@ std::span<const Layout* const> Layouts() {
       Instance<MindieLayout>(),
       Instance<HuggingfaceLayout>(),
       Instance<DeepseekMpLayout>(),
+      Instance<SafetensorsLayout>(),
+      Instance<CkptLayout>(),
   });
   return all;
 }

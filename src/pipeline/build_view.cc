@@ -19,9 +19,13 @@
 namespace shardfs {
 namespace {
 
+// The names in a directory; of a file its own.
 std::vector<std::string> NamesIn(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
+  if (std::filesystem::is_regular_file(directory, error)) {
+    return {std::filesystem::path(directory).filename().string()};
+  }
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     names.push_back(entry.path().filename().string());
   }
@@ -75,6 +79,11 @@ Status RequireLayout(const std::string& name) {
 }
 
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
+  if (checkpoint.reader() == "ckpt" && checkpoint.FindFile("config.json") == nullptr) {
+    return Status::NotSupported(
+        fmt::format("MindSpore's files have no default layout; say how to show {} with --layout: {}", checkpoint.path(),
+                    LayoutNames()));
+  }
   for (const Layout* const layout : Layouts()) {
     if (layout->IsDefaultFor(checkpoint)) return layout;
   }

@@ -117,7 +117,7 @@ class TreePrinter {
     const std::string name = id == kRootNode ? "." : EscapeControls(node.name) + (node.is_directory() ? "/" : "");
     lines_.push_back({branch + name, fmt::format("{}  {}", column_(entry.bytes), Loaders(node.ranks))});
     // What a source file that is shown as it is comes from, its name says.
-    if (!entry.sources.empty() && node.file->kind() == FileKind::kTensors) {
+    if (!entry.sources.empty() && !node.file->tensors().empty()) {
       lines_.push_back({below + "    " + Made(node, entry), ""});
     }
     for (const NodeId child : node.children) {

@@ -3,6 +3,7 @@
 #include "base/instance.h"
 #include "shardfs/transform/transform.h"
 #include "transform/dequantize.h"
+#include "transform/lora.h"
 #include "transform/select.h"
 
 namespace shardfs {
@@ -11,6 +12,7 @@ namespace shardfs {
 std::span<const Transform* const> Transforms() {
   static const auto all = std::to_array<const Transform*>({
       Instance<DequantizeTransform>(),
+      Instance<LoraTransform>(),
       Instance<SelectTransform>(),
   });
   return all;

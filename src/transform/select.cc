@@ -151,6 +151,8 @@ class Selection {
     WarnOfCompanions(content.warnings);
     content.ignored.insert(content.ignored.end(), std::make_move_iterator(ignored_.begin()),
                            std::make_move_iterator(ignored_.end()));
+    content.parts = nullptr;
+    content.metadata = RenamedMetadata();
     content.dangling.clear();
     content.empty_files.clear();
     content.transforms.push_back({"select", fmt::format("{} of {} tensors", kept_.size(), specs_.size())});
@@ -160,6 +162,19 @@ class Selection {
 
  private:
   static constexpr std::uint32_t kGone = ~std::uint32_t{0};
+
+  // What the files say of the tensors that are left, under their new names.
+  FileMetadata RenamedMetadata() const {
+    FileMetadata metadata;
+    if (checkpoint_.metadata().empty()) return metadata;
+    std::unordered_map<std::string_view, std::string_view> texts;
+    for (const auto& [name, text] : checkpoint_.metadata()) texts.emplace(name, text);
+    for (const SelectedTensor& tensor : kept_) {
+      const auto text = texts.find(specs_[tensor.index].name);
+      if (text != texts.end()) metadata.emplace_back(tensor.name, text->second);
+    }
+    return metadata;
+  }
 
   template <typename Stays>
   void Keep(const char* reason, Stays&& stays) {

@@ -83,6 +83,8 @@ std::string_view FileKindName(FileKind kind) {
       return "passthrough";
     case FileKind::kTensors:
       return "tensors";
+    case FileKind::kEntries:
+      return "entries";
   }
   return "unknown";
 }

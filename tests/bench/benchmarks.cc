@@ -19,6 +19,7 @@ const std::vector<CheckpointBenchmark>& CheckpointBenchmarks() {
 const std::vector<Benchmark>& OtherBenchmarks() {
   static const std::vector<Benchmark> benchmarks = {
       {"kernels", "short rows, transposes and casts by one thread, beside memcpy", MeasureKernels},
+      {"lora", "read() of a mount with a LoRA adapter, beside the same without one", MeasureLora},
       {"true-scale", "mount of DeepSeek-R1 W8A8 at true scale, beside reading its headers", MeasureTrueScale},
   };
   return benchmarks;

@@ -13,6 +13,7 @@
 #include "tensor/memory_source.h"
 #include "tensor/ops/block_scale.h"
 #include "tensor/ops/cast.h"
+#include "tensor/ops/lora_add.h"
 
 namespace shardfs::bench {
 namespace {
@@ -61,6 +62,16 @@ TensorPtr Dequantised(const ByteSource& source) {
   return ops::BlockScale(codes, scales, {128, 128}, [] {}).value();  // NaN codes are looked for, as dequantize does
 }
 
+// A BF16 weight of 8192 columns with an F32 adapter of rank `rank` added, as `--lora` shows q_proj of a 70B model.
+TensorPtr Merged(const ByteSource& source, std::uint64_t rank) {
+  constexpr std::uint64_t kColumns = 8192;
+  constexpr std::uint64_t kRows = kSourceBytes / 2 / kColumns;
+  const TensorPtr b = Tensor::Source(&source, 0, Dtype::kF32, {kRows, rank}).value();
+  const TensorPtr a = Tensor::Source(&source, kSourceBytes / 2, Dtype::kF32, {rank, kColumns}).value();
+  const TensorPtr weight = Whole(source, Dtype::kBF16, {kRows, kColumns});
+  return ops::LoraAdd(weight, {b, a, {LoraAxis::kRowsOfB, LoraAxis::kColumnsOfA}, 2.0f}).value();
+}
+
 std::vector<Kernel> Kernels(const ByteSource& source) {
   constexpr std::uint64_t kNope = 128, kV = 128, kRank = 512;
   constexpr std::uint64_t kHeads = kSourceBytes / 2 / (kNope + kV) / kRank;
@@ -81,6 +92,10 @@ std::vector<Kernel> Kernels(const ByteSource& source) {
       {"FP8 in blocks to BF16", Dequantised(source), 0.5},
       {"FP8 in blocks to BF16, a quarter of the columns", Tensor::Slice(Dequantised(source), 1, 1792, 3584).value(),
        0.35},
+      {"LoRA of rank 16 on BF16", Merged(source, 16), 0.15},
+      {"LoRA of rank 16 on BF16, a quarter of the columns", Tensor::Slice(Merged(source, 16), 1, 2048, 4096).value(),
+       0.15},
+      {"LoRA of rank 64 on BF16", Merged(source, 64), 0.05},
   };
 }
 

@@ -37,18 +37,63 @@ std::vector<std::string> OptionArguments(const Json& options, const fs::path& di
   return arguments;
 }
 
+// The form of the cases of MindSpore's .ckpt: an operation, a file of the source, and options under other names.
+void ReadCkptCase(const Json& json, const fs::path& directory, GoldenViewCase& golden) {
+  const fs::path input = json.value("input", "");
+  golden.source = input.empty() ? directory / "source" : directory / "source" / input;
+  golden.expected = directory / "expected";
+  golden.options = {"--layout", json["op"] == "to-safetensors" ? "safetensors" : "ckpt"};
+  for (const auto& [name, value] : json.value("options", Json::object()).items()) {
+    if (name == "key_hex") {
+      golden.texts.emplace_back("key_file", value.get<std::string>() + "\n");
+    } else if (name == "name_map") {
+      golden.texts.emplace_back(name, value.dump());
+    } else {
+      const std::string option = name == "regex" ? "file_name_regex" : name == "mode" ? "dec_mode" : name;
+      golden.options.insert(golden.options.end(), {"-O", option + "=" + Text(value)});
+    }
+  }
+}
+
+// The form of the LoRA cases: a base and a PEFT adapter beside it, or a checkpoint of mindformers with both in it.
+void ReadLoraCase(const Json& json, const fs::path& directory, GoldenViewCase& golden) {
+  golden.expected = directory / "expected";
+  if (json["op"] == "peft") {
+    golden.source = directory / "source/base";
+    golden.options = {"--layout", "huggingface", "-O", "files=source", "--lora", directory / "source/adapter"};
+    return;
+  }
+  const Json options = json.value("options", Json::object());
+  const std::string format = options.value("format", "ckpt");
+  golden.source = directory / "source" / json["input"].get<std::string>();
+  golden.options = {"--layout", format, "-O",
+                    "file_name=merged_lora.ckpt" + std::string(format == "safetensors" ? ".safetensors" : "")};
+  for (const auto& [name, value] : options.items()) {
+    if (name == "format") continue;
+    golden.options.insert(golden.options.end(), {"-O", (name == "scaling" ? "lora_scaling" : name) + "=" + Text(value)});
+  }
+}
+
 GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   std::ifstream file(directory / "case.json");
   const Json json = Json::parse(file);
   GoldenViewCase golden;
   golden.name = view + "_" + directory.filename().string();
   std::replace(golden.name.begin(), golden.name.end(), '-', '_');
+  golden.is_refused = json.contains("refused") && json["refused"] != false;
+  if (view == "lora") {
+    ReadLoraCase(json, directory, golden);
+    return golden;
+  }
+  if (view == "ckpt") {
+    ReadCkptCase(json, directory, golden);
+    return golden;
+  }
   const fs::path of = json.contains("source_of") ? directory / json["source_of"].get<std::string>() : directory;
   golden.source = (of / json.value("source_dir", "source")).lexically_normal();
   const fs::path expected_of =
       json.contains("expected_of") ? directory / json["expected_of"].get<std::string>() : directory;
   golden.expected = (expected_of / "expected").lexically_normal();
-  golden.is_refused = json.contains("refused") && json["refused"] != false;
   golden.options = {"--layout", json["layout"].get<std::string>()};
   for (std::string& argument : OptionArguments(json.value("options", Json::object()), directory)) {
     golden.options.push_back(std::move(argument));
@@ -59,6 +104,16 @@ GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
 }  // namespace
 
 void PrintTo(const GoldenViewCase& golden, std::ostream* out) { *out << golden.name; }
+
+std::vector<std::string> OptionsIn(const GoldenViewCase& golden, const fs::path& directory) {
+  std::vector<std::string> options = golden.options;
+  for (const auto& [name, text] : golden.texts) {
+    const fs::path path = directory / name;
+    std::ofstream(path, std::ios::binary) << text;
+    options.insert(options.end(), {"-O", name + "=" + path.string()});
+  }
+  return options;
+}
 
 std::vector<GoldenViewCase> GoldenViewCases(const std::string& view) {
   std::vector<fs::path> roots = {fs::path(SHARDFS_TESTS_DIR) / "golden"};

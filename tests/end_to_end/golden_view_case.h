@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace shardfs::testing {
@@ -14,10 +15,14 @@ struct GoldenViewCase {
   std::filesystem::path source;      // SOURCE
   std::filesystem::path expected;    // of a case that is shown
   std::vector<std::string> options;  // behind SOURCE and the like
+  std::vector<std::pair<std::string, std::string>> texts;  // options that name a file, and what the file holds
   bool is_refused = false;
 };
 
 void PrintTo(const GoldenViewCase& golden, std::ostream* out);
+
+// The options with those of `texts`, whose files it writes into `directory`.
+std::vector<std::string> OptionsIn(const GoldenViewCase& golden, const std::filesystem::path& directory);
 
 // The cases of tests/golden/`view`, and those of SHARDFS_GOLDEN_DIR when that is set, whose source is there.
 std::vector<GoldenViewCase> GoldenViewCases(const std::string& view);

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 std::vector<GoldenViewCase> Cases(bool refused) {
   std::vector<GoldenViewCase> cases;
-  for (const char* view : {"huggingface", "deepseek-mp", "fp8"}) {
+  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora"}) {
     for (GoldenViewCase& golden : GoldenViewCases(view)) {
       if (golden.is_refused == refused) cases.push_back(std::move(golden));
     }
@@ -23,9 +23,12 @@ std::vector<GoldenViewCase> Cases(bool refused) {
   return cases;
 }
 
-std::vector<std::string> Arguments(const std::string& command, const GoldenViewCase& golden, const fs::path& place) {
+// Files that options name are written into `scratch`.
+std::vector<std::string> Arguments(const std::string& command, const GoldenViewCase& golden, const fs::path& place,
+                                   const fs::path& scratch) {
   std::vector<std::string> arguments = {command, golden.source, place};
-  arguments.insert(arguments.end(), golden.options.begin(), golden.options.end());
+  const std::vector<std::string> options = OptionsIn(golden, scratch);
+  arguments.insert(arguments.end(), options.begin(), options.end());
   return arguments;
 }
 
@@ -34,7 +37,8 @@ class GoldenView : public ::testing::TestWithParam<GoldenViewCase> {};
 TEST_P(GoldenView, IsMountedByteForByte) {
   SHARDFS_REQUIRE_FUSE();
   const GoldenViewCase& golden = GetParam();
-  const MountedProgram mount(golden.source, golden.options);
+  const MountableDirectory scratch;
+  const MountedProgram mount(golden.source, OptionsIn(golden, scratch.path()));
   ASSERT_EQ(mount.result().exit_code, 0) << mount.result().err;
   EXPECT_TRUE(IsReferenceDirectory(mount.path(), golden.expected, [](const auto& path) { return ReadFile(path); }));
   EXPECT_TRUE(IsReferenceDirectory(mount.path(), golden.expected,
@@ -45,12 +49,12 @@ TEST_P(GoldenView, IsMaterializedByteForByteAndVerified) {
   const GoldenViewCase& golden = GetParam();
   const MountableDirectory scratch;
   const fs::path destination = scratch.path() / "out";
-  const ProgramResult written = RunShardfs(Arguments("materialize", golden, destination));
+  const ProgramResult written = RunShardfs(Arguments("materialize", golden, destination, scratch.path()));
   ASSERT_EQ(written.exit_code, 0) << written.err;
   EXPECT_TRUE(IsReferenceDirectory(destination, golden.expected, [](const auto& path) { return ReadFile(path); }));
   const ProgramResult by_manifest = RunShardfs({"verify", destination.string()});
   EXPECT_EQ(by_manifest.exit_code, 0) << by_manifest.out << by_manifest.err;
-  const ProgramResult verified = RunShardfs(Arguments("verify", golden, golden.expected));
+  const ProgramResult verified = RunShardfs(Arguments("verify", golden, golden.expected, scratch.path()));
   EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
 }
 
@@ -63,7 +67,7 @@ TEST_P(RefusedView, IsRefusedInASentence) {
   const GoldenViewCase& golden = GetParam();
   const MountableDirectory scratch;
   const fs::path destination = scratch.path() / "out";
-  const ProgramResult result = RunShardfs(Arguments("materialize", golden, destination));
+  const ProgramResult result = RunShardfs(Arguments("materialize", golden, destination, scratch.path()));
   EXPECT_THAT(result.exit_code, ::testing::AnyOf(2, 3)) << result.err;
   EXPECT_THAT(result.err, ::testing::StartsWith("shardfs: "));
   EXPECT_FALSE(fs::exists(destination));

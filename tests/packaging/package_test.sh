@@ -38,7 +38,10 @@ dpkg-deb -x "$package" "$scratch/unpacked"
 dpkg-deb -x "$development" "$scratch/dev"
 for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shardfs usr/sbin/mount.fuse.shardfs \
   usr/sbin/shardfs-tmpfs etc/logrotate.d/shardfs \
-  usr/libexec/shardfs/container-mount usr/lib/systemd/system/shardfs@.service \
+  usr/libexec/shardfs/container-mount usr/libexec/shardfs/mindspore/auto_trans_ckpt.py \
+  usr/libexec/shardfs/mindspore/shardfs_mindspore.py usr/libexec/shardfs/mindspore/transform_checkpoint.py \
+  usr/libexec/shardfs/mindspore/transform_checkpoint.sh usr/libexec/shardfs/mindspore/unified_safetensors.py \
+  usr/lib/systemd/system/shardfs@.service \
   usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
   usr/share/fish/vendor_completions.d/shardfs.fish usr/share/zsh/vendor-completions/_shardfs \
   usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man1/shardfs-layouts.1.gz usr/share/man/man8/mount.shardfs.8.gz \

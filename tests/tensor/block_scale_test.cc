@@ -8,7 +8,6 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <numeric>
 #include <random>
 
 #include "shardfs/tensor/read_plan.h"
@@ -16,6 +15,7 @@
 #include "tensor/fp8_kernels.h"
 #include "tensor/memory_source.h"
 #include "tensor/ops/cast.h"
+#include "tensor/random_movements.h"
 #include "tensor/reference_evaluate.h"
 
 namespace shardfs::testing {
@@ -25,22 +25,8 @@ using ::testing::HasSubstr;
 
 constexpr std::array<Dtype, 4> kScaleDtypes = {Dtype::kF32, Dtype::kBF16, Dtype::kF16, Dtype::kF8E8M0};
 
-// The same tensor twice: as an expression of codes and scales, and as values that were computed before.
-struct Pair {
-  TensorPtr scaled;
-  TensorPtr plain;
-};
-
-class BlockScaleProperty : public ::testing::Test {
+class BlockScaleProperty : public RandomMovements {
  protected:
-  std::uint64_t Below(std::uint64_t bound) { return random_() % bound; }
-
-  std::string RandomBytes(std::uint64_t size) {
-    std::string bytes(size, '\0');
-    for (char& byte : bytes) byte = static_cast<char>(random_());
-    return bytes;
-  }
-
   // Scales of all magnitudes of the dtype that make a mix of results, NaN and infinity among them.
   std::string RandomScales(Dtype dtype, std::uint64_t count) {
     std::string bytes = RandomBytes(count * DtypeBytes(dtype));
@@ -65,7 +51,7 @@ class BlockScaleProperty : public ::testing::Test {
     return value;
   }
 
-  Pair MakePair(std::uint64_t rows, std::uint64_t columns) {
+  ExpressionAndValues MakePair(std::uint64_t rows, std::uint64_t columns) {
     const Shape block = {1 + Below(6), 1 + Below(6)};
     const Shape blocks = {(rows + block[0] - 1) / block[0], (columns + block[1] - 1) / block[1]};
     const Dtype dtype = kScaleDtypes[Below(kScaleDtypes.size())];
@@ -84,94 +70,24 @@ class BlockScaleProperty : public ::testing::Test {
     return {ops::BlockScale(std::move(code), std::move(scale), block).value(),
             Tensor::Literal(Dtype::kBF16, {rows, columns}, values).value()};
   }
-
-  // The same random movement of both.
-  Pair Move(const Pair& pair) {
-    const Shape& shape = pair.plain->shape();
-    const auto both = [&](auto&& move) { return Pair{move(pair.scaled).value(), move(pair.plain).value()}; };
-    const std::uint64_t axis = Below(shape.size());
-    switch (Below(6)) {
-      case 0: {
-        const std::uint64_t begin = Below(shape[axis]);
-        const std::uint64_t end = begin + 1 + Below(shape[axis] - begin);
-        return both([&](const TensorPtr& t) { return Tensor::Slice(t, axis, begin, end); });
-      }
-      case 1: {
-        std::vector<std::uint64_t> axes(shape.size());
-        std::iota(axes.begin(), axes.end(), 0);
-        std::shuffle(axes.begin(), axes.end(), random_);
-        return both([&](const TensorPtr& t) { return Tensor::Permute(t, axes); });
-      }
-      case 2: {
-        std::vector<std::uint64_t> rows(1 + Below(shape[axis] + 2));
-        for (std::uint64_t& row : rows) row = Below(shape[axis]);
-        return both([&](const TensorPtr& t) { return Tensor::RowGather(t, axis, rows); });
-      }
-      case 3: {
-        const Shape other = Refactored(shape);
-        return both([&](const TensorPtr& t) { return Tensor::Reshape(t, other); });
-      }
-      case 4: {
-        const std::uint64_t before = Below(2);
-        const std::uint64_t after = Below(2);
-        return both([&](const TensorPtr& t) { return Tensor::PadZeros(t, axis, before, after); });
-      }
-      default:
-        return both([&](const TensorPtr& t) { return Tensor::Concat({t, t}, axis); });
-    }
-  }
-
-  // Another shape of as many elements: neighbours merged, sizes split, axes of size 1 put in and taken out.
-  Shape Refactored(const Shape& shape) {
-    Shape other;
-    for (const std::uint64_t size : shape) {
-      const std::uint64_t factor = 1 + Below(6);
-      if (!other.empty() && Below(3) == 0) {
-        other.back() *= size;
-      } else if (size % factor == 0 && other.size() < 4) {
-        other.push_back(factor);
-        other.push_back(size / factor);
-      } else {
-        other.push_back(size);
-      }
-    }
-    return other;
-  }
-
-  void ExpectEqualRanges(const Pair& pair, std::uint64_t run) {
-    const std::vector<std::byte> expected = ReferenceEvaluate(*pair.plain);
-    const auto plan = LowerToPlan(pair.scaled);
-    ASSERT_TRUE(plan.ok()) << "run " << run << ": " << plan.status();
-    ASSERT_EQ(plan->size(), expected.size());
-    for (int i = 0; i < 3; ++i) {
-      const std::uint64_t offset = i == 0 ? 0 : Below(expected.size());
-      const std::uint64_t size = i == 0 ? expected.size() : 1 + Below(expected.size() - offset);
-      std::vector<std::byte> actual(size);
-      ASSERT_TRUE(plan->ReadAt(offset, actual).ok());
-      ASSERT_TRUE(std::equal(actual.begin(), actual.end(), expected.begin() + static_cast<std::ptrdiff_t>(offset)))
-          << "run " << run << ", bytes [" << offset << ", +" << size << ") of " << expected.size();
-    }
-  }
-
-  std::mt19937_64 random_{20};
 };
 
 TEST_F(BlockScaleProperty, AnyMovementIsThatOfTheValues) {
   for (std::uint64_t run = 0; run < 10'000; ++run) {
-    Pair pair = MakePair(1 + Below(24), 1 + Below(24));
+    ExpressionAndValues pair = MakePair(1 + Below(24), 1 + Below(24));
     // An expert stack, as often as not.
     if (Below(3) == 0) {
       std::vector<TensorPtr> scaled;
       std::vector<TensorPtr> plain;
-      const Shape shape = pair.plain->shape();
+      const Shape shape = pair.values->shape();
       for (std::uint64_t i = 0; i < 2 + Below(3); ++i) {
-        const Pair one = MakePair(shape[0], shape[1]);
-        scaled.push_back(one.scaled);
-        plain.push_back(one.plain);
+        const ExpressionAndValues one = MakePair(shape[0], shape[1]);
+        scaled.push_back(one.expression);
+        plain.push_back(one.values);
       }
       pair = {Tensor::Stack(scaled, 0).value(), Tensor::Stack(plain, 0).value()};
     }
-    for (std::uint64_t moves = Below(5); moves > 0 && pair.plain->elements() < 20'000; --moves) pair = Move(pair);
+    for (std::uint64_t moves = Below(5); moves > 0 && pair.values->elements() < 20'000; --moves) pair = Move(pair);
     ASSERT_NO_FATAL_FAILURE(ExpectEqualRanges(pair, run));
   }
 }

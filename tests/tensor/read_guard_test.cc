@@ -9,6 +9,7 @@
 #include "tools/allocations.h"
 #include "tensor/ops/arithmetic.h"
 #include "tensor/ops/cast.h"
+#include "tensor/ops/lora_add.h"
 #include "tensor/ops/observe.h"
 #include "tensor/ops/require_close.h"
 #include "tensor/ops/subtract_min.h"
@@ -68,6 +69,12 @@ std::vector<Case> AllCases(const ByteSource& source) {
   cases.push_back({"long rows in turn", Tensor::Concat({even, odd}, 1).value(), 32});
   cases.push_back({"minimum subtracted", less_minimum, 32});
   cases.push_back({"rows of what is computed", Tensor::Slice(less_minimum, 1, 256, 768).value(), 512});
+  const TensorPtr b = Tensor::Source(&source, 0, Dtype::kBF16, {4096, 16}).value();
+  const TensorPtr a = Tensor::Source(&source, kMiB, Dtype::kF32, {16, 1024}).value();
+  const TensorPtr merged =
+      ops::LoraAdd(halves, {b, a, {LoraAxis::kRowsOfB, LoraAxis::kColumnsOfA}, 2.0f}).value();
+  cases.push_back({"LoRA", merged, 8});
+  cases.push_back({"transpose of LoRA", Tensor::Permute(merged, {1, 0}).value(), 64});
   cases.push_back({"observed", ops::Observe(rows, std::make_shared<const IdleObserver>()).value(), 2});
   return cases;
 }

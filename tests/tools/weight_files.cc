@@ -19,8 +19,6 @@
 #include <thread>
 #include <utility>
 
-#include "shardfs/base/file_descriptor.h"
-
 namespace shardfs::tools {
 namespace {
 
@@ -78,6 +76,8 @@ Result<std::vector<WeightFile>> FilesOf(const std::vector<NewTensor>& tensors, c
   return files;
 }
 
+}  // namespace
+
 Status WriteAll(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -94,6 +94,8 @@ Result<FileDescriptor> CreateFile(const std::string& path) {
   if (!fd.valid()) return Status::FromErrno(errno, "cannot create " + path);
   return fd;
 }
+
+namespace {
 
 // A file that is open for writing, and a buffer for what goes into it.
 struct Output {

@@ -3,12 +3,15 @@
 // Thread-safety: WriteWeightFiles may be called from any thread; it writes with threads of its own.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "shardfs/base/file_descriptor.h"
 #include "shardfs/base/result.h"
 #include "tools/placement.h"
 #include "tools/tensor_content.h"
@@ -35,7 +38,11 @@ Result<CheckpointSummary> WriteWeightFiles(const std::filesystem::path& director
                                            const std::vector<NewTensor>& tensors, const Placement& placement,
                                            const ContentOptions& content);
 
-// Fails where the file exists.
+// These fail where the file exists.
 Status WriteTextFile(const std::string& path, std::string_view content);
+Result<FileDescriptor> CreateFile(const std::string& path);
+
+// Writes all of `bytes` at `offset` of the file `fd`, which messages call `path`.
+Status WriteAll(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
 
 }  // namespace shardfs::tools

@@ -19,6 +19,7 @@
 #include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/checkpoint/checked_index.h"
 #include "shardfs/checkpoint/safetensors_directory.h"
+#include "shardfs/checkpoint/stored_parts.h"
 #include "shardfs/source/source_set.h"
 #include "shardfs/tensor/state_dict.h"
 
@@ -36,6 +37,7 @@ struct CompanionFile {
 struct AppliedTransform {
   std::string name;
   std::string account;
+  bool keeps_headers = false;  // only bytes of tensors change: names, dtypes, shapes, order and files stay
 };
 
 // An entry of the index for a tensor that is not there.
@@ -69,6 +71,8 @@ class Checkpoint {
     std::string incomplete;  // SafetensorsDirectory::incomplete()
     Storage storage = Storage::kWholeTensors;
     std::string reader;                      // its name: "huggingface"
+    std::vector<std::string> account;        // what the reader has recognised, in sentences for `plan`
+    std::shared_ptr<const StoredParts> parts;  // see parts(); a transform clears it
     std::vector<AppliedTransform> transforms;  // those applied so far, in order
     // What a layout that keeps the source's files shows although no tensor is left of it: entries of the index, and
     // files. (spec/fp8-to-bf16.md, section 3)
@@ -78,6 +82,9 @@ class Checkpoint {
     std::vector<ContentCheck> checks;        // of the source
     std::vector<IgnoredTensor> ignored;      // what the reader or a transform left out
     std::vector<std::string> warnings;
+    // What the files of the source say of tensors under their names, beyond the dtype: {"<tensor>", "Int4"} where each
+    // byte of an I8 tensor holds two values.
+    FileMetadata metadata;
   };
 
   // Parses config.json, once for all that ask.
@@ -102,6 +109,9 @@ class Checkpoint {
   const std::string& incomplete() const { return content_.incomplete; }
   Storage storage() const { return content_.storage; }
   const std::string& reader() const { return content_.reader; }
+  std::span<const std::string> account() const { return content_.account; }
+  // The files or rank slices as stored, where the reader keeps them; null where it does not, and behind a transform.
+  const std::shared_ptr<const StoredParts>& parts() const { return content_.parts; }
   std::span<const AppliedTransform> transforms() const { return content_.transforms; }
   std::span<const DanglingEntry> dangling() const { return content_.dangling; }
   std::span<const std::string> empty_files() const { return content_.empty_files; }
@@ -109,6 +119,7 @@ class Checkpoint {
   std::span<const ContentCheck> checks() const { return content_.checks; }
   std::span<const IgnoredTensor> ignored() const { return content_.ignored; }
   std::span<const std::string> warnings() const { return content_.warnings; }
+  const FileMetadata& metadata() const { return content_.metadata; }
   const std::string& path() const { return content_.sources->path(); }  // absolute, links resolved
 
   // config.json, an object. kNotFound when there is none, kCorruption when it is no JSON object.

@@ -21,6 +21,7 @@
 
 #include "shardfs/base/result.h"
 #include "shardfs/checkpoint/checked_index.h"
+#include "shardfs/format/safetensors/header.h"
 #include "shardfs/source/source_set.h"
 #include "shardfs/tensor/state_dict.h"
 
@@ -55,6 +56,7 @@ class SafetensorsDirectory {
   std::span<const std::shared_ptr<const FileSource>> files() const { return sources_->files(); }
   const std::vector<DirectoryEntry>& other_entries() const { return other_entries_; }  // by name; hidden ones too
   const std::shared_ptr<const std::vector<CheckedIndex>>& indices() const { return indices_; }  // by name; not null
+  std::span<const FileMetadata> metadata() const { return metadata_; }  // one a file, in the order of files()
   const std::vector<std::string>& warnings() const { return warnings_; }
   const std::string& path() const { return root_->path(); }  // absolute, links resolved; of a cache, its snapshot's
   std::uint64_t total_tensor_bytes() const;
@@ -74,6 +76,7 @@ class SafetensorsDirectory {
   std::unique_ptr<const SafetensorsStateDict> tensors_;
   std::vector<DirectoryEntry> other_entries_;
   std::shared_ptr<const std::vector<CheckedIndex>> indices_;
+  std::vector<FileMetadata> metadata_;
   std::string incomplete_;
   std::vector<std::string> warnings_;
 };

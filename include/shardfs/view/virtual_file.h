@@ -23,16 +23,17 @@ enum class FileKind : std::uint8_t {
   kGenerated,    // bytes made by the layout (JSON)
   kPassthrough,  // a source file as it is
   kTensors,      // a safetensors header and its tensors
+  kEntries,      // the entries of a MindSpore .ckpt: text and tensors in turn
 };
 
 std::string_view FileKindName(FileKind kind);
 
-// A tensor in a file of kind kTensors.
+// A tensor in a file of kind kTensors or kEntries.
 struct FileTensor {
   std::string name;
   Dtype dtype = Dtype::kF32;
   Shape shape;
-  std::uint64_t begin = 0;  // bytes from the start of the file
+  std::uint64_t begin = 0;  // bytes from the start of the file; kEntries: text between its chunks counts
   std::uint64_t end = 0;
 };
 
@@ -50,7 +51,7 @@ class VirtualFile {
   virtual void VisitSources(std::uint64_t offset, std::uint64_t size,
                             const std::function<void(const SourceSpan&)>& visit) const = 0;
 
-  virtual std::span<const FileTensor> tensors() const { return {}; }  // in data order; empty unless kTensors
+  virtual std::span<const FileTensor> tensors() const { return {}; }  // in data order; empty unless kTensors or kEntries
 };
 
 // Bytes held in memory.

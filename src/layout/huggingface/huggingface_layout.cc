@@ -1,19 +1,22 @@
 // Which tensors are shown, in which order, and in which files. files=split packs them anew in the order asked for;
-// files=source keeps each tensor in the file that it came from. Every output tensor is one run of the source, so a file
-// is a header and a list of runs.
+// files=source keeps each tensor in the file that it came from, and the file's own header where no more than bytes of
+// tensors have changed. Most output tensors are one run of the source, so a file is a header and a list of runs.
 #include "layout/huggingface/huggingface_layout.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
 #include "layout/huggingface/index_json.h"
 #include "layout/huggingface/natural_order.h"
 #include "view/file_split.h"
+#include "view/headed_file.h"
 
 namespace shardfs {
 namespace {
@@ -29,8 +32,8 @@ class ViewBuilder {
     SHARDFS_RETURN_IF_ERROR(CheckIndex());
     if (!options_.keep_files) {
       SHARDFS_RETURN_IF_ERROR(AddSplitFiles());
-    } else if (checkpoint_->transforms().empty()) {
-      SHARDFS_RETURN_IF_ERROR(AddFilesAsTheyAre());
+    } else if (KeepsHeaders(*checkpoint_)) {
+      SHARDFS_RETURN_IF_ERROR(AddFilesWithTheirHeaders());
     } else {
       SHARDFS_RETURN_IF_ERROR(AddSourceFiles());
     }
@@ -132,12 +135,49 @@ class ViewBuilder {
     return AddFile(kIndexName, MakeGeneratedFile(IndexJson(total, std::move(weight_map), options_.index)));
   }
 
-  Status AddFilesAsTheyAre() {
-    std::vector<std::string> names;
-    for (const auto& file : checkpoint_->sources().files()) names.push_back(file->name());
-    for (const CheckedIndex& index : checkpoint_->indices()) names.push_back(index.name);
-    for (const std::string& name : names) SHARDFS_RETURN_IF_ERROR(AddFromSource(name));
+  // Files of which no tensor has changed are shown as they are.
+  Status AddFilesWithTheirHeaders() {
+    std::set<std::string_view> changed;
+    for (std::uint32_t i = 0; i < dict_.specs().size(); ++i) {
+      if (!dict_.SpanOf(i)) changed.insert(dict_.Origin(i));
+    }
+    for (const auto& file : checkpoint_->sources().files()) {
+      if (IsOfAdapter(file->name())) continue;
+      SHARDFS_RETURN_IF_ERROR(changed.contains(file->name()) ? AddChangedFile(*file) : AddFromSource(file->name()));
+    }
+    for (const CheckedIndex& index : checkpoint_->indices()) SHARDFS_RETURN_IF_ERROR(AddFromSource(index.name));
     return Status::Ok();
+  }
+
+  // Whether a name in the SourceSet is of a root beside the source's own.
+  bool IsOfAdapter(std::string_view name) const {
+    const auto roots = checkpoint_->sources().roots();
+    return std::any_of(roots.begin(), roots.end(), [name](const auto& root) {
+      return !root->label().empty() && name.starts_with(root->NameOf(""));
+    });
+  }
+
+  Status AddChangedFile(const FileSource& file) {
+    std::array<std::byte, 8> first;
+    SHARDFS_RETURN_IF_ERROR(file.ReadAt(0, first));
+    SHARDFS_ASSIGN_OR_RETURN(const std::uint64_t extent, HeaderExtent(first, file.size()));
+    std::vector<std::byte> bytes(extent);
+    SHARDFS_RETURN_IF_ERROR(file.ReadAt(0, bytes));
+    SHARDFS_ASSIGN_OR_RETURN(const Header header, ParseHeader(bytes, file.size(), file.name()));
+    std::vector<PlannedTensor> planned;
+    planned.reserve(header.tensors.size());
+    for (const HeaderTensor& tensor : header.tensors) {
+      const auto index = dict_.Find(tensor.name);
+      if (!index || dict_.Origin(*index) != file.name()) {
+        return Status::SourceChanged(fmt::format("the header of {} has changed", QuoteName(file.name())));
+      }
+      SHARDFS_ASSIGN_OR_RETURN(const TensorPtr built, dict_.Build(*index));
+      SHARDFS_ASSIGN_OR_RETURN(PlannedTensor one, PlanTensor(tensor.name, built));
+      planned.push_back(std::move(one));
+    }
+    ReadPlanBuilder header_plan;
+    header_plan.AppendCopy(&file, 0, extent);
+    return AddFile(file.name(), MakeHeadedFile(std::move(header_plan).Build(), std::move(planned), checkpoint_));
   }
 
   Status AddSourceFiles() {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/quote_name.h"
@@ -47,13 +48,18 @@ Status CheckKeptFiles(const OptionValues& values, const Checkpoint& checkpoint) 
         "files=source shows the source's own safetensors files, and {} is stored in {}; leave files=source out",
         tensors.specs()[i].name, QuoteName(tensors.Origin(i))));
   }
-  if (values.Has(kMetadata) && checkpoint.transforms().empty()) {
-    return Status::InvalidArgument("files=source shows the files as they are, so metadata cannot be chosen");
+  if (values.Has(kMetadata) && KeepsHeaders(checkpoint)) {
+    return Status::InvalidArgument("files=source keeps the files' own headers here, so metadata cannot be chosen");
   }
   return Status::Ok();
 }
 
 }  // namespace
+
+bool KeepsHeaders(const Checkpoint& checkpoint) {
+  const auto transforms = checkpoint.transforms();
+  return std::all_of(transforms.begin(), transforms.end(), [](const auto& transform) { return transform.keeps_headers; });
+}
 
 std::span<const OptionSpec> HuggingfaceOptions::Specs() { return kOptions; }
 

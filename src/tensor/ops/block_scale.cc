@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "tensor/operation.h"
+#include "tensor/ops/axis_groups.h"
 #include "tensor/ops/block_scale_kernel.h"
 
 namespace shardfs::ops {
@@ -113,45 +114,6 @@ class ScaledBlocks final : public Operation {
   Dtype scale_dtype_;
   std::shared_ptr<const NanReport> on_nan_;
 };
-
-// Axes [from, from + from_count) of a shape that hold the elements of axes [to, to + to_count) of its reshape.
-struct AxisGroup {
-  std::size_t from = 0;
-  std::size_t from_count = 0;
-  std::size_t to = 0;
-  std::size_t to_count = 0;
-};
-
-// The smallest groups. An axis of size 1 is a group of its own, with none on the other side. Sizes are not 0.
-std::vector<AxisGroup> GroupAxes(const Shape& from, const Shape& to) {
-  std::vector<AxisGroup> groups;
-  std::size_t f = 0;
-  std::size_t t = 0;
-  while (f < from.size() || t < to.size()) {
-    if (f < from.size() && t < to.size() && from[f] == to[t]) {
-      groups.push_back({f++, 1, t++, 1});
-    } else if (f < from.size() && from[f] == 1) {
-      groups.push_back({f++, 1, t, 0});
-    } else if (t < to.size() && to[t] == 1) {
-      groups.push_back({f, 0, t++, 1});
-    } else {
-      AxisGroup group{f, 1, t, 1};
-      std::uint64_t left = from[f++];
-      std::uint64_t right = to[t++];
-      while (left != right) {
-        if (left < right) {
-          left *= from[f++];
-          ++group.from_count;
-        } else {
-          right *= to[t++];
-          ++group.to_count;
-        }
-      }
-      groups.push_back(group);
-    }
-  }
-  return groups;
-}
 
 Operation::Pushed ScaledBlocks::PushReshape(const Movement& movement, const Shape& from, const Shape& scales) const {
   const Shape& to = movement.indices;
