@@ -10,10 +10,10 @@ namespace {
 
 class LazyTensorFile final : public VirtualFile {
  public:
-  LazyTensorFile(std::uint64_t size, std::size_t tensors, FileMaker make)
-      : size_(size), tensor_count_(tensors), make_(std::move(make)) {}
+  LazyTensorFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileMaker make)
+      : kind_(kind), size_(size), tensor_count_(tensors), make_(std::move(make)) {}
 
-  FileKind kind() const override { return FileKind::kTensors; }
+  FileKind kind() const override { return kind_; }
   std::uint64_t size() const override { return size_; }
   std::size_t tensor_count() const override { return tensor_count_; }
 
@@ -53,6 +53,7 @@ class LazyTensorFile final : public VirtualFile {
     return status_;
   }
 
+  const FileKind kind_;
   const std::uint64_t size_;
   const std::size_t tensor_count_;
   const FileMaker make_;
@@ -66,8 +67,12 @@ class LazyTensorFile final : public VirtualFile {
 Result<std::unique_ptr<const VirtualFile>> MakeLazyTensorFile(const std::vector<NewTensor>& entries,
                                                               const FileMetadata& metadata, FileMaker make) {
   SHARDFS_ASSIGN_OR_RETURN(const SerializedHeader header, SerializeHeader(entries, metadata));
-  return std::unique_ptr<const VirtualFile>(
-      std::make_unique<const LazyTensorFile>(header.file_size, entries.size(), std::move(make)));
+  return MakeLazyFile(FileKind::kTensors, header.file_size, entries.size(), std::move(make));
+}
+
+std::unique_ptr<const VirtualFile> MakeLazyFile(FileKind kind, std::uint64_t size, std::size_t tensors,
+                                                FileMaker make) {
+  return std::make_unique<const LazyTensorFile>(kind, size, tensors, std::move(make));
 }
 
 }  // namespace shardfs

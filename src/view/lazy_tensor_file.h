@@ -1,4 +1,4 @@
-// LazyTensorFile: a safetensors file whose header is made when the file is first read. Only its size is kept until then:
+// LazyTensorFile: a file of tensors whose header, or framing, is made when the file is first read. Only its size is kept until then:
 // a thousand ranks with four thousand tensors each would otherwise take gigabytes before anyone opens a file.
 #pragma once
 
@@ -20,5 +20,8 @@ using FileMaker = std::function<Result<std::unique_ptr<const VirtualFile>>()>;
 // SerializeHeader refuses the entries.
 Result<std::unique_ptr<const VirtualFile>> MakeLazyTensorFile(const std::vector<NewTensor>& entries,
                                                               const FileMetadata& metadata, FileMaker make);
+
+// A file of that kind, size and number of tensors.
+std::unique_ptr<const VirtualFile> MakeLazyFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileMaker make);
 
 }  // namespace shardfs

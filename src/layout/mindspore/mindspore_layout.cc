@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <set>
 
 #include "base/quote_name.h"
 #include "layout/mindspore/mindspore_options.h"
@@ -17,12 +18,12 @@
 namespace shardfs {
 namespace {
 
-constexpr std::array<std::string_view, 1> kFormats = {"safetensors"};
+constexpr std::array<std::string_view, 2> kFormats = {"safetensors", "ckpt"};
 
 constexpr std::array<OptionSpec, 5> kOptions = {{
     kDestinationStrategyOption,
     {"prefix", OptionKind::kText, "PREFIX", "What file names begin with, before the rank", "checkpoint_"},
-    {"output_format", OptionKind::kChoice, "FORMAT", "Format of the files", "safetensors", kFormats},
+    {"output_format", OptionKind::kChoice, "FORMAT", "Format of the files", "the source's", kFormats},
     kPlacementOption,
     kCompleteOption,
 }};
@@ -56,9 +57,15 @@ class ViewBuilder {
     std::vector<std::uint32_t> all(ranks);
     std::iota(all.begin(), all.end(), std::uint32_t{0});
     VirtualTreeBuilder tree;
+    const RankFileForm form = Form();
+    const std::string_view ending = form.is_ckpt ? "ckpt" : "safetensors";
+    std::set<std::string> empty;
     SHARDFS_RETURN_IF_ERROR(AddRankFiles(
-        cut, all, [this](std::uint32_t rank) { return fmt::format("{}{}.safetensors", prefix_, rank); }, tree));
-    Finish(ranks);
+        cut, all, form, [&](std::uint32_t rank) { return fmt::format("{}{}.{}", prefix_, rank, ending); }, tree, &empty));
+    Finish(ranks, ending);
+    for (const std::string& name : empty) {
+      view_.ignored.push_back({name, "it has no element, and a .ckpt has no entry for such a tensor", 0});
+    }
     view_.tree = std::move(tree).Build();
     if (view_.tree->file_count() == 0) return Status::InvalidArgument("no rank of the destination would hold a tensor");
     return std::move(view_);
@@ -90,6 +97,20 @@ class ViewBuilder {
     return cut;
   }
 
+  // The format asked for, or the source's. The tensors of type Int4 keep it: in a .ckpt always, and in safetensors made of
+  // a .ckpt; of safetensors MindSpore's tools keep it where they hand on the metadata, which the cut knows.
+  RankFileForm Form() const {
+    const auto files = checkpoint_->sources().files();
+    const bool is_from_ckpt = !files.empty() && files.front()->name().ends_with(".ckpt");
+    RankFileForm form;
+    form.is_ckpt = values_.Text(kFormat).value_or(is_from_ckpt ? "ckpt" : "safetensors") == "ckpt";
+    if (!form.is_ckpt && !is_from_ckpt) return form;
+    for (const auto& [name, text] : checkpoint_->metadata()) {
+      if (text == "Int4") form.int4.insert(name);
+    }
+    return form;
+  }
+
   void WarnOfPlacement() {
     if (destination_ == nullptr || options_.placement == Placement::kTraining) return;
     const auto differs = std::find_if(
@@ -104,7 +125,7 @@ class ViewBuilder {
                     QuoteName(differs->name)));
   }
 
-  void Finish(std::uint32_t ranks) {
+  void Finish(std::uint32_t ranks, std::string_view format) {
     const std::string_view place = options_.placement == Placement::kTraining ? "training" : "tools";
     view_.world_size = ranks;
     view_.summary = destination_ == nullptr
@@ -114,7 +135,7 @@ class ViewBuilder {
                                       destination_->parameters().size());
     view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
                      {"prefix", prefix_},
-                     {"output_format", values_.Text(kFormat).value_or("safetensors")},
+                     {"output_format", std::string(format)},
                      {"placement", std::string(place)},
                      {"complete", options_.complete ? "true" : "false"}};
     view_.ignored.insert(view_.ignored.end(), checkpoint_->ignored().begin(), checkpoint_->ignored().end());

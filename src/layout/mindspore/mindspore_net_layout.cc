@@ -75,8 +75,9 @@ Result<View> MindsporeNetLayout::Build(const CheckpointPtr& checkpoint, const Op
   }
   SHARDFS_ASSIGN_OR_RETURN(NetCutResult net, MakeNetCut(checkpoint, destination, name_map, options));
   VirtualTreeBuilder tree;
+  std::set<std::string> empty;  // of .ckpt alone
   SHARDFS_RETURN_IF_ERROR(AddRankFiles(
-      net.cut, ranks, [](std::uint32_t) { return std::string("net.safetensors"); }, tree));
+      net.cut, ranks, RankFileForm(), [](std::uint32_t) { return std::string("net.safetensors"); }, tree, &empty));
   View view;
   view.world_size = destination == nullptr ? ranks.front() + 1 : static_cast<std::uint32_t>(destination->ranks());
   view.summary =

@@ -13,7 +13,7 @@
 namespace shardfs {
 namespace {
 
-constexpr std::array<OptionSpec, 3> kOptions = {{
+constexpr std::array<OptionSpec, 3 + kCkptOptions.size()> kOptions = {{
     {.name = "src_strategy",
      .kind = OptionKind::kFile,
      .value = "FILE|DIR",
@@ -21,7 +21,7 @@ constexpr std::array<OptionSpec, 3> kOptions = {{
      .fallback = "",
      .is_input = true,
      .alias = "src_strategy_file"},
-    {"file_suffix", OptionKind::kText, "SUFFIX", "Take the files of ranks that end so before .safetensors",
+    {"file_suffix", OptionKind::kText, "SUFFIX", "Take the files of ranks that end so before .safetensors or .ckpt",
      "the newest files"},
     {.name = "has_redundancy",
      .kind = OptionKind::kSwitch,
@@ -29,6 +29,10 @@ constexpr std::array<OptionSpec, 3> kOptions = {{
      .summary = "The files of ranks are complete, where their metadata do not say",
      .fallback = "yes",
      .alias = "merge_with_redundancy"},
+    kCkptOptions[0],
+    kCkptOptions[1],
+    kCkptOptions[2],
+    kCkptOptions[3],
 }};
 constexpr const OptionSpec& kStrategy = kOptions[0];
 constexpr const OptionSpec& kSuffix = kOptions[1];
@@ -66,6 +70,19 @@ std::string DescribeRanks(const MindsporeSource& source) {
   if (source.strategy() == nullptr) return text + "; no strategy is given";
   return fmt::format("{}; the strategy is of {} of {}", text, Count(source.strategy()->stages().size(), "pipeline stage"),
                      Count(source.strategy()->devices(), "device"));
+}
+
+// The tensors whose bytes hold two values each, as any file says.
+FileMetadata Int4Marks(const MindsporeSource& source) {
+  FileMetadata marks;
+  for (const SourceFile& file : source.files()) {
+    for (const auto& [name, text] : file.metadata) {
+      if (text == "Int4" && source.FindName(name)) marks.emplace_back(name, text);
+    }
+  }
+  std::sort(marks.begin(), marks.end());
+  marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
+  return marks;
 }
 
 std::vector<std::string> DescribeSource(const MindsporeSource& source) {
@@ -127,6 +144,7 @@ Result<CheckpointPtr> MindsporeReader::Open(const std::string& directory, const 
   options.strategy = values.Text(kStrategy).value_or("");
   options.file_suffix = values.Text(kSuffix).value_or("");
   options.has_redundancy = values.Switch(kRedundancy).value_or(true);
+  SHARDFS_ASSIGN_OR_RETURN(options.ckpt, CkptOptions::Parse(values));
   SHARDFS_ASSIGN_OR_RETURN(const MindsporeSourcePtr source, MindsporeSource::Open(directory, options));
   Checkpoint::Content content;
   content.tensors = MakeWholeTensors(source);
@@ -137,6 +155,8 @@ Result<CheckpointPtr> MindsporeReader::Open(const std::string& directory, const 
   content.reader = name();
   content.account = DescribeSource(*source);
   content.parts = source;
+  content.metadata = Int4Marks(*source);
+  content.ignored.assign(source->ignored().begin(), source->ignored().end());
   content.warnings.assign(source->warnings().begin(), source->warnings().end());
   WarnOfPlacement(*source, content.warnings);
   return std::make_shared<const Checkpoint>(std::move(content));

@@ -13,6 +13,7 @@
 #include "checkpoint/directory_listing.h"
 #include "checkpoint/read_text.h"
 #include "checkpoint/shard_reader.h"
+#include "checkpoint/weights_file.h"
 #include "layout/mindspore/mindspore_tensors.h"
 #include "layout/mindspore/strategy_file.h"
 #include "shardfs/base/json.h"
@@ -72,8 +73,9 @@ Status MindsporeSource::Load() {
 
 Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<std::uint32_t>& ranks) {
   if (root_->is_file()) {
-    if (!IsShardName(root_->file())) {
-      return Status::NotSupported("it is no *.safetensors file; give that, or the directory of the checkpoint");
+    if (!IsShardName(root_->file()) && !IsCkptName(root_->file())) {
+      return Status::NotSupported(
+          "it is no *.safetensors nor *.ckpt file; give that, or the directory of the checkpoint");
     }
     paths = {root_->file()};
     return Status::Ok();
@@ -101,7 +103,8 @@ Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<s
     ranks.push_back(directory.rank);
   }
   if (!paths.empty()) return Status::Ok();
-  return Status::Corruption(fmt::format("no rank_*/ holds a file *{}.safetensors", options_.file_suffix));
+  return Status::Corruption(
+      fmt::format("no rank_*/ holds a file *{0}.safetensors or *{0}.ckpt", options_.file_suffix));
 }
 
 Status MindsporeSource::FindWholeFiles(const std::vector<std::string>& names, std::vector<std::string>& paths) {
@@ -114,7 +117,15 @@ Status MindsporeSource::FindWholeFiles(const std::vector<std::string>& names, st
         QuoteName(name)));
   }
   if (paths.empty()) {
-    return Status::Corruption("there is neither a rank_*/ with *.safetensors files nor a *.safetensors file");
+    std::copy_if(names.begin(), names.end(), std::back_inserter(paths), IsCkptName);
+    if (paths.size() > 1) {
+      return Status::Corruption(fmt::format("there are {} *.ckpt files, {} first; give one of them as SOURCE",
+                                            paths.size(), QuoteName(paths.front())));
+    }
+  }
+  if (paths.empty()) {
+    return Status::Corruption(
+        "there is neither a rank_*/ with *.safetensors or *.ckpt files nor a file of these kinds");
   }
   if (paths.size() == 1) return Status::Ok();
   kind_ = Kind::kUnified;
@@ -127,6 +138,7 @@ Status MindsporeSource::FindWholeFiles(const std::vector<std::string>& names, st
 
 Status MindsporeSource::ReadFiles(const std::vector<std::string>& paths, const std::vector<std::uint32_t>& ranks) {
   SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(paths.size()));
+  if (paths.front().ends_with(".ckpt")) return ReadCkpts(paths, ranks);
   std::vector<std::shared_ptr<const FileSource>> sources;
   for (std::size_t begin = 0; begin < paths.size(); begin += kBatch) {
     const std::size_t count = std::min(kBatch, paths.size() - begin);
@@ -147,21 +159,61 @@ Status MindsporeSource::ReadFiles(const std::vector<std::string>& paths, const s
   return Status::Ok();
 }
 
+// All of them are .ckpt: directories of both kinds are refused.
+Status MindsporeSource::ReadCkpts(const std::vector<std::string>& paths, const std::vector<std::uint32_t>& ranks) {
+  SHARDFS_ASSIGN_OR_RETURN(const std::vector<WeightsFile> opened, OpenWeightsFiles(*root_, paths, options_.ckpt));
+  std::vector<std::shared_ptr<const FileSource>> sources;
+  for (std::size_t i = 0; i < opened.size(); ++i) {
+    SourceFile file;
+    file.rank = ranks.empty() ? 0 : ranks[i];
+    file.source = opened[i].file.get();
+    file.metadata = opened[i].metadata;
+    file.ckpt = opened[i].tensors;
+    sources.push_back(opened[i].file);
+    ignored_.insert(ignored_.end(), opened[i].ignored.begin(), opened[i].ignored.end());
+    TakeCkpt(std::move(file));
+  }
+  for (std::string& warning : WarningsOf(opened, options_.ckpt)) warnings_.push_back(std::move(warning));
+  sources_ = std::make_shared<const SourceSet>(std::vector{root_}, std::move(sources));
+  return Status::Ok();
+}
+
 void MindsporeSource::TakeFile(SourceFile file, std::vector<HeaderTensor> tensors, std::uint64_t data_offset) {
   file.tensors.reserve(tensors.size());
-  for (HeaderTensor& tensor : tensors) {
+  for (const HeaderTensor& tensor : tensors) {
     StoredTensor stored;
-    const auto [name, is_new_name] = name_ids_.try_emplace(tensor.name, static_cast<std::uint32_t>(names_.size()));
-    if (is_new_name) names_.push_back(tensor.name);
-    const auto [shape, is_new_shape] = shape_ids_.try_emplace(tensor.shape, static_cast<std::uint32_t>(shapes_.size()));
-    if (is_new_shape) shapes_.push_back(std::move(tensor.shape));
-    stored.name = name->second;
-    stored.shape = shape->second;
     stored.offset = data_offset + tensor.begin;
     stored.dtype = tensor.dtype;
-    file.tensors.push_back(stored);
+    AddTensor(file, tensor.name, tensor.shape, stored);
     stored_bytes_ += tensor.end - tensor.begin;
   }
+  FinishFile(std::move(file));
+}
+
+void MindsporeSource::TakeCkpt(SourceFile file) {
+  const auto specs = file.ckpt->specs();
+  file.tensors.reserve(specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    StoredTensor stored;
+    stored.offset = i;
+    stored.dtype = specs[i].dtype;
+    AddTensor(file, specs[i].name, specs[i].shape, stored);
+    stored_bytes_ += BytesOf(specs[i]);
+  }
+  FinishFile(std::move(file));
+}
+
+void MindsporeSource::AddTensor(SourceFile& file, std::string_view name, const Shape& shape, StoredTensor stored) {
+  const auto [name_id, is_new_name] = name_ids_.try_emplace(std::string(name), static_cast<std::uint32_t>(names_.size()));
+  if (is_new_name) names_.emplace_back(name);
+  const auto [shape_id, is_new_shape] = shape_ids_.try_emplace(shape, static_cast<std::uint32_t>(shapes_.size()));
+  if (is_new_shape) shapes_.push_back(shape);
+  stored.name = name_id->second;
+  stored.shape = shape_id->second;
+  file.tensors.push_back(stored);
+}
+
+void MindsporeSource::FinishFile(SourceFile file) {
   stored_tensors_ += file.tensors.size();
   file.by_name.resize(file.tensors.size());
   std::iota(file.by_name.begin(), file.by_name.end(), std::uint32_t{0});
@@ -213,7 +265,14 @@ const Result<SliceGrid>& MindsporeSource::GridOf(std::uint32_t layout, Placement
 }
 
 Result<TensorPtr> MindsporeSource::Build(const SourceFile& file, const StoredTensor& tensor) const {
+  if (file.ckpt != nullptr) return file.ckpt->Build(static_cast<std::uint32_t>(tensor.offset));
   return Tensor::Source(file.source, tensor.offset, tensor.dtype, ShapeOf(tensor.shape));
+}
+
+std::optional<SourceSpan> MindsporeSource::SpanOf(const SourceFile& file, const StoredTensor& tensor) const {
+  if (file.ckpt != nullptr) return file.ckpt->SpanOf(static_cast<std::uint32_t>(tensor.offset));
+  const TensorSpec spec{NameOf(tensor.name), tensor.dtype, ShapeOf(tensor.shape)};
+  return SourceSpan{file.source, tensor.offset, BytesOf(spec)};
 }
 
 StateDictPtr MindsporeSource::TensorsOf(std::size_t index) const { return MakeFileTensors(shared_from_this(), index); }

@@ -16,9 +16,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/ckpt_options.h"
 #include "layout/mindspore/rank_files.h"
 #include "layout/mindspore/slice.h"
 #include "layout/mindspore/strategy.h"
+#include "shardfs/checkpoint/ignored_tensor.h"
 #include "shardfs/checkpoint/stored_parts.h"
 #include "shardfs/source/source_set.h"
 
@@ -28,7 +30,7 @@ namespace shardfs {
 struct StoredTensor {
   std::uint32_t name = 0;    // in MindsporeSource::NameOf
   std::uint32_t shape = 0;   // in MindsporeSource::ShapeOf
-  std::uint64_t offset = 0;  // bytes from the start of the file
+  std::uint64_t offset = 0;  // bytes from the start of the file; of a .ckpt the tensor's number in SourceFile::ckpt
   Dtype dtype = Dtype::kF32;
 };
 
@@ -36,6 +38,7 @@ struct SourceFile {
   std::uint32_t rank = 0;  // of a source of ranks
   const FileSource* source = nullptr;
   FileMetadata metadata;
+  StateDictPtr ckpt;                   // the tensors of a .ckpt, which may lie in several places; else null
   std::vector<StoredTensor> tensors;   // in data order
   std::vector<std::uint32_t> by_name;  // positions in `tensors`, ascending by StoredTensor::name
 
@@ -74,6 +77,7 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
     std::string strategy;         // a file or directory; empty: none
     std::string file_suffix;      // of the files of ranks; empty: any
     bool has_redundancy = true;   // the files of ranks are complete, unless their metadata say otherwise
+    CkptOptions ckpt;
   };
 
   static Result<MindsporeSourcePtr> Open(const std::string& path, const Options& options);
@@ -110,8 +114,13 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
   // there is none.
   Result<MindsporeSourcePtr> AtCommonStep(std::span<const std::uint32_t> ranks, std::string* told) const;
 
-  // Expressions of a stored tensor as it is.
+  // Expressions of a stored tensor as it is, and where it lies if that is one run of the file.
   Result<TensorPtr> Build(const SourceFile& file, const StoredTensor& tensor) const;
+  std::optional<SourceSpan> SpanOf(const SourceFile& file, const StoredTensor& tensor) const;
+
+  // What extras=drop leaves out of .ckpt files.
+  std::span<const IgnoredTensor> ignored() const { return ignored_; }
+  bool is_ckpt() const { return !files_.empty() && files_.front().ckpt != nullptr; }
 
   // StoredParts.
   std::size_t file_count() const override { return files_.size(); }
@@ -125,7 +134,11 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
   Status FindWholeFiles(const std::vector<std::string>& names, std::vector<std::string>& paths);
   Status ReadFiles(const std::vector<std::string>& paths, const std::vector<std::uint32_t>& ranks);
   Status ReadNameMap();
+  Status ReadCkpts(const std::vector<std::string>& paths, const std::vector<std::uint32_t>& ranks);
   void TakeFile(SourceFile file, std::vector<HeaderTensor> tensors, std::uint64_t data_offset);
+  void TakeCkpt(SourceFile file);
+  void AddTensor(SourceFile& file, std::string_view name, const Shape& shape, StoredTensor stored);
+  void FinishFile(SourceFile file);
   Status GatherParameters();
   std::optional<TrainingStep> CommonStep(std::span<const std::uint32_t> ranks) const;
 
@@ -148,6 +161,7 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
   std::vector<std::pair<std::string, std::uint32_t>> weight_map_;
   std::optional<std::uint32_t> hyper_file_;
   std::vector<std::string> warnings_;
+  std::vector<IgnoredTensor> ignored_;
   std::uint64_t stored_tensors_ = 0;
   std::uint64_t stored_bytes_ = 0;
 };

@@ -30,7 +30,7 @@ class FileTensors final : public StateDict {
   Result<TensorPtr> Build(std::uint32_t index) const override { return source_->Build(file_, file_.tensors[index]); }
   std::string_view Origin(std::uint32_t /*index*/) const override { return file_.source->name(); }
   std::optional<SourceSpan> SpanOf(std::uint32_t index) const override {
-    return SourceSpan{file_.source, file_.tensors[index].offset, BytesOf(specs_[index])};
+    return source_->SpanOf(file_, file_.tensors[index]);
   }
 
  private:
@@ -82,7 +82,7 @@ class WholeTensors final : public StateDict {
       const SourceParameter& whole = source_->parameters()[*parameter];
       if (!whole.defect.ok() || GridOf(whole).cells() != 1) return std::nullopt;
     }
-    return SourceSpan{FirstFile(name).source, StoredOf(name).offset, BytesOf(specs_[index])};
+    return source_->SpanOf(FirstFile(name), StoredOf(name));
   }
 
  private:

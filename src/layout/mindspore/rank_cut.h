@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,10 @@ class RankCut {
   // Checks all that can be checked without a tensor byte. The names live as long as the cut.
   virtual Result<RankContent> ContentOf(std::uint32_t rank) const = 0;
 
+  // Puts the tensors of `content`, which is ContentOf(rank), in the order in which MindSpore writes them to a .ckpt. A
+  // safetensors file has an order of its own.
+  virtual void OrderAsWritten(RankContent& /*content*/) const {}
+
   // `tensor` is one of `content`, which is ContentOf(rank).
   virtual Result<TensorPtr> Build(std::uint32_t rank, const RankContent& content, const RankTensor& tensor) const = 0;
 };
@@ -55,9 +60,17 @@ FileMetadata MindsporeMetadata();
 // `metadata` updated by that of the files, each over those before it, keys in byte order.
 FileMetadata InheritMetadata(std::span<const FileMetadata* const> files);
 
-// Adds rank_<r>/<prefix><r or nothing>.safetensors of each rank that holds something. `ranks` are the destination's;
-// files are headed when they are first read. Refuses dtypes that MindSpore's files do not have.
-Status AddRankFiles(const RankCutPtr& cut, std::span<const std::uint32_t> ranks,
-                    const std::function<std::string(std::uint32_t)>& name_of, VirtualTreeBuilder& tree);
+// The format of the ranks' files, and the tensors in them whose bytes hold two values each.
+struct RankFileForm {
+  bool is_ckpt = false;
+  std::set<std::string, std::less<>> int4;  // by name; to be marked in the files
+};
+
+// Adds rank_<r>/<name_of(r)> of each rank that holds something. `ranks` are the destination's; files are headed when they
+// are first read. Refuses dtypes that MindSpore's files do not have. The tensors without elements that no entry of a
+// .ckpt is made for get into `empty`, once each.
+Status AddRankFiles(const RankCutPtr& cut, std::span<const std::uint32_t> ranks, const RankFileForm& form,
+                    const std::function<std::string(std::uint32_t)>& name_of, VirtualTreeBuilder& tree,
+                    std::set<std::string>* empty);
 
 }  // namespace shardfs

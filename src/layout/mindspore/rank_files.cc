@@ -51,8 +51,9 @@ bool IsDirectory(int parent, const std::string& name) {
 }
 
 struct RankNames {
-  std::vector<RankCandidate> candidates;
-  std::string other_format;  // a .ckpt file, or ""
+  std::vector<RankCandidate> safetensors;
+  std::vector<RankCandidate> ckpt;
+  std::string any_ckpt;  // whether it is a candidate or not; "" where there is none
 };
 
 Result<RankNames> ListRank(const SourceRoot& root, const std::string& directory, const std::string& suffix) {
@@ -63,10 +64,10 @@ Result<RankNames> ListRank(const SourceRoot& root, const std::string& directory,
   RankNames listed;
   for (const std::string& name : *names) {
     if (name.starts_with('.')) continue;
-    if (name.ends_with(".ckpt")) listed.other_format = directory + "/" + name;
-    if (!name.ends_with(suffix + ".safetensors")) continue;
+    if (name.ends_with(".ckpt")) listed.any_ckpt = directory + "/" + name;
     // Of the name without its ending, which has no number.
-    listed.candidates.push_back({directory + "/" + name, StepOf(name)});
+    if (name.ends_with(suffix + ".safetensors")) listed.safetensors.push_back({directory + "/" + name, StepOf(name)});
+    if (name.ends_with(suffix + ".ckpt")) listed.ckpt.push_back({directory + "/" + name, StepOf(name)});
   }
   return listed;
 }
@@ -87,6 +88,16 @@ bool IsOlder(const RankCandidate& a, const RankCandidate& b) {
   if (a.step != b.step) return a.step < b.step;
   if (NaturallyBefore(a.path, b.path)) return true;
   return !NaturallyBefore(b.path, a.path) && a.path < b.path;
+}
+
+// The tools take the last by name, and "1_10" comes before "1_9".
+void OrderCkpts(std::vector<RankCandidate>& candidates, std::vector<std::string>& warnings) {
+  std::sort(candidates.begin(), candidates.end(),
+            [](const RankCandidate& a, const RankCandidate& b) { return a.path < b.path; });
+  const auto newest = std::max_element(candidates.begin(), candidates.end(), IsOlder);
+  if (newest == candidates.end() || !newest->step || newest->path == candidates.back().path) return;
+  warnings.push_back(fmt::format("{} is taken, as MindSpore takes the last .ckpt by name; {} is of a later step",
+                                 QuoteName(candidates.back().path), QuoteName(newest->path)));
 }
 
 bool NumberBefore(const std::string& a, const std::string& b) {
@@ -120,19 +131,20 @@ Result<std::vector<RankDirectory>> ListRankDirectories(const SourceRoot& root, c
       continue;
     }
     SHARDFS_ASSIGN_OR_RETURN(RankNames listed, ListRank(root, name, suffix));
-    if (!listed.other_format.empty()) ckpt = listed.other_format;
-    if (!listed.candidates.empty()) safetensors = listed.candidates.front().path;
-    std::sort(listed.candidates.begin(), listed.candidates.end(), IsOlder);
-    ranks.push_back({*rank, std::move(listed.candidates)});
+    if (!listed.any_ckpt.empty()) ckpt = listed.any_ckpt;
+    if (!listed.safetensors.empty()) safetensors = listed.safetensors.front().path;
+    if (!listed.ckpt.empty()) {
+      OrderCkpts(listed.ckpt, warnings);
+      ranks.push_back({*rank, std::move(listed.ckpt)});
+      continue;
+    }
+    std::sort(listed.safetensors.begin(), listed.safetensors.end(), IsOlder);
+    ranks.push_back({*rank, std::move(listed.safetensors)});
     SHARDFS_RETURN_IF_ERROR(CheckCandidates(ranks.back()));
   }
   if (!ckpt.empty() && !safetensors.empty()) {
     return Status::Corruption(fmt::format("the ranks hold files of two formats, {} and {}; move one kind elsewhere",
                                           QuoteName(safetensors), QuoteName(ckpt)));
-  }
-  if (!ckpt.empty()) {
-    return Status::NotSupported(
-        fmt::format("the ranks hold .ckpt files, as {}; the mindspore reader takes safetensors", QuoteName(ckpt)));
   }
   std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
   for (std::size_t i = 1; i < ranks.size(); ++i) {

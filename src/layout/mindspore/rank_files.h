@@ -36,9 +36,10 @@ struct RankDirectory {
 // Whether a name is that of a rank's directory, and of which.
 std::optional<std::uint32_t> RankOfDirectory(const std::string& name);
 
-// Ascending by rank. Of files only those that end in `suffix` before ".safetensors" are candidates. Directories that are
-// no rank's get into `warnings`. kCorruption where two directories are one rank's, where .ckpt files stand beside
-// safetensors, and where a rank has several candidates and the name of one has no two numbers.
+// Ascending by rank. Of files only those that end in `suffix` before ".safetensors" or ".ckpt" are candidates. Of several
+// .ckpt the last by name counts, as MindSpore's tools have it, which is not always the newest. Directories that are no
+// rank's get into `warnings`, and where an older .ckpt counts. kCorruption where two directories are one rank's, where
+// .ckpt files stand beside safetensors, and where a rank has several safetensors and the name of one has no two numbers.
 Result<std::vector<RankDirectory>> ListRankDirectories(const SourceRoot& root, const std::string& suffix,
                                                        std::vector<std::string>& warnings);
 

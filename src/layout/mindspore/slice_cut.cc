@@ -15,6 +15,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -47,6 +49,7 @@ class SliceCut final : public RankCut {
   void Describe(SliceCutAccount& account) const;
 
   Result<RankContent> ContentOf(std::uint32_t rank) const override;
+  void OrderAsWritten(RankContent& content) const override;
   Result<TensorPtr> Build(std::uint32_t rank, const RankContent& content, const RankTensor& tensor) const override;
   // The source ranks whose files any rank reads, ascending.
   Result<std::vector<std::uint32_t>> NeededOfAll() const;
@@ -556,6 +559,33 @@ Result<RankContent> SliceCut::ContentOf(std::uint32_t rank) const {
   content.has_file = !content.tensors.empty() || way_ == Way::kSourceStages;
   if (!content.tensors.empty()) content.metadata = MetadataOf(rank, readings);
   return content;
+}
+
+// Pass by pass; in each those that are re-sharded before those that are passed on, and these as the names are first met
+// in the files that are read, those of the highest rank first. (spec/mindspore-ckpt.md, section 5)
+void SliceCut::OrderAsWritten(RankContent& content) const {
+  const auto& readings = *static_cast<const std::vector<Reading>*>(content.context.get());
+  struct Met {
+    std::size_t pass;
+    std::size_t place;
+  };
+  std::unordered_map<std::uint32_t, Met> met;
+  for (std::size_t pass = 0; pass < readings.size(); ++pass) {
+    const std::vector<std::uint32_t>& needed = readings[pass].needed;
+    for (auto rank = needed.rbegin(); rank != needed.rend(); ++rank) {
+      const SourceFile* const file = source_->FileOfRank(*rank);
+      if (file == nullptr) continue;
+      for (const StoredTensor& tensor : file->tensors) met.try_emplace(tensor.name, Met{pass, met.size()});
+    }
+  }
+  const auto key = [&](const RankTensor& tensor) {
+    const bool is_raw = tensor.raw != nullptr;
+    const auto found = met.find(is_raw ? tensor.index : source_->parameters()[tensor.index].name);
+    const Met place = found == met.end() ? Met{readings.size(), 0} : found->second;
+    return std::tuple(place.pass, is_raw, place.place);
+  };
+  std::stable_sort(content.tensors.begin(), content.tensors.end(),
+                   [&](const RankTensor& a, const RankTensor& b) { return key(a) < key(b); });
 }
 
 Result<TensorPtr> SliceCut::Build(std::uint32_t rank, const RankContent& content, const RankTensor& tensor) const {

@@ -95,6 +95,12 @@ class WholeCut final : public RankCut {
     return content;
   }
 
+  // Those that are cut before those that are passed on, each in the source's order. (spec/mindspore-ckpt.md, section 5)
+  void OrderAsWritten(RankContent& content) const override {
+    std::stable_partition(content.tensors.begin(), content.tensors.end(),
+                          [](const RankTensor& tensor) { return tensor.is_cut; });
+  }
+
   Result<TensorPtr> Build(std::uint32_t rank, const RankContent& /*content*/, const RankTensor& tensor) const override {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr whole, checkpoint_->tensors().Build(tensor.index));
     if (!tensor.is_cut) return whole;
