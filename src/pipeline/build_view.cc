@@ -33,16 +33,29 @@ std::vector<std::string> NamesIn(const std::string& directory) {
   return names;
 }
 
-// The reader that recognises the directory; the first of those that may fit where none is certain, and the first of all
-// where none fits, whose refusal then says what is missing.
-Result<const CheckpointReader*> Recognise(const std::string& source) {
+// How many of the options a reader takes.
+std::size_t Taken(const CheckpointReader& reader, std::span<const GivenOption> given) {
+  return static_cast<std::size_t>(std::count_if(given.begin(), given.end(), [&](const GivenOption& option) {
+    const auto specs = reader.options();
+    return std::any_of(specs.begin(), specs.end(), [&](const OptionSpec& spec) {
+      return spec.name == option.name || (!spec.alias.empty() && spec.alias == option.name);
+    });
+  }));
+}
+
+// The reader that recognises the directory. Where none is certain, of those that may fit the one that takes the most of
+// the options given, and the first of these; where none fits, the first of all, whose refusal then says what is missing.
+Result<const CheckpointReader*> Recognise(const std::string& source, std::span<const GivenOption> given) {
   const std::vector<std::string> names = NamesIn(source);
   const CheckpointReader* possible = nullptr;
   const CheckpointReader* certain = nullptr;
   std::string evidence;
   for (const CheckpointReader* const reader : Readers()) {
     const Recognition recognition = reader->Recognise(names);
-    if (recognition.degree == Recognition::Degree::kPossible && possible == nullptr) possible = reader;
+    if (recognition.degree == Recognition::Degree::kPossible &&
+        (possible == nullptr || Taken(*reader, given) > Taken(*possible, given))) {
+      possible = reader;
+    }
     if (recognition.degree != Recognition::Degree::kCertain) continue;
     if (certain != nullptr) {
       return Status::InvalidArgument(fmt::format("{} looks like {} ({}) and like {} ({}); say which with --from",
@@ -56,8 +69,9 @@ Result<const CheckpointReader*> Recognise(const std::string& source) {
   return possible != nullptr ? possible : Readers().front();
 }
 
-Result<const CheckpointReader*> ChooseReader(const std::string& from, const std::string& source) {
-  if (from.empty()) return Recognise(source);
+Result<const CheckpointReader*> ChooseReader(const std::string& from, const std::string& source,
+                                             std::span<const GivenOption> given) {
+  if (from.empty()) return Recognise(source, given);
   std::vector<std::string_view> names;
   for (const CheckpointReader* const reader : Readers()) {
     if (reader->name() == from) return reader;
@@ -79,10 +93,10 @@ Status RequireLayout(const std::string& name) {
 }
 
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
-  if (checkpoint.reader() == "ckpt" && checkpoint.FindFile("config.json") == nullptr) {
+  if (checkpoint.config().status().code() == StatusCode::kNotFound && checkpoint.parts() != nullptr) {
     return Status::NotSupported(
-        fmt::format("MindSpore's files have no default layout; say how to show {} with --layout: {}", checkpoint.path(),
-                    LayoutNames()));
+        fmt::format("{} is read by {}, whose checkpoints have no default layout; say how to show it with --layout: {}",
+                    checkpoint.path(), checkpoint.reader(), LayoutNames()));
   }
   for (const Layout* const layout : Layouts()) {
     if (layout->IsDefaultFor(checkpoint)) return layout;
@@ -112,7 +126,7 @@ class Pipeline {
   }
 
   Result<CheckpointPtr> Open() {
-    SHARDFS_ASSIGN_OR_RETURN(reader_, ChooseReader(request_.from.empty() ? from_ : request_.from, request_.source));
+    SHARDFS_ASSIGN_OR_RETURN(reader_, ChooseReader(request_.from.empty() ? from_ : request_.from, request_.source, given_));
     takers_.push_back({"reader", reader_->name(), reader_->options()});
     for (const Transform* const transform : Transforms()) {
       takers_.push_back({"transform", transform->name(), transform->options()});

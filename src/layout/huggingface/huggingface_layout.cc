@@ -11,10 +11,10 @@
 #include <numeric>
 #include <set>
 
+#include "base/natural_order.h"
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
 #include "layout/huggingface/index_json.h"
-#include "layout/huggingface/natural_order.h"
 #include "view/file_split.h"
 #include "view/headed_file.h"
 
