@@ -8,17 +8,22 @@
 #include <vector>
 
 #include "shardfs/base/result.h"
+#include "shardfs/source/byte_source.h"
 #include "shardfs/view/virtual_file.h"
 
 namespace shardfs {
 
-// Makes the file, of the size and the number of tensors that were told before. Called from any thread, several times
-// where the file is only looked through, and must give the same file each time.
+// The sources that a file may draw on: all that it does, and perhaps more.
+using FileSources = std::shared_ptr<const std::vector<const ByteSource*>>;
+
+// Makes the file, of the size and the number of tensors that were told before. Called from any thread, at most once.
 using FileMaker = std::function<Result<std::unique_ptr<const VirtualFile>>()>;
 
-// The file of `entries` and `metadata`, laid out by SerializeHeader, whose bytes `make` knows. kInvalidArgument where
-// SerializeHeader refuses the entries.
+// The file of `entries` and `metadata`, laid out by SerializeHeader, whose bytes `make` knows. Until it is read,
+// VisitSources of the whole file tells all of `sources`, each as a whole; tensors() has the file made. kInvalidArgument
+// where SerializeHeader refuses the entries.
 Result<std::unique_ptr<const VirtualFile>> MakeLazyTensorFile(const std::vector<NewTensor>& entries,
-                                                              const FileMetadata& metadata, FileMaker make);
+                                                              const FileMetadata& metadata, FileSources sources,
+                                                              FileMaker make);
 
 }  // namespace shardfs

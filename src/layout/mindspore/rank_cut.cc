@@ -9,7 +9,6 @@
 
 #include "base/parallel.h"
 #include "base/quote_name.h"
-#include "view/lazy_tensor_file.h"
 
 namespace shardfs {
 namespace {
@@ -46,10 +45,17 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
     SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
-  return MakeLazyTensorFile(entries, content.metadata, [cut, rank] { return MakeFile(cut, rank); });
+  return MakeLazyTensorFile(entries, content.metadata, content.sources,
+                            [cut, rank] { return MakeFile(cut, rank); });
 }
 
 }  // namespace
+
+FileSources SourcesOf(const Checkpoint& checkpoint) {
+  auto sources = std::make_shared<std::vector<const ByteSource*>>();
+  for (const auto& file : checkpoint.sources().files()) sources->push_back(file.get());
+  return sources;
+}
 
 FileMetadata MindsporeMetadata() { return {{"format", "ms"}}; }
 
