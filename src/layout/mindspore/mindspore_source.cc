@@ -78,6 +78,10 @@ Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<s
           "it is no *.safetensors nor *.ckpt file; give that, or the directory of the checkpoint");
     }
     paths = {root_->file()};
+    if (strategy_ == nullptr) return Status::Ok();
+    kind_ = Kind::kRanks;  // the file of rank 0, as the strategy says that there are slices
+    ranks = {0};
+    directories_ = {{0, {{root_->file(), std::nullopt}}}};
     return Status::Ok();
   }
   SHARDFS_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListNames(root_->descriptor()));
@@ -87,7 +91,12 @@ Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<s
   const bool has_ranks =
       std::any_of(names.begin(), names.end(), [](const std::string& name) { return RankOfDirectory(name).has_value(); });
   const bool has_map = std::binary_search(names.begin(), names.end(), std::string(kNameMap));
-  if (!has_ranks || (has_map && strategy_ == nullptr)) return FindWholeFiles(names, paths);
+  if (!has_ranks || (has_map && strategy_ == nullptr)) {
+    if (strategy_ != nullptr) {
+      warnings_.push_back("--src-strategy is not used: the source has no rank_*/ directories, but whole tensors");
+    }
+    return FindWholeFiles(names, paths);
+  }
   kind_ = Kind::kRanks;
   SHARDFS_ASSIGN_OR_RETURN(directories_, ListRankDirectories(*root_, options_.file_suffix, warnings_));
   for (const RankDirectory& directory : directories_) {

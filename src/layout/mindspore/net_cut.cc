@@ -29,7 +29,8 @@ class NetCut final : public RankCut {
       : checkpoint_(std::move(checkpoint)),
         source_(std::dynamic_pointer_cast<const MindsporeSource>(checkpoint_->parts())),
         grids_(std::move(destination), options.placement),
-        options_(options) {}
+        options_(options),
+        sources_(SourcesOf(*checkpoint_)) {}
 
   Status Prepare(const std::map<std::string, std::string>& name_map) {
     SHARDFS_RETURN_IF_ERROR(CheckAllBuild(*checkpoint_));
@@ -163,6 +164,7 @@ class NetCut final : public RankCut {
   const MindsporeSourcePtr source_;  // null where the checkpoint has another source
   const StrategyGrids grids_;
   const WholeCutOptions options_;
+  const FileSources sources_;
   std::vector<NetTensor> tensors_;
   std::vector<NetTensor> hyper_;
   std::unordered_map<std::string, std::size_t> names_;  // of tensors_
@@ -170,6 +172,7 @@ class NetCut final : public RankCut {
 
 Result<RankContent> NetCut::ContentOf(std::uint32_t rank) const {
   RankContent content;
+  content.sources = sources_;
   std::unordered_map<std::string_view, std::size_t> places;
   std::map<std::string, std::string> metadata = {{"format", "ms"}};
   for (const NetTensor& tensor : tensors_) {

@@ -125,6 +125,7 @@ class SliceCut final : public RankCut {
   std::uint32_t RawDevices(std::uint32_t rank, const Reading& reading) const;
   bool IsRaw(std::uint32_t name, const Pass& pass) const;
   FileMetadata MetadataOf(std::uint32_t rank, const std::vector<Reading>& readings) const;
+  FileSources SourcesFor(const std::vector<Reading>& readings) const;
 
   const MindsporeSourcePtr source_;
   const Strategy& strategy_;
@@ -181,8 +182,12 @@ SliceCut::Meeting SliceCut::MakeMeeting(std::uint32_t rank, const Pass& pass) co
 
 Result<const SliceGrid*> SliceCut::SourceGrid(std::uint32_t layout) const {
   const auto& grid = source_->GridOf(layout, options_.placement);
-  if (!grid.ok()) return grid.status().WithContext("a parameter of the source's strategy");
-  return &*grid;
+  if (grid.ok()) return &*grid;
+  for (const StrategyParameter& parameter : strategy_.parameters()) {
+    if (parameter.SourceEntry().layout != layout) continue;
+    return grid.status().WithContext(fmt::format("parameter {} of the source's strategy", QuoteName(parameter.name)));
+  }
+  return grid.status().WithContext("the source's strategy");
 }
 
 Result<std::vector<std::uint32_t>> SliceCut::Gathered(const LayoutPair& pair, const Shape& full,
@@ -544,12 +549,28 @@ FileMetadata SliceCut::MetadataOf(std::uint32_t rank, const std::vector<Reading>
   return InheritMetadata(metadata);
 }
 
+// The files that are read; with `complete` all, as one may stand in for another.
+FileSources SliceCut::SourcesFor(const std::vector<Reading>& readings) const {
+  auto sources = std::make_shared<std::vector<const ByteSource*>>();
+  if (options_.complete) {
+    for (const SourceFile& file : source_->files()) sources->push_back(file.source);
+    return sources;
+  }
+  for (const Reading& reading : readings) {
+    for (const std::uint32_t needed : reading.needed) {
+      if (const SourceFile* const file = source_->FileOfRank(needed); file != nullptr) sources->push_back(file->source);
+    }
+  }
+  return sources;
+}
+
 Result<RankContent> SliceCut::ContentOf(std::uint32_t rank) const {
   RankContent content;
   SHARDFS_ASSIGN_OR_RETURN(std::vector<Reading> found, ReadingsOf(rank));
   const auto kept = std::make_shared<const std::vector<Reading>>(std::move(found));
   const std::vector<Reading>& readings = *kept;
   content.context = kept;
+  content.sources = SourcesFor(readings);
   std::unordered_set<std::uint32_t> taken;
   for (const Reading& reading : readings) {
     SHARDFS_RETURN_IF_ERROR(CheckNeeded(rank, reading));

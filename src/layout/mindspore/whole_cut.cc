@@ -54,7 +54,7 @@ namespace {
 class WholeCut final : public RankCut {
  public:
   WholeCut(CheckpointPtr checkpoint, StrategyPtr destination, const WholeCutOptions& options)
-      : checkpoint_(std::move(checkpoint)), grids_(std::move(destination), options.placement), options_(options) {
+      : checkpoint_(std::move(checkpoint)), grids_(std::move(destination), options.placement), options_(options), sources_(SourcesOf(*checkpoint_)) {
     if (Destination() == nullptr) return;
     for (const StrategyParameter& parameter : Destination()->parameters()) {
       first_stages_.insert(parameter.entries.front().stage);
@@ -75,6 +75,7 @@ class WholeCut final : public RankCut {
 
   Result<RankContent> ContentOf(std::uint32_t rank) const override {
     RankContent content;
+  content.sources = sources_;
     content.metadata = MetadataOf(rank);
     const auto specs = checkpoint_->tensors().specs();
     for (std::uint32_t i = 0; i < specs.size(); ++i) {
@@ -134,6 +135,7 @@ class WholeCut final : public RankCut {
   const CheckpointPtr checkpoint_;
   const StrategyGrids grids_;
   const WholeCutOptions options_;
+  const FileSources sources_;
   std::set<std::uint32_t> first_stages_;  // of the destination: the first stage of each name
 };
 
