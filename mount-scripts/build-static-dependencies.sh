@@ -8,7 +8,8 @@ Usage: mount-scripts/build-static-dependencies.sh [--arch ARCH] [--cache DIR] [O
 
 Builds static libraries of fmt, spdlog, oneTBB and xxhash (with its dispatcher), of which Debian has none, or not all,
 from Debian's own sources, and installs them with their headers below OUTPUT (default: build-dependencies/ARCH here,
-which is where cmake -DSHARDFS_STATIC=ON looks). libfuse3.a is Debian's own and stays where it is.
+which is where cmake -DSHARDFS_STATIC=ON looks). libfuse3.a and libprotobuf-lite.a are Debian's own
+and stay where they are.
 
   --arch ARCH   amd64 or arm64 (default: this machine's); another one needs install-dependencies.sh --cross
   --cache DIR   built libraries by package and version, so that each is built once (default: build-dependencies/cache)

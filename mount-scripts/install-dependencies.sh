@@ -23,13 +23,14 @@ packages=(
   g++ cmake ninja-build pkg-config
   libfuse3-dev fuse3
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libtbb-dev libxxhash-dev
+  libprotobuf-dev protobuf-compiler
 )
 test_packages=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount
   dpkg-dev groff zsh fish qemu-system-x86 busybox-static cpio
 )
 release_packages=(dpkg-dev rpm lintian rpmlint)
-cross_packages=(g++-aarch64-linux-gnu dpkg-dev qemu-user-static libfuse3-dev:arm64)
+cross_packages=(g++-aarch64-linux-gnu dpkg-dev qemu-user-static libfuse3-dev:arm64 libprotobuf-dev:arm64)
 platform_packages=(qemu-system-arm qemu-system-x86 cpio xz-utils e2fsprogs)
 browser_packages=(nodejs npm chromium)
 clean_machine_packages=(mmdebstrap)

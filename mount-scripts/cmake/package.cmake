@@ -56,8 +56,8 @@ install(CODE [[
   file(INSTALL "${logrotate}" DESTINATION "${configuration}/logrotate.d")
 ]] COMPONENT shardfs)
 if(SHARDFS_STATIC)  # the licences of what is in the program ask for a copy of themselves
-  foreach(library libc6-dev libcli11-dev libfmt-dev libfuse3-dev libspdlog-dev libstdc++6 libtbb-dev libxxhash-dev
-                  nlohmann-json3-dev)
+  foreach(library libc6-dev libcli11-dev libfmt-dev libfuse3-dev libprotobuf-dev libspdlog-dev libstdc++6 libtbb-dev
+                  libxxhash-dev nlohmann-json3-dev)
     install(FILES /usr/share/doc/${library}/copyright RENAME ${library}
             DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/libraries)
   endforeach()
@@ -167,7 +167,7 @@ set(CPACK_DEBIAN_SHARDFS_PACKAGE_CONTROL_EXTRA "${scripts}/debian/postinst;${scr
 
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_NAME shardfs-dev)
 set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libspdlog-dev, libtbb-dev, libxxhash-dev, pkg-config")
+set(CPACK_DEBIAN_SHARDFS-DEV_PACKAGE_DEPENDS "nlohmann-json3-dev, libfmt-dev, libspdlog-dev, libtbb-dev, libxxhash-dev, libprotobuf-dev, pkg-config")
 set(CPACK_DEBIAN_SHARDFS-DEV_DESCRIPTION "parallel cuts of a model checkpoint, the library
  The core of shardfs: reads safetensors checkpoints and computes any parallel
  cut of one. Headers, static libraries, CMake and pkg-config files.")

@@ -32,6 +32,7 @@ endif()
 # shardfs_link_static(target): links the program's objects, which the target has, with all layers and libraries.
 function(shardfs_link_static target)
   find_library(SHARDFS_STATIC_FUSE libfuse3.a REQUIRED)
+  find_library(SHARDFS_STATIC_PROTOBUF libprotobuf-lite.a REQUIRED)
   get_property(layers GLOBAL PROPERTY SHARDFS_LAYERS)
   set(archives "")
   foreach(layer IN LISTS layers)
@@ -44,6 +45,7 @@ function(shardfs_link_static target)
   endforeach()
   target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/cli/static_glibc.cc)
   target_link_libraries(${target} PRIVATE shardfs_options -Wl,--start-group ${archives} ${SHARDFS_STATIC_FUSE}
+                                          ${SHARDFS_STATIC_PROTOBUF}
                                           -Wl,--end-group)
   # A build id would be made of debug information as well, and so of where the source lies.
   target_link_options(${target} PRIVATE -static-pie -Wl,--build-id=none)

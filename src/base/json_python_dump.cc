@@ -47,43 +47,44 @@ std::string PythonString(const std::string& text, const PythonJsonStyle& style) 
   return nlohmann::json(text).dump(-1, ' ', style.ensure_ascii, nlohmann::json::error_handler_t::replace);
 }
 
-void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out);
+void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t depth, std::string& out);
 
-void DumpArray(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
-  const char* separator = "\n";
+// What stands before an item and before the end of a container of items, `depth` containers deep.
+std::string LineStart(const PythonJsonStyle& style, std::size_t depth) {
+  return style.indent ? "\n" + std::string(depth * *style.indent, ' ') : "";
+}
+
+void DumpArray(const JsonValue& value, const PythonJsonStyle& style, std::size_t depth, std::string& out) {
+  const std::string start = LineStart(style, depth + 1);
+  std::string_view comma = "";
   out += '[';
   for (const JsonValue& item : value.items()) {
-    out += separator;
-    out.append(indent + style.indent, ' ');
-    Dump(item, style, indent + style.indent, out);
-    separator = ",\n";
+    out += comma;
+    out += start;
+    Dump(item, style, depth + 1, out);
+    comma = style.indent ? "," : ", ";
   }
-  if (!value.items().empty()) {
-    out += '\n';
-    out.append(indent, ' ');
-  }
+  if (!value.items().empty()) out += LineStart(style, depth);
   out += ']';
 }
 
-void DumpObject(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
-  const char* separator = "\n";
+void DumpObject(const JsonValue& value, const PythonJsonStyle& style, std::size_t depth, std::string& out) {
+  const std::string start = LineStart(style, depth + 1);
+  std::string_view comma = "";
   out += '{';
   for (const auto& [key, member] : value.members()) {
-    out += separator;
-    out.append(indent + style.indent, ' ');
+    out += comma;
+    out += start;
     out += PythonString(key, style);
     out += ": ";
-    Dump(member, style, indent + style.indent, out);
-    separator = ",\n";
+    Dump(member, style, depth + 1, out);
+    comma = style.indent ? "," : ", ";
   }
-  if (!value.members().empty()) {
-    out += '\n';
-    out.append(indent, ' ');
-  }
+  if (!value.members().empty()) out += LineStart(style, depth);
   out += '}';
 }
 
-void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t indent, std::string& out) {
+void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t depth, std::string& out) {
   switch (value.type()) {
     case JsonValue::Type::kNull:
       out += "null";
@@ -101,10 +102,10 @@ void Dump(const JsonValue& value, const PythonJsonStyle& style, std::size_t inde
       out += PythonString(value.text(), style);
       return;
     case JsonValue::Type::kArray:
-      DumpArray(value, style, indent, out);
+      DumpArray(value, style, depth, out);
       return;
     case JsonValue::Type::kObject:
-      DumpObject(value, style, indent, out);
+      DumpObject(value, style, depth, out);
       return;
   }
 }

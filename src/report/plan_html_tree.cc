@@ -37,7 +37,7 @@ class TreeWriter {
     const std::string name =
         id == kRootNode ? "(the directory)" : EscapeHtml(node.name) + (node.is_directory() ? "/" : "");
     const bool one = node.ranks.ranks().size() == 1;
-    const std::size_t tensors = node.is_directory() ? 0 : node.file->tensors().size();
+    const std::size_t tensors = node.is_directory() ? 0 : node.file->tensor_count();
     return fmt::format(
         "<span class=\"name\">{}</span><span class=\"who\">{}{} {}</span><span class=\"num\" title=\"{} "
         "bytes\">{}</span>",

@@ -129,7 +129,7 @@ class TreePrinter {
   // "53 tensors from model-00001-of-00002.safetensors (12.3 MB), model-00002-of-00002.safetensors (1.00 MB)"
   static std::string Made(const VirtualNode& node, const PlanEntry& entry) {
     constexpr std::size_t kShown = 4;
-    std::string text = Count(node.file->tensors().size(), "tensor") + " from ";
+    std::string text = Count(node.file->tensor_count(), "tensor") + " from ";
     for (std::size_t i = 0; i < std::min(kShown, entry.sources.size()); ++i) {
       text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", EscapeControls(entry.sources[i].file),
                           FormatBytes(entry.sources[i].bytes));
@@ -201,7 +201,7 @@ nlohmann::ordered_json EntryToJson(const VirtualTree& tree, const PlanEntry& ent
   json["ranks"] = node.ranks.ranks();
   if (node.is_directory()) return json;
   json["kind"] = FileKindName(node.file->kind());
-  json["tensors"] = node.file->tensors().size();
+  json["tensors"] = node.file->tensor_count();
   if (!entry.sources.empty()) {
     for (const SourceShare& share : entry.sources) {
       json["sources"].push_back({{"file", share.file}, {"bytes", share.bytes}});
@@ -250,6 +250,8 @@ std::string FormatPlan(const BuiltView& view, const PlanReport& report) {
   const SizeColumn column(
       std::max({report.loaded_bytes, tree.total_file_bytes(), view.checkpoint->stored_bytes()}));
   std::string text = view.view.summary + "\n";
+  for (const std::string& sentence : view.checkpoint->account()) text += EscapeControls(sentence) + "\n";
+  for (const std::string& sentence : view.view.account) text += EscapeControls(sentence) + "\n";
   for (const AppliedTransform& transform : view.checkpoint->transforms()) {
     text += fmt::format("after {}: {}\n", transform.name, transform.account);
   }
@@ -270,12 +272,16 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
                                  {"directories", tree.directory_count()},
                                  {"bytes", tree.total_file_bytes()},
                                  {"loaded_bytes", report.loaded_bytes},
+                                 {"recognised", empty},
+                                 {"account", empty},
                                  {"entries", empty},
                                  {"ranks", empty},
                                  {"nodes", empty},
                                  {"ignored", empty},
                                  {"transforms", empty},
                                  {"warnings", empty}};
+  for (const std::string& sentence : view.checkpoint->account()) json["recognised"].push_back(sentence);
+  for (const std::string& sentence : view.view.account) json["account"].push_back(sentence);
   for (const PlanEntry& entry : report.entries) json["entries"].push_back(EntryToJson(tree, entry));
   for (std::uint32_t node = 0; node < report.nodes.size(); ++node) {
     const PlanNode& row = report.nodes[node];

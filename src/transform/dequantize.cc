@@ -162,6 +162,7 @@ class Dequantization {
     std::vector<std::uint32_t> place(specs_.size(), kGone);
     for (std::uint32_t i = 0; i < tensors_.size(); ++i) place[tensors_[i].index] = i;
     content.index_order.clear();
+    content.parts = nullptr;
     content.dangling.clear();
     std::uint32_t position = 0;
     for (const std::uint32_t i : checkpoint_.index_order()) {

@@ -151,6 +151,7 @@ class Selection {
     WarnOfCompanions(content.warnings);
     content.ignored.insert(content.ignored.end(), std::make_move_iterator(ignored_.begin()),
                            std::make_move_iterator(ignored_.end()));
+    content.parts = nullptr;
     content.dangling.clear();
     content.empty_files.clear();
     content.transforms.push_back({"select", fmt::format("{} of {} tensors", kept_.size(), specs_.size())});

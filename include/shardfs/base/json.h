@@ -76,7 +76,7 @@ Result<JsonValue> ParseJson(std::string_view text, std::string_view what, const 
 
 // Arguments of Python's json.dump.
 struct PythonJsonStyle {
-  std::size_t indent = 4;
+  std::optional<std::size_t> indent = 4;  // none: all in one line, ", " between the items
   bool ensure_ascii = true;  // escapes all but ASCII, with surrogate pairs for what lies beyond the BMP
 };
 

@@ -18,6 +18,7 @@
 #include "shardfs/checkpoint/read_notice.h"
 #include "shardfs/checkpoint/checked_index.h"
 #include "shardfs/checkpoint/safetensors_directory.h"
+#include "shardfs/checkpoint/stored_parts.h"
 #include "shardfs/source/source_set.h"
 #include "shardfs/tensor/state_dict.h"
 
@@ -68,6 +69,8 @@ class Checkpoint {
     std::string incomplete;  // SafetensorsDirectory::incomplete()
     Storage storage = Storage::kWholeTensors;
     std::string reader;                      // its name: "huggingface"
+    std::vector<std::string> account;        // what the reader has recognised, in sentences for `plan`
+    std::shared_ptr<const StoredParts> parts;  // see parts(); a transform clears it
     std::vector<AppliedTransform> transforms;  // those applied so far, in order
     // What a layout that keeps the source's files shows although no tensor is left of it: entries of the index, and
     // files. (spec/fp8-to-bf16.md, section 3)
@@ -100,6 +103,9 @@ class Checkpoint {
   const std::string& incomplete() const { return content_.incomplete; }
   Storage storage() const { return content_.storage; }
   const std::string& reader() const { return content_.reader; }
+  std::span<const std::string> account() const { return content_.account; }
+  // The files or rank slices as stored, where the reader keeps them; null where it does not, and behind a transform.
+  const std::shared_ptr<const StoredParts>& parts() const { return content_.parts; }
   std::span<const AppliedTransform> transforms() const { return content_.transforms; }
   std::span<const DanglingEntry> dangling() const { return content_.dangling; }
   std::span<const std::string> empty_files() const { return content_.empty_files; }

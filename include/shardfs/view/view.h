@@ -47,6 +47,7 @@ struct View {
   std::uint32_t expert_groups = 0;      // of `ranks`; 0 where there are no routed experts
   std::optional<std::uint32_t> layers;  // decoder layers, where the layout knows; those behind them are MTP's
   std::string summary;           // one line: layout, model, sizes
+  std::vector<std::string> account;  // what else `plan` says before the tree, in sentences
   std::vector<std::pair<std::string, std::uint64_t>> sizes;  // the effective parallel sizes, by name: "moe_tp"
   OptionPairs options;                  // the layout's other options as they hold, defaults filled in
   std::uint32_t rules_version = 1;      // of the layout: raised with each change of a rule that changes a byte

@@ -51,6 +51,9 @@ class VirtualFile {
                             const std::function<void(const SourceSpan&)>& visit) const = 0;
 
   virtual std::span<const FileTensor> tensors() const { return {}; }  // in data order; empty unless kTensors
+
+  // How many tensors() has. A file that makes its header when it is first asked for it can say that without.
+  virtual std::size_t tensor_count() const { return tensors().size(); }
 };
 
 // Bytes held in memory.

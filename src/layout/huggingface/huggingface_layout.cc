@@ -9,10 +9,10 @@
 #include <map>
 #include <numeric>
 
+#include "base/natural_order.h"
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
 #include "layout/huggingface/index_json.h"
-#include "layout/huggingface/natural_order.h"
 #include "view/file_split.h"
 
 namespace shardfs {
