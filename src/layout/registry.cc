@@ -8,6 +8,10 @@
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/mindspore/mindspore_layout.h"
+#include "layout/mindspore/mindspore_net_layout.h"
+#include "layout/mindspore/mindspore_reader.h"
+#include "layout/mindspore/mindspore_unified_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -16,6 +20,7 @@ namespace shardfs {
 std::span<const CheckpointReader* const> Readers() {
   static const auto all = std::to_array<const CheckpointReader*>({
       Instance<HuggingfaceReader>(),
+      Instance<MindsporeReader>(),
   });
   return all;
 }
@@ -26,6 +31,9 @@ std::span<const Layout* const> Layouts() {
       Instance<MindieLayout>(),
       Instance<HuggingfaceLayout>(),
       Instance<DeepseekMpLayout>(),
+      Instance<MindsporeLayout>(),
+      Instance<MindsporeNetLayout>(),
+      Instance<MindsporeUnifiedLayout>(),
   });
   return all;
 }

@@ -11,6 +11,7 @@
 
 #include "base/parallel.h"
 #include "base/quote_name.h"
+#include "layout/mindspore/rank_cut.h"
 #include "layout/mindspore/unified_contents.h"
 #include "layout/mindspore/unified_options.h"
 #include "layout/mindspore/unified_slices.h"
@@ -21,8 +22,6 @@ namespace {
 
 constexpr char kHyperFile[] = "hyper_param.safetensors";
 constexpr char kMapFile[] = "param_name_map.json";
-
-FileMetadata PlainMetadata() { return {{"format", "ms"}}; }
 
 // Where the stored tensors come from.
 class Tensors {
@@ -112,14 +111,14 @@ class ViewBuilder {
     if (!slices.told().empty()) view_.warnings.push_back(slices.told());
     source_ = slices.source();
     SHARDFS_ASSIGN_OR_RETURN(contents_, CollectUnified(*source_, options_));
-    part_metadata_ = options_.complete ? PlainMetadata() : slices.PartMetadata();
+    part_metadata_ = slices.PartMetadata();
     tensors_ = std::make_shared<const SlicedTensors>(std::move(slices));
     return Status::Ok();
   }
 
   Status TakeWholeTensors() {
     SHARDFS_ASSIGN_OR_RETURN(contents_, CollectUnified(checkpoint_->tensors(), options_));
-    part_metadata_ = PlainMetadata();
+    part_metadata_ = MindsporeMetadata();
     tensors_ = std::make_shared<const WholeTensors>(checkpoint_);
     return Status::Ok();
   }
@@ -139,6 +138,7 @@ class ViewBuilder {
     for (const std::size_t i : parts_[number]) {
       stored.push_back(contents_.stored[i]);
       entries.push_back(tensors_->SpecOf(stored.back().parameter));
+      SHARDFS_RETURN_IF_ERROR(CheckMindsporeDtype(entries.back().name, entries.back().dtype));
       entries.back().name = stored.back().name;
     }
     auto make = [stored = std::move(stored), tensors = tensors_,
@@ -172,7 +172,7 @@ class ViewBuilder {
       SHARDFS_ASSIGN_OR_RETURN(PlannedTensor one, PlanTensor(std::string(source_->NameOf(stored.name)), tensor));
       planned.push_back(std::move(one));
     }
-    SHARDFS_ASSIGN_OR_RETURN(auto file, MakePlannedFile(std::move(planned), source_, PlainMetadata()));
+    SHARDFS_ASSIGN_OR_RETURN(auto file, MakePlannedFile(std::move(planned), source_, MindsporeMetadata()));
     return tree_.AddFile(kHyperFile, RankSet::All(1), std::move(file));
   }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "layout/mindspore/slice.h"
@@ -19,9 +19,9 @@ namespace shardfs {
 
 struct UnifiedOptions {
   std::vector<std::string> filtered_prefixes;
-  std::unordered_map<std::string, std::string> renamed;  // old name: new name
-  std::string rename_file;                               // empty: none; with a digest of what it says
-  std::optional<PartTask> task;                          // none: all parts
+  std::map<std::string, std::string> renamed;  // old name: new name
+  std::string rename_file;                     // empty: none; with a digest of what it says
+  std::optional<PartTask> task;                // none: all parts
   std::uint64_t part_limit = kUnifiedPartBytes;
   Placement placement = Placement::kTools;
   bool complete = false;

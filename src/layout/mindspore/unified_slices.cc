@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "base/quote_name.h"
 #include "layout/mindspore/assemble.h"
+#include "layout/mindspore/rank_cut.h"
 #include "layout/mindspore/redundancy_classes.h"
 
 namespace shardfs {
@@ -104,17 +104,16 @@ std::string UnifiedSlices::WhoNeeds(std::uint32_t local) const {
 }
 
 FileMetadata UnifiedSlices::PartMetadata() const {
-  std::map<std::string, std::string> merged = {{"format", "ms"}};
-  const auto take = [&merged](const SourceFile& file) {
-    for (const auto& [key, value] : file.metadata) merged[key] = value;
-  };
-  if (options_.complete) return {merged.begin(), merged.end()};
+  if (options_.complete) return MindsporeMetadata();
+  std::vector<const FileMetadata*> read;
   if (redundancy_removed_) {
-    for (const SourceFile& file : source_->files()) take(file);
+    for (const SourceFile& file : source_->files()) read.push_back(&file.metadata);
   } else {
-    for (auto rank = needed_.rbegin(); rank != needed_.rend(); ++rank) take(*source_->FileOfRank(*rank));
+    for (auto rank = needed_.rbegin(); rank != needed_.rend(); ++rank) {
+      read.push_back(&source_->FileOfRank(*rank)->metadata);
+    }
   }
-  return {merged.begin(), merged.end()};
+  return InheritMetadata(read);
 }
 
 UnifiedSlices::Held UnifiedSlices::HeldBy(std::uint32_t rank, std::uint32_t name) const {

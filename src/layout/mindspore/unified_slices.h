@@ -30,7 +30,7 @@ class UnifiedSlices {
   const MindsporeSourcePtr& source() const { return source_; }
   const std::string& told() const { return told_; }
 
-  // Metadata of the parts: those of the files that are read, the later over the earlier; keys in byte order.
+  // Metadata of the parts: those of the files that are read, the later over the earlier; with `complete` none of these.
   FileMetadata PartMetadata() const;
 
   // Whether all slices of a parameter that files hold are there, and MindSpore would read the right ones.

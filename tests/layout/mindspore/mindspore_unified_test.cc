@@ -252,8 +252,8 @@ TEST_F(MindsporeUnified, RefusesTwoParametersOfOneName) {
     return Options{{"rename", root_ / "names.json"}};
   };
   ExpectRefused("would both be called 'lm_head.weight'", rename(R"({"model.norm_out.weight": "lm_head.weight"})"));
-  ExpectRefused("gives no new name", rename(R"({"a": 1})"));
-  ExpectRefused("no object", rename("[]"));
+  ExpectRefused("gives no name", rename(R"({"a": 1})"));
+  ExpectRefused("no JSON object", rename("[]"));
   ExpectRefused("JSON file of old and new names", {{"rename", "a=>b"}});
   const auto view = Show(rename(R"({"model.norm_out.weight": "norm", "nothing": "n"})"));
   ASSERT_TRUE(view.ok()) << view.status();
