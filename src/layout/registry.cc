@@ -14,6 +14,7 @@
 #include "layout/mindspore/mindspore_layout.h"
 #include "layout/mindspore/mindspore_net_layout.h"
 #include "layout/mindspore/mindspore_reader.h"
+#include "layout/mindspore/mindspore_unified_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -38,6 +39,7 @@ std::span<const Layout* const> Layouts() {
       Instance<MindsporeNetLayout>(),
       Instance<SafetensorsLayout>(),
       Instance<CkptLayout>(),
+      Instance<MindsporeUnifiedLayout>(),
   });
   return all;
 }

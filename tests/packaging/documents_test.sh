@@ -23,7 +23,7 @@ table_rows() {
   done
 }
 
-for document in README.md mount-scripts/mindie/README.md; do
+for document in README.md mount-scripts/mindie/README.md mount-scripts/mindspore/README.md; do
   chinese=${document%.md}.zh.md
   diff <(blocks "$document") <(blocks "$chinese") || fail "$document (<) and $chinese (>) have other commands"
   diff <(table_rows "$document") <(table_rows "$chinese") || fail "$document (<) and $chinese (>) have other figures"

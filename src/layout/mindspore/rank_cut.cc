@@ -20,13 +20,6 @@ constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64,  Dtype::kF64, Dtype::k
                                 Dtype::kI32, Dtype::kBF16, Dtype::kF16, Dtype::kU16, Dtype::kI16,
                                 Dtype::kI8,  Dtype::kU8,   Dtype::kBool};
 
-Status CheckDtype(const RankTensor& tensor) {
-  if (std::find(kDtypes.begin(), kDtypes.end(), tensor.dtype) != kDtypes.end()) return Status::Ok();
-  return Status::NotSupported(
-      fmt::format("tensor {} is {}, which MindSpore does not read; --dequantize bf16 makes BF16 of FP8 weights",
-                  QuoteName(tensor.name), DtypeName(tensor.dtype)));
-}
-
 using FormPtr = std::shared_ptr<const RankFileForm>;
 
 // The metadata of a safetensors file, with the marks of its tensors in byte order among the other keys.
@@ -77,7 +70,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazyCkpt(const RankContent& conte
                                                         FileMaker make, std::set<std::string>& empty) {
   std::vector<NewCkptTensor> entries;
   for (const RankTensor& tensor : content.tensors) {
-    SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
+    SHARDFS_RETURN_IF_ERROR(CheckMindsporeDtype(tensor.name, tensor.dtype));
     if (HasElements(tensor)) {
       entries.push_back({tensor.name, tensor.dtype, tensor.shape, form.int4.contains(tensor.name)});
     } else {
@@ -99,7 +92,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
   std::vector<NewTensor> entries;
   entries.reserve(content.tensors.size());
   for (RankTensor& tensor : content.tensors) {
-    SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
+    SHARDFS_RETURN_IF_ERROR(CheckMindsporeDtype(tensor.name, tensor.dtype));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
   return MakeLazyTensorFile(entries, content.metadata, content.sources, make);
@@ -111,6 +104,13 @@ FileSources SourcesOf(const Checkpoint& checkpoint) {
   auto sources = std::make_shared<std::vector<const ByteSource*>>();
   for (const auto& file : checkpoint.sources().files()) sources->push_back(file.get());
   return sources;
+}
+
+Status CheckMindsporeDtype(std::string_view name, Dtype dtype) {
+  if (std::find(kDtypes.begin(), kDtypes.end(), dtype) != kDtypes.end()) return Status::Ok();
+  return Status::NotSupported(
+      fmt::format("tensor {} is {}, which MindSpore does not read; --dequantize bf16 makes BF16 of FP8 weights",
+                  QuoteName(name), DtypeName(dtype)));
 }
 
 FileMetadata MindsporeMetadata() { return {{"format", "ms"}}; }
