@@ -8,6 +8,7 @@
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/rank_cut/rank_cut_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -26,6 +27,7 @@ std::span<const Layout* const> Layouts() {
       Instance<MindieLayout>(),
       Instance<HuggingfaceLayout>(),
       Instance<DeepseekMpLayout>(),
+      Instance<RankCutLayout>(),
   });
   return all;
 }

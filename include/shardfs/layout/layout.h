@@ -39,6 +39,13 @@ struct ViewContext {
   std::function<void(const std::string&)> on_notice;
 };
 
+// A table of rules that a layout has built in, as the text of a file that its option for one takes.
+struct LayoutPreset {
+  std::string_view name;     // "deepseek-v3"
+  std::string_view summary;  // one phrase: which models it is for
+  std::string_view text;
+};
+
 class Layout {
  public:
   virtual ~Layout() = default;
@@ -51,6 +58,9 @@ class Layout {
   // The view's tree keeps the checkpoint alive.
   virtual Result<View> Build(const CheckpointPtr& checkpoint, const OptionValues& values,
                              const ViewContext& context) const = 0;
+
+  // The tables that it has built in, for `shardfs layouts`; none for a layout that takes no table.
+  virtual std::span<const LayoutPreset> presets() const { return {}; }
 
   // What the engine would refuse of the place itself. Others may use the view as well, so these are warnings.
   virtual std::vector<std::string> WarningsOfPlace(const ViewPlace& /*place*/) const { return {}; }
