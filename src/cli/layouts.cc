@@ -7,6 +7,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/nearest_name.h"
+#include "base/quote_name.h"
 #include "cli/commands.h"
 #include "console/output.h"
 #include "option/declared_options.h"
@@ -17,13 +19,15 @@ namespace shardfs {
 namespace {
 
 struct LayoutsArguments {
-  std::string name;  // of one of them; empty for all
+  std::string name;    // of one of them; empty for all
+  std::string preset;  // whose text is printed; empty for none
   std::string format = "text";
 };
 
 struct Entry {
   OptionTaker taker;
   std::string_view summary;
+  std::span<const LayoutPreset> presets = {};
 };
 
 std::vector<Entry> Entries() {
@@ -34,6 +38,9 @@ std::vector<Entry> Entries() {
   add("reader", Readers());
   add("transform", Transforms());
   add("layout", Layouts());
+  for (Entry& entry : entries) {
+    if (entry.taker.kind == "layout") entry.presets = FindLayout(entry.taker.name)->presets();
+  }
   return entries;
 }
 
@@ -66,6 +73,10 @@ void PrintText(const std::vector<Entry>& entries) {
       if (!spec.environment.empty()) std::cout << fmt::format("; environment {}", spec.environment);
       std::cout << "\n";
     }
+    if (!entry.presets.empty()) std::cout << "    Presets (`shardfs layouts NAME --preset PRESET` prints one):\n";
+    for (const LayoutPreset& preset : entry.presets) {
+      std::cout << fmt::format("      {:<{}} {}\n", preset.name, kSpellingWidth - 2, preset.summary);
+    }
   }
 }
 
@@ -86,6 +97,9 @@ void PrintJson(const std::vector<Entry>& entries) {
                     {"name", entry.taker.name},
                     {"summary", entry.summary},
                     {"options", std::move(options)}});
+    for (const LayoutPreset& preset : entry.presets) {
+      list.back()["presets"].push_back({{"name", preset.name}, {"summary", preset.summary}});
+    }
   }
   std::cout << list.dump(2) << "\n";
 }
@@ -136,6 +150,25 @@ void PrintWords() {
   }
 }
 
+// The text as it is, so that it can be the start of a file of one's own.
+int PrintPreset(const std::vector<Entry>& entries, const LayoutsArguments& arguments) {
+  std::vector<std::string> known;
+  for (const Entry& entry : entries) {
+    for (const LayoutPreset& preset : entry.presets) {
+      if (preset.name == arguments.preset) {
+        std::cout << preset.text << (preset.text.ends_with('\n') ? "" : "\n");
+        return FinishOutput("the preset", 0);
+      }
+      known.emplace_back(preset.name);
+    }
+  }
+  const std::string whose = arguments.name.empty() ? "" : arguments.name + " has ";
+  return ExitCodeOf(Status::InvalidArgument(
+      known.empty() ? whose + "no presets; `shardfs layouts` lists what has"
+                    : fmt::format("there is no preset {}; there is {}{}", QuoteName(arguments.preset),
+                                  fmt::join(known, ", "), DidYouMean(arguments.preset, known))));
+}
+
 int RunLayouts(const LayoutsArguments& arguments) {
   std::vector<Entry> entries = Entries();
   if (!arguments.name.empty()) {
@@ -145,6 +178,7 @@ int RunLayouts(const LayoutsArguments& arguments) {
                                                 "'; `shardfs layouts` lists them"));
     }
   }
+  if (!arguments.preset.empty()) return PrintPreset(entries, arguments);
   if (arguments.format == "json")
     PrintJson(entries);
   else if (arguments.format == "man")
@@ -162,6 +196,8 @@ Command AddLayoutsCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("layouts", "List what can be read, transformed and shown, with its options");
   const auto arguments = std::make_shared<LayoutsArguments>();
   app->add_option("NAME", arguments->name, "Only this reader, transform or layout");
+  app->add_option("--preset", arguments->preset, "Print this built-in table of rules, to start a file for --rules from")
+      ->type_name("PRESET");
   app->add_option("--format", arguments->format, "text, json, or what the man page (man) and completions (words) need")
       ->check(CLI::IsMember({"text", "json", "man", "words"}))
       ->type_name("FORMAT");

@@ -15,6 +15,7 @@
 #include "layout/mindspore/mindspore_net_layout.h"
 #include "layout/mindspore/mindspore_reader.h"
 #include "layout/mindspore/mindspore_unified_layout.h"
+#include "layout/rank_cut/rank_cut_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -40,6 +41,7 @@ std::span<const Layout* const> Layouts() {
       Instance<SafetensorsLayout>(),
       Instance<CkptLayout>(),
       Instance<MindsporeUnifiedLayout>(),
+      Instance<RankCutLayout>(),
   });
   return all;
 }

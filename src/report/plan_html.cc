@@ -173,6 +173,38 @@ std::string PartCell(const RankPart& part, bool is_slice) {
       Percent(part.begin, part.whole), Percent(part.end - part.begin, part.whole));
 }
 
+// Where each rank stands in the layout's mesh, and which layers it has.
+std::string MeshSection(const PlanPicture& picture) {
+  if (picture.ranks.empty() || !picture.ranks.front().parts || picture.ranks.front().parts->coordinates.empty()) {
+    return "";
+  }
+  std::string text =
+      "<section><h2 id=\"mesh\">Where each rank stands</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+      "aria-labelledby=\"mesh\"><table id=\"mesh-table\"><caption>Coordinates and layers by rank, from "
+      "0</caption>\n<thead><tr><th scope=\"col\" class=\"num\">Rank</th>";
+  for (const auto& [axis, coordinate] : picture.ranks.front().parts->coordinates) {
+    text += fmt::format("<th scope=\"col\" class=\"num\">{}</th>", EscapeHtml(axis));
+  }
+  text += "<th scope=\"col\">Layers</th></tr></thead>\n<tbody>\n";
+  for (const RankPicture& rank : picture.ranks) {
+    text += fmt::format("<tr><th scope=\"row\" class=\"num\">{}</th>", rank.rank);
+    for (const auto& [axis, coordinate] : rank.parts->coordinates) {
+      text += fmt::format("<td class=\"num\">{}</td>", coordinate);
+    }
+    text += PartCell(rank.parts->layers, false) + "</tr>\n";
+  }
+  return text + "</tbody></table></div></section>\n";
+}
+
+// What no file tells, for the reader of the page to answer.
+std::string QuestionSection(const View& view) {
+  if (view.questions.empty()) return "";
+  std::string text =
+      "<section><h2 id=\"questions\">Questions that no file answers</h2>\n<p>Only the loader knows.</p>\n<ul>\n";
+  for (const std::string& question : view.questions) text += fmt::format("<li>{}</li>\n", EscapeHtml(question));
+  return text + "</ul></section>\n";
+}
+
 std::string SliceSection(const PlanPicture& picture) {
   if (picture.ranks.empty() || !picture.ranks.front().parts) return "";
   std::string text =
@@ -265,7 +297,8 @@ std::string FormatPlanPage(const BuiltView& view, const PlanReport& report, cons
       "<title>Plan for {}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
       model, kPlanStyle);
   page += PageHeader(view, report, command_line) + RankSection(picture) + NodeSection(report) +
-          ReplicationSection(picture, !view.checkpoint->transforms().empty()) + MapSection() + SliceSection(picture);
+          ReplicationSection(picture, !view.checkpoint->transforms().empty()) + MapSection() + MeshSection(picture) +
+          SliceSection(picture) + QuestionSection(view.view);
   page += "<section><h2 id=\"tree\">The directory</h2>\n" + FormatTreeHtml(*view.view.tree, report) + "</section>\n";
   page += fmt::format("</main>\n<footer><p>shardfs {}</p></footer>\n{}<script>{}</script>\n</body>\n</html>\n",
                       SHARDFS_VERSION, DataElement(picture), kPlanScript);

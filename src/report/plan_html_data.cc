@@ -22,12 +22,24 @@ struct FileSums {
   std::uint64_t rest = 0;  // header, or the whole file where it has no tensors
 };
 
-// The layers whose MLP has an axis more than a dense one: that of the experts.
-void LookForExperts(const VirtualFile& file, std::set<std::uint32_t>& layers) {
+// The layers that have routed experts.
+struct ExpertLayers {
+  std::set<std::uint32_t> stacked;   // whose MLP has an axis more than a dense one: that of the experts
+  std::set<std::uint32_t> separate;  // with one tensor for each expert
+};
+
+void LookForExperts(const VirtualFile& file, ExpertLayers& layers) {
   for (const FileTensor& tensor : file.tensors()) {
     const auto layer = LayerOfTensor(tensor.name);
-    if (layer && tensor.shape.size() == 3 && tensor.name.ends_with("mlp.down_proj.weight")) layers.insert(*layer);
+    if (!layer) continue;
+    if (tensor.shape.size() == 3 && tensor.name.ends_with("mlp.down_proj.weight")) layers.stacked.insert(*layer);
+    if (Contains(tensor.name, ".experts.")) layers.separate.insert(*layer);
   }
+}
+
+// Whether the map shows the layer's experts: separate ones only where the layout says which rank has which.
+bool HasExperts(const ExpertLayers& layers, bool says_which, std::uint32_t layer) {
+  return layers.stacked.contains(layer) || (says_which && layers.separate.contains(layer));
 }
 
 FileSums Add(const VirtualFile& file, const std::set<std::uint32_t>& expert_layers) {
@@ -55,10 +67,12 @@ std::string_view WeightClassName(WeightClass weight_class) {
 }
 
 WeightClass ClassOf(std::string_view name, bool stacked) {
-  if (Contains(name, "norm") || Contains(name, "mlp.gate.")) return WeightClass::kSmall;
+  if (Contains(name, "norm") || Contains(name, "mlp.gate.") || Contains(name, "block_sparse_moe.gate.")) {
+    return WeightClass::kSmall;
+  }
   if (Contains(name, "self_attn.")) return WeightClass::kAttention;
   if (Contains(name, "mlp.shared_experts.")) return WeightClass::kSharedExperts;
-  if (Contains(name, "mlp.experts.")) return WeightClass::kRoutedExperts;
+  if (Contains(name, "mlp.experts.") || Contains(name, "block_sparse_moe.experts.")) return WeightClass::kRoutedExperts;
   if (Contains(name, "mlp.")) return stacked ? WeightClass::kRoutedExperts : WeightClass::kDense;
   if (Contains(name, "embed_tokens") || Contains(name, "head.weight")) return WeightClass::kEmbedding;
   return WeightClass::kOther;
@@ -77,7 +91,7 @@ std::optional<std::uint32_t> LayerOfTensor(std::string_view name) {
 PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
   PlanPicture picture;
   const VirtualTree& tree = *view.view.tree;
-  std::set<std::uint32_t> expert_layers;
+  ExpertLayers expert_layers;
   std::vector<std::pair<const VirtualNode*, FileSums>> files;
   std::int64_t last_layer = -1;
   for (const VirtualNode& node : tree.nodes()) {
@@ -85,7 +99,7 @@ PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
   }
   for (const VirtualNode& node : tree.nodes()) {
     if (node.is_directory()) continue;
-    files.emplace_back(&node, Add(*node.file, expert_layers));
+    files.emplace_back(&node, Add(*node.file, expert_layers.stacked));
     const auto& layers = files.back().second.by_layer;
     if (!layers.empty()) last_layer = std::max(last_layer, layers.rbegin()->first);
   }
@@ -94,7 +108,7 @@ PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
     const bool is_mtp = view.view.layers && layer >= static_cast<std::int64_t>(*view.view.layers);
     const std::string label = fmt::format("{}{}", is_mtp ? "MTP " : "", layer);
     picture.columns.push_back({label, (is_mtp ? "MTP layer " : "layer ") + std::to_string(layer),
-                               expert_layers.contains(static_cast<std::uint32_t>(layer))});
+                               HasExperts(expert_layers, !view.view.ranks.empty(), static_cast<std::uint32_t>(layer))});
   }
   picture.columns.push_back({"files", "headers and other files", false});
 

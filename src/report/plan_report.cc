@@ -149,11 +149,41 @@ class TreePrinter {
   std::vector<TreeLine> lines_;
 };
 
-std::string FormatLoads(const PlanReport& report, const SizeColumn& column) {
+// "layers 0-13 of 28", "head 3 of 16", or "" of what is not said or not cut; from 0.
+std::string DescribePart(std::string_view noun, const RankPart& part) {
+  if (part.whole == 0 || (part.begin == 0 && part.end == part.whole)) return "";
+  if (part.end <= part.begin) return fmt::format(", no {}s", noun);
+  if (part.end - part.begin == 1) return fmt::format(", {} {} of {}", noun, part.begin, part.whole);
+  return fmt::format(", {}s {}-{} of {}", noun, part.begin, part.end - 1, part.whole);
+}
+
+// "  tp 1, pp 0: layers 0-13 of 28, heads 2-3 of 16", of a layout that says where the rank stands.
+std::string DescribeRank(const BuiltView& view, std::uint32_t rank) {
+  if (rank >= view.view.ranks.size() || view.view.ranks[rank].coordinates.empty()) return "";
+  const RankDescription& one = view.view.ranks[rank];
+  std::string place;
+  for (const auto& [axis, coordinate] : one.coordinates) {
+    const auto moves = [&name = axis](const RankDescription& other) {
+      return std::any_of(other.coordinates.begin(), other.coordinates.end(),
+                         [&](const auto& pair) { return pair.first == name && pair.second != 0; });
+    };
+    if (std::none_of(view.view.ranks.begin(), view.view.ranks.end(), moves)) continue;
+    place += fmt::format("{}{} {}", place.empty() ? "" : ", ", axis, coordinate);
+  }
+  const std::string parts = DescribePart("layer", one.layers) + DescribePart("expert", one.experts) +
+                            DescribePart("expert slice", one.expert_slice) + DescribePart("head", one.heads) +
+                            DescribePart("MLP slice", one.dense_slice) +
+                            DescribePart("shared expert slice", one.shared_slice) +
+                            DescribePart("lm_head slice", one.head_slice);
+  return fmt::format("  {}{}", place, parts.empty() ? "" : (place.empty() ? "" : ": ") + parts.substr(2));
+}
+
+std::string FormatLoads(const BuiltView& view, const PlanReport& report, const SizeColumn& column) {
   std::string text = "\nWhat each rank loads\n";
   for (std::uint32_t node = 0; node < report.nodes.size(); ++node) {
     for (const std::uint32_t rank : report.nodes[node].ranks.ranks()) {
-      text += fmt::format("  rank {:>4}  node {:>3}  {}\n", rank, node, column(report.rank_bytes[rank]));
+      text += fmt::format("  rank {:>4}  node {:>3}  {}{}\n", rank, node, column(report.rank_bytes[rank]),
+                          DescribeRank(view, rank));
     }
   }
   text += "\nWhat each node needs, each file once\n";
@@ -192,7 +222,26 @@ std::string FormatIgnored(const PlanReport& report) {
   return text;
 }
 
+std::string FormatQuestions(const View& view) {
+  if (view.questions.empty()) return "";
+  std::string text = "\nQuestions that no file answers: only the loader knows\n";
+  for (const std::string& question : view.questions) text += "  " + EscapeControls(question) + "\n";
+  return text;
+}
+
 // --- for programs ---
+
+nlohmann::ordered_json PartToJson(const RankPart& part) { return {part.begin, part.end}; }
+
+// Where a rank stands and what it holds, of a layout that says it.
+void AddDescription(const View& view, std::uint32_t rank, nlohmann::ordered_json& json) {
+  if (rank >= view.ranks.size() || view.ranks[rank].coordinates.empty()) return;
+  const RankDescription& one = view.ranks[rank];
+  for (const auto& [axis, coordinate] : one.coordinates) json["coordinates"][axis] = coordinate;
+  if (one.layers.whole > 0) json["layers"] = PartToJson(one.layers);
+  if (one.experts.whole > 0) json["experts"] = PartToJson(one.experts);
+  if (one.heads.whole > 0) json["heads"] = PartToJson(one.heads);
+}
 
 nlohmann::ordered_json EntryToJson(const VirtualTree& tree, const PlanEntry& entry) {
   const VirtualNode& node = tree.node(entry.node);
@@ -256,8 +305,8 @@ std::string FormatPlan(const BuiltView& view, const PlanReport& report) {
   for (const AppliedTransform& transform : view.checkpoint->transforms()) {
     text += fmt::format("after {}: {}\n", transform.name, transform.account);
   }
-  return text + "\n" + TreePrinter(tree, report).Print() + FormatLoads(report, column) +
-         FormatTotals(view, report, column) + FormatIgnored(report);
+  return text + "\n" + TreePrinter(tree, report).Print() + FormatLoads(view, report, column) +
+         FormatTotals(view, report, column) + FormatIgnored(report) + FormatQuestions(view.view);
 }
 
 nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& report) {
@@ -289,6 +338,7 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
     json["nodes"].push_back({{"node", node}, {"ranks", row.ranks.ranks()}, {"files", row.files}, {"bytes", row.bytes}});
     for (const std::uint32_t rank : row.ranks.ranks()) {
       json["ranks"].push_back({{"rank", rank}, {"node", node}, {"bytes", report.rank_bytes[rank]}});
+      AddDescription(view.view, rank, json["ranks"].back());
     }
   }
   for (const IgnoredGroup& group : report.ignored) {
@@ -300,6 +350,7 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
   }
   for (const std::string& warning : view.checkpoint->warnings()) json["warnings"].push_back(warning);
   for (const std::string& warning : view.view.warnings) json["warnings"].push_back(warning);
+  if (!view.view.questions.empty()) json["questions"] = view.view.questions;
   return json;
 }
 

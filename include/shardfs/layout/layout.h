@@ -39,6 +39,13 @@ struct ViewContext {
   std::function<void(const std::string&)> on_notice;
 };
 
+// A table of rules that a layout has built in, as the text of a file that its option for one takes.
+struct LayoutPreset {
+  std::string_view name;     // "deepseek-v3"
+  std::string_view summary;  // one phrase: which models it is for
+  std::string_view text;
+};
+
 class Layout {
  public:
   virtual ~Layout() = default;
@@ -54,6 +61,9 @@ class Layout {
 
   // Whether the checkpoint is shown in this layout where none is asked for. At most one layout says so of a model.
   virtual bool IsDefaultFor(const Checkpoint& /*checkpoint*/) const { return false; }
+
+  // The tables that it has built in, for `shardfs layouts`; none for a layout that takes no table.
+  virtual std::span<const LayoutPreset> presets() const { return {}; }
 
   // What the engine would refuse of the place itself. Others may use the view as well, so these are warnings.
   virtual std::vector<std::string> WarningsOfPlace(const ViewPlace& /*place*/) const { return {}; }

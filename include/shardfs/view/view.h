@@ -31,6 +31,8 @@ struct RankPart {
 // What the layout's cut gives one rank. Every layer of a kind is cut alike. A part is empty where the model has no such
 // tensors, or the layout does not say.
 struct RankDescription {
+  std::vector<std::pair<std::string, std::uint32_t>> coordinates;  // in the mesh, by axis: "tp", 3; none: not said
+  RankPart layers;                 // decoder layers of its pipeline stage
   std::uint32_t expert_group = 0;  // ranks of one group hold the same experts
   RankPart experts;                // routed experts of a layer
   RankPart expert_slice;           // of each of these experts
@@ -55,6 +57,7 @@ struct View {
   std::vector<IgnoredTensor> ignored;   // tensors of the checkpoint that no file is made of
   std::vector<std::string> read_files;  // of the source: those whose text decided the view
   std::vector<std::string> warnings;
+  std::vector<std::string> questions;   // what no file can tell, each with the option that answers it; for `plan`
   std::vector<ReadNotice> notices;      // counted by the reads of the tree
   std::vector<ContentCheck> checks;     // asked by `plan --check`
 };
