@@ -27,7 +27,8 @@ install(PROGRAMS ${scripts}/shardfs-tmpfs DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(PROGRAMS ${scripts}/shardfs-materialize-node DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS ${scripts}/container-mount DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs)
 install(PROGRAMS ${scripts}/mindspore/auto_trans_ckpt.py ${scripts}/mindspore/transform_checkpoint.py
-                 ${scripts}/mindspore/transform_checkpoint.sh ${scripts}/mindspore/unified_safetensors.py
+                 ${scripts}/mindspore/transform_checkpoint.sh ${scripts}/mindspore/transform_ckpt_lora.py
+                 ${scripts}/mindspore/unified_safetensors.py
         DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
 install(FILES ${scripts}/mindspore/shardfs_mindspore.py DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/shardfs/mindspore)
 install(FILES ${scripts}/systemd/shardfs@.service ${scripts}/systemd/shardfs-tmpfs@.service

@@ -40,7 +40,8 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/sbin/shardfs-tmpfs etc/logrotate.d/shardfs \
   usr/libexec/shardfs/container-mount usr/libexec/shardfs/mindspore/auto_trans_ckpt.py \
   usr/libexec/shardfs/mindspore/shardfs_mindspore.py usr/libexec/shardfs/mindspore/transform_checkpoint.py \
-  usr/libexec/shardfs/mindspore/transform_checkpoint.sh usr/libexec/shardfs/mindspore/unified_safetensors.py \
+  usr/libexec/shardfs/mindspore/transform_checkpoint.sh usr/libexec/shardfs/mindspore/transform_ckpt_lora.py \
+  usr/libexec/shardfs/mindspore/unified_safetensors.py \
   usr/lib/systemd/system/shardfs@.service \
   usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
   usr/share/fish/vendor_completions.d/shardfs.fish usr/share/zsh/vendor-completions/_shardfs \
