@@ -35,6 +35,22 @@ std::string Converted(std::string_view path, std::string_view extension) {
   return converted;
 }
 
+// Whether there are no files to be shown one by one: behind a transform, of one model in many files, and where a
+// strategy puts ranks together.
+bool IsWhole(const Checkpoint& checkpoint, const OptionValues& values) {
+  return checkpoint.parts() == nullptr || !checkpoint.transforms().empty() || values.Find("src_strategy") != nullptr;
+}
+
+// Whether the source is a directory whose weights lie in it, and in no folders of ranks.
+bool LiesFlat(const Checkpoint& checkpoint) {
+  if (checkpoint.sources().roots().front()->is_file()) return false;
+  const StoredParts& parts = *checkpoint.parts();
+  for (std::size_t i = 0; i < parts.file_count(); ++i) {
+    if (parts.FileName(i).find('/') != std::string_view::npos) return false;
+  }
+  return true;
+}
+
 // Whether the tensors lie in safetensors files alone, whose order means nothing.
 bool IsSafetensors(const StateDict& tensors) {
   for (std::uint32_t i = 0; i < tensors.specs().size(); ++i) {
@@ -71,8 +87,8 @@ Result<FileByFile> FileByFile::Create(const CheckpointPtr& checkpoint, const Opt
   if (!view.file_name_.empty() && !IsPlainName(view.file_name_)) {
     return Status::InvalidArgument(fmt::format("file_name: {} is no name of a file", QuoteName(view.file_name_)));
   }
-  const bool has_parts = checkpoint->parts() != nullptr && checkpoint->transforms().empty();
-  SHARDFS_RETURN_IF_ERROR(has_parts ? view.AddParts(extension) : view.AddWhole(extension));
+  const bool is_whole = IsWhole(*checkpoint, values) || (!view.file_name_.empty() && LiesFlat(*checkpoint));
+  SHARDFS_RETURN_IF_ERROR(is_whole ? view.AddWhole(extension) : view.AddParts(extension));
   return view;
 }
 
@@ -104,7 +120,7 @@ Status FileByFile::AddParts(std::string_view extension) {
     if (!is_file && path.find('/') == path.npos) {
       return Status::InvalidArgument(fmt::format(
           "{} lies in the directory itself: of a directory, MindSpore converts the files of its folders rank*; "
-          "give the file as SOURCE",
+          "give the file as SOURCE, or --file-name NAME for all tensors in one file",
           QuoteName(path)));
     }
     if (!is_file && !filter_.Takes(FileNameOf(path))) continue;

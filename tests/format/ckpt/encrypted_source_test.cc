@@ -105,7 +105,7 @@ TEST(EncryptedSource, AFailedReadHasDecryptedNothing) {
 TEST(EncryptedSource, ChecksAheadWhatAWalkWillNeed) {
   const std::string plain = Random(64000);
   std::string file = Encrypt(CipherMode::kAesGcm, *KeyOf(kHex128), plain, 1000);
-  file[file.size() / 2] ^= 1;
+  file[file.size() / 2 + 500] ^= 1;  // in the content of a block
   const auto source = Open(file, kHex128);
   ASSERT_TRUE(source.ok());
   (*source)->set_checks_ahead(true);

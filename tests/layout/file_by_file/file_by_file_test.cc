@@ -154,6 +154,9 @@ TEST_F(FileByFileTest, NamesFoldersAndFilesAsTheReferenceDoes) {
 TEST_F(FileByFileTest, ADirectoryIsConvertedByItsRankFoldersAlone) {
   Write("a.ckpt", EntryOf("w", {1}, "Int8", "x"));
   EXPECT_THAT(MessageOf(Show<SafetensorsLayout>(Open<CkptReader>(""))), HasSubstr("give the file as SOURCE"));
+  Write("b.ckpt", EntryOf("v", {1}, "Int8", "y"));
+  const auto both = FilesOf(Show<CkptLayout>(Open<CkptReader>(""), {{"file_name", "both.ckpt"}}));
+  EXPECT_EQ(both.at("both.ckpt"), EntryOf("w", {1}, "Int8", "x") + EntryOf("v", {1}, "Int8", "y"));
   std::mt19937 random(3);
   Write("model/model.safetensors", RandomSafetensors(random));
   const auto whole = FilesOf(Show<CkptLayout>(Open<HuggingfaceReader>("model"), {{"file_name", "all.ckpt"}}));

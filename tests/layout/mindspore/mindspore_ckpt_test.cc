@@ -6,6 +6,7 @@
 
 #include "format/ckpt/ckpt_forms.h"
 #include "format/ckpt/encrypted_bytes.h"
+#include "layout/file_by_file/ckpt_layout.h"
 #include "layout/mindspore/mindspore_files.h"
 #include "layout/mindspore/mindspore_layout.h"
 #include "shardfs/format/ckpt/ckpt.h"
@@ -119,6 +120,29 @@ TEST_F(MindsporeCkptTest, OneFullFileIsCutForRanks) {
   // The same bytes as from ranks, whose rank 1 has z before w.
   const auto of_ranks = Files(Show("ckpt", {}));
   EXPECT_EQ(files.at("rank_0/checkpoint_0.ckpt").size(), of_ranks.at("rank_0/checkpoint_0.ckpt").size());
+}
+
+// With a strategy the layouts of files show one file, of the tensors put together; without one, the ranks' own files.
+TEST_F(MindsporeCkptTest, MergedRanksAreOneFile) {
+  const GivenOptions strategy = {{"src_strategy", Path("src.ckpt")}};
+  const auto checkpoint = OpenMindspore(Path("ckpt"), strategy);
+  const CkptLayout layout;
+  const MindsporeReader reader;
+  std::vector<const OptionSpec*> specs;
+  for (const OptionSpec& spec : layout.options()) specs.push_back(&spec);
+  for (const OptionSpec& spec : reader.options()) specs.push_back(&spec);
+  const auto show = [&](const GivenOptions& given) -> Result<View> {
+    std::vector<GivenOption> options;
+    for (const auto& [name, text] : given) options.push_back({name, text, OptionOrigin::kCommandLine, name});
+    SHARDFS_ASSIGN_OR_RETURN(const OptionValues values, OptionValues::Create(std::move(options), specs));
+    return layout.Build(*checkpoint, values, {});
+  };
+  const auto merged = Files(show({{"src_strategy", Path("src.ckpt")}, {"file_name", "all.ckpt"}}));
+  ASSERT_EQ(merged.size(), 1u);
+  EXPECT_EQ(merged.at("all.ckpt"),
+            CkptOf({{"z", Counting({4, 4}, 100)}, {"lr", Counting({}, 7)}, {"w", Counting({4, 4}, 0)}}));
+  EXPECT_FALSE(show(strategy).ok());  // of two files none can lend its name
+  EXPECT_EQ(Files(show({})).size(), 2u);
 }
 
 TEST_F(MindsporeCkptTest, Int4StaysInt4) {
