@@ -19,6 +19,7 @@ Command AddUmountCommand(CLI::App& program);
 Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
 Command AddLayoutsCommand(CLI::App& program);
+Command AddMergeStrategiesCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
 Command AddCheckMindieCommand(CLI::App& program);

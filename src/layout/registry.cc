@@ -8,6 +8,9 @@
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/mindspore/mindspore_layout.h"
+#include "layout/mindspore/mindspore_net_layout.h"
+#include "layout/mindspore/mindspore_reader.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -16,6 +19,7 @@ namespace shardfs {
 std::span<const CheckpointReader* const> Readers() {
   static const auto all = std::to_array<const CheckpointReader*>({
       Instance<HuggingfaceReader>(),
+      Instance<MindsporeReader>(),
   });
   return all;
 }
@@ -26,6 +30,8 @@ std::span<const Layout* const> Layouts() {
       Instance<MindieLayout>(),
       Instance<HuggingfaceLayout>(),
       Instance<DeepseekMpLayout>(),
+      Instance<MindsporeLayout>(),
+      Instance<MindsporeNetLayout>(),
   });
   return all;
 }

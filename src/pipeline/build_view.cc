@@ -77,6 +77,11 @@ Status RequireLayout(const std::string& name) {
 // Takes a config.json that cannot be read for DeepSeek's: the layout's refusal then says what is wrong with it.
 Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
   const auto config = checkpoint.config();
+  if (config.status().code() == StatusCode::kNotFound && checkpoint.parts() != nullptr) {
+    return Status::NotSupported(
+        fmt::format("{} is read by {}, whose checkpoints have no default layout; say how to show it with --layout: {}",
+                    checkpoint.path(), checkpoint.reader(), LayoutNames()));
+  }
   if (!config.ok()) return FindLayout(kDefaultLayout);
   const JsonValue* const type = (*config)->Find("model_type");
   const bool is_named = type != nullptr && type->is_string();

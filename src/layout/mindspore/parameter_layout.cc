@@ -46,7 +46,7 @@ Status CheckParameterLayout(const ParameterLayout& layout) {
   const auto dims = static_cast<std::int64_t>(layout.device_matrix.size());
   std::vector<bool> is_used(layout.device_matrix.size(), false);
   for (const auto& axis : layout.tensor_map) {
-    for (const std::int32_t number : axis) {
+    for (const std::int32_t& number : axis) {
       if (number < -1 || number >= dims) {
         return Status::Corruption(
             fmt::format("the tensor map has {}, and the device matrix has {} dims", number, dims));

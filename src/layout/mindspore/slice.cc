@@ -93,15 +93,25 @@ class SliceGridBuilder {
     SHARDFS_RETURN_IF_ERROR(TakeCarriers(size));
     std::swap(as_trained, grid_);
     SHARDFS_RETURN_IF_ERROR(Renumber(size, step));
-    as_trained.Finish();
-    grid_.Finish();
-    for (std::uint32_t device = 0; device < grid_.devices_; ++device) {
-      if (grid_.CellOf(device) != as_trained.CellOf(device)) grid_.placements_differ_ = true;
-    }
+    grid_.placements_differ_ = as_trained.placements_differ_ = !AscendsByAxis();
     if (placement_ == Placement::kTools) return Status::Ok();
-    as_trained.placements_differ_ = grid_.placements_differ_;
     grid_ = std::move(as_trained);
     return Status::Ok();
+  }
+
+  // Whether the device dims of the axes, in the order of the axes, are in the order of the devices too. Numbering them
+  // anew changes nothing then.
+  bool AscendsByAxis() const {
+    std::uint32_t next = 0;
+    for (const auto& axis : layout_.tensor_map) {
+      for (const std::int32_t number : axis) {
+        const auto dim = static_cast<std::uint32_t>(static_cast<std::int32_t>(layout_.device_matrix.size()) - 1 - number);
+        if (number < 0 || layout_.device_matrix[dim] == 1) continue;
+        if (dim < next) return false;
+        next = dim;
+      }
+    }
+    return true;
   }
 
   Status TakeCarriers(std::uint64_t size) {
@@ -183,8 +193,8 @@ Result<SliceGrid> SliceGrid::Create(const ParameterLayout& layout, Placement pla
 }
 
 void SliceGrid::Finish() {
-  counts_.clear();
-  cells_ = 1;
+  strides_.assign(dims_.size(), 1);
+  for (std::size_t dim = dims_.size(); dim-- > 1;) strides_[dim - 1] = strides_[dim] * dims_[dim];
   for (const auto& split : split_by_) {
     std::uint64_t parts = 1;
     for (const std::uint32_t dim : split) parts *= dims_[dim];
@@ -194,15 +204,10 @@ void SliceGrid::Finish() {
 }
 
 std::uint64_t SliceGrid::CellOf(std::uint32_t device) const {
-  std::uint64_t rest = device % devices_;
-  std::vector<std::uint64_t> coordinates(dims_.size());
-  for (std::size_t dim = dims_.size(); dim-- > 0;) {
-    coordinates[dim] = rest % dims_[dim];
-    rest /= dims_[dim];
-  }
+  const std::uint64_t own = device % devices_;
   std::uint64_t cell = 0;
   for (const auto& split : split_by_) {
-    for (const std::uint32_t dim : split) cell = cell * dims_[dim] + coordinates[dim];
+    for (const std::uint32_t dim : split) cell = cell * dims_[dim] + own / strides_[dim] % dims_[dim];
   }
   return cell;
 }

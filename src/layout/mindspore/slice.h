@@ -70,6 +70,7 @@ class SliceGrid {
   void Finish();
 
   std::vector<std::uint64_t> dims_;
+  std::vector<std::uint64_t> strides_;  // of each of dims_, in devices
   std::vector<std::vector<std::uint32_t>> split_by_;
   std::vector<std::uint64_t> counts_;
   std::uint64_t cells_ = 1;

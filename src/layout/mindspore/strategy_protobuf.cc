@@ -1,6 +1,7 @@
 // Protobuf strategies, by the generated lite classes. A parse takes memory in proportion to the file: the smallest
 // message in it is two bytes, and an object of about fifty.
 #include <fmt/format.h>
+#include <parallel_strategy.pb.h>
 
 #include <new>
 #include <string>
@@ -8,7 +9,6 @@
 #include "base/quote_name.h"
 #include "layout/mindspore/strategy_file.h"
 #include "layout/mindspore/strategy_merge.h"
-#include "parallel_strategy.pb.h"
 #include "shardfs/base/file_digest.h"
 
 namespace shardfs {
