@@ -11,6 +11,7 @@
 #include "layout/mindspore/mindspore_layout.h"
 #include "layout/mindspore/mindspore_net_layout.h"
 #include "layout/mindspore/mindspore_reader.h"
+#include "layout/mindspore/mindspore_unified_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -32,6 +33,7 @@ std::span<const Layout* const> Layouts() {
       Instance<DeepseekMpLayout>(),
       Instance<MindsporeLayout>(),
       Instance<MindsporeNetLayout>(),
+      Instance<MindsporeUnifiedLayout>(),
   });
   return all;
 }

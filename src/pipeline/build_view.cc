@@ -136,6 +136,16 @@ class Pipeline {
     return OptionValues::Create(std::move(all), specs);
   }
 
+  // What the transforms are to see: an option that the layout declares as well is meant for the layout.
+  Result<OptionValues> ValuesForTransforms(const Layout& layout, const OptionValues& values) const {
+    std::vector<GivenOption> given(values.given().begin(), values.given().end());
+    const auto own = layout.options();
+    std::erase_if(given, [&](const GivenOption& option) {
+      return std::any_of(own.begin(), own.end(), [&](const OptionSpec& spec) { return spec.name == option.name; });
+    });
+    return OptionValues::Create(std::move(given), SpecsOf(takers_));
+  }
+
   // What was given to reader and transforms.
   OptionPairs GivenBefore(const Layout& layout, const OptionValues& values) const {
     OptionPairs pairs;
@@ -177,9 +187,10 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
   SHARDFS_ASSIGN_OR_RETURN(const Layout* const layout, pipeline.Choose(*checkpoint));
   SHARDFS_ASSIGN_OR_RETURN(const OptionValues values, pipeline.Values());
   SHARDFS_RETURN_IF_ERROR(pipeline.RequireAllTaken(values, *layout));
+  SHARDFS_ASSIGN_OR_RETURN(const OptionValues for_transforms, pipeline.ValuesForTransforms(*layout, values));
   for (const Transform* const transform : Transforms()) {
-    if (!transform->IsAskedFor(values)) continue;
-    SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, values, {on_notice}));
+    if (!transform->IsAskedFor(for_transforms)) continue;
+    SHARDFS_ASSIGN_OR_RETURN(checkpoint, transform->Apply(checkpoint, for_transforms, {on_notice}));
   }
   SHARDFS_ASSIGN_OR_RETURN(View view, layout->Build(checkpoint, values, {request.place, on_notice}));
   view.notices.insert(view.notices.end(), checkpoint->notices().begin(), checkpoint->notices().end());

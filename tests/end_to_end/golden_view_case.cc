@@ -1,9 +1,12 @@
 #include "end_to_end/golden_view_case.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -56,6 +59,80 @@ GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   return golden;
 }
 
+// Files that a case's options name and the case has as values; there as long as the program runs.
+class OptionFiles {
+ public:
+  std::string Write(const std::string& name, const Json& content) {
+    if (directory_.empty()) {
+      std::string pattern = (fs::temp_directory_path() / "shardfs-golden-XXXXXX").string();
+      if (::mkdtemp(pattern.data()) == nullptr) return "/cannot-make-a-directory";
+      directory_ = pattern;
+    }
+    const fs::path path = directory_ / name;
+    std::ofstream(path) << content.dump();
+    return path;
+  }
+
+  ~OptionFiles() {
+    std::error_code ignored;
+    if (!directory_.empty()) fs::remove_all(directory_, ignored);
+  }
+
+ private:
+  fs::path directory_;
+};
+
+// The options of a case of MindSpore's tools, which has them under the tools' names.
+std::vector<std::string> MindsporeArguments(const Json& json, const fs::path& directory, const std::string& name) {
+  static const std::map<std::string, std::string> layouts = {
+      {"unify", "mindspore-unified"}, {"transform", "mindspore"}, {"distribute", "mindspore-net"}};
+  static OptionFiles files;
+  std::vector<std::string> arguments = {"--from", "mindspore", "--layout", layouts.at(json["operation"])};
+  const auto add = [&](const std::string& option, const std::string& value) {
+    arguments.insert(arguments.end(), {"-O", option + "=" + value});
+  };
+  for (const char* const strategy : {"src_strategy", "dst_strategy"}) {
+    if (json.contains(strategy) && !json[strategy].is_null())
+      add(strategy, directory / json[strategy].get<std::string>());
+  }
+  if (json.value("placement", "tools") == "true") add("placement", "training");
+  for (const auto& [option, value] : json["options"].items()) {
+    if (option == "process_num" || option == "max_process_num") continue;  // of processes alone
+    std::string text = Text(value);
+    if (value.is_object()) text = files.Write(name + "-" + option + ".json", value);
+    if (option == "split_dst_file") text = Text(value[0]) + "/" + Text(value[1]);
+    if (option == "filter_out_param_prefix") {
+      text.clear();
+      for (const Json& item : value) text += (text.empty() ? "" : ",") + Text(item);
+    }
+    add(option, text);
+  }
+  return arguments;
+}
+
+// A case of MindSpore's tools; with `complete`, what shardfs shows where the tools lose data.
+GoldenViewCase ReadMindsporeCase(const fs::path& directory, const Json& json, bool complete) {
+  GoldenViewCase golden;
+  golden.name = "mindspore_" + directory.filename().string() + (complete ? "_complete" : "");
+  golden.source = (directory / json["source"].get<std::string>()).lexically_normal();
+  golden.expected = directory / (complete ? "expected_complete" : "expected");
+  golden.is_refused = !complete && json["refused"] != false;
+  golden.options = MindsporeArguments(json, directory, golden.name);
+  if (complete) golden.options.emplace_back("--complete");
+  return golden;
+}
+
+// The cases of one directory: none, one, or two where a refused one has a complete form.
+std::vector<GoldenViewCase> ReadCases(const std::string& view, const fs::path& directory) {
+  if (view != "mindspore") return {ReadCase(view, directory)};
+  std::ifstream file(directory / "case.json");
+  const Json json = Json::parse(file);
+  if (json["operation"] == "merge_strategies") return {};  // no view
+  std::vector<GoldenViewCase> cases = {ReadMindsporeCase(directory, json, false)};
+  if (fs::exists(directory / "expected_complete")) cases.push_back(ReadMindsporeCase(directory, json, true));
+  return cases;
+}
+
 }  // namespace
 
 void PrintTo(const GoldenViewCase& golden, std::ostream* out) { *out << golden.name; }
@@ -69,8 +146,9 @@ std::vector<GoldenViewCase> GoldenViewCases(const std::string& view) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root / view, error)) {
       if (!fs::exists(entry.path() / "case.json")) continue;
-      GoldenViewCase golden = ReadCase(view, entry.path());
-      if (fs::exists(golden.source) && names.insert(golden.name).second) cases.push_back(std::move(golden));
+      for (GoldenViewCase& golden : ReadCases(view, entry.path())) {
+        if (fs::exists(golden.source) && names.insert(golden.name).second) cases.push_back(std::move(golden));
+      }
     }
   }
   std::sort(cases.begin(), cases.end(),

@@ -188,3 +188,80 @@ expect_refusal 'no mapping' "$auto" --config <(echo 'a')
 expect_refusal 'does not exist' "$auto" --config nowhere.yaml
 [[ -z $(said "$auto" --config <(sed 's/^auto_trans_ckpt: True/auto_trans_ckpt: False/' task.yaml)) ]] ||
   fail "auto_trans_ckpt: False transforms"
+
+# ---- the page, with shardfs itself ----
+
+[[ -n ${MAKE_MINDSPORE:-} ]] || fail "MAKE_MINDSPORE does not name the generator"
+require_fuse
+page=$root/mount-scripts/mindspore/README.md
+unset SHARDFS RANK_ID
+rm bin/stand-in
+ln -s "$SHARDFS_EXECUTABLE" bin/shardfs
+PATH=$scratch/bin:$scripts:$PATH
+mkdir mnt models data
+"$MAKE_MINDSPORE" train --dp 2 --tp 2 --pp 2 --optimizer-shard -1 --moments 1 >/dev/null
+rm -rf task
+"$MAKE_MINDSPORE" task --tp 2 --pp 2 >/dev/null
+"$MAKE_MINDSPORE" whole --no-hyper >/dev/null
+mv whole/checkpoint/rank_0/*.safetensors models/llama.safetensors
+cat >task/task.yaml <<TEXT
+load_checkpoint: $scratch/train/checkpoint
+src_strategy_path_or_dir: $scratch/train/strategy
+auto_trans_ckpt: True
+output_dir: $scratch/task
+use_parallel: True
+parallel_config: {data_parallel: 1, model_parallel: 2, pipeline_stage: 2}
+TEXT
+shardfs materialize train/checkpoint train/unified --src-strategy train/strategy --layout mindspore-unified >/dev/null
+
+# Where the page's paths are, here.
+here() {
+  sed -E "s:/(train|task|models|data)/:$scratch/\\1/:g; s:/mnt/weights:$scratch/mnt:g" <<<"$1"
+}
+
+is_mounted() { findmnt --mountpoint mnt >/dev/null; }
+
+run_line() {
+  local line destination
+  line=$(here "$1")
+  case $line in
+    'shardfs mount '*) if is_mounted; then shardfs umount mnt; fi ;;
+    'shardfs materialize '*)
+      destination=$(cut -d ' ' -f 4 <<<"$line")
+      if [[ -e $destination ]]; then chmod -R u+rwX "$destination" && rm -rf "$destination"; fi
+      ;;
+    shardfs\ * | *.py\ * | *.sh\ *) ;;
+    *) fail "no way to try this command of the page: $1" ;;
+  esac
+  bash -c "$line" >output 2>&1 || fail "exit code $? of '$1' on the page: $(<output)"
+  if [[ $line == 'shardfs mount '* ]]; then is_mounted || fail "'$1' mounts nothing"; fi
+}
+
+commands=0
+while IFS= read -r line; do
+  run_line "$line"
+  ((++commands))
+done < <(awk '/^```/ { inside = /^```sh$/; next } inside' "$page" | sed -e ':join' -e '/\\$/ { N; s/\\\n *//; b join }')
+((commands >= 15)) || fail "the page has $commands commands"
+if is_mounted; then shardfs umount mnt; fi
+
+# The programs write what shardfs writes.
+same() {
+  diff -r -x '.shardfs*' -x '*.txt' "$1" "$2" >output || fail "$1 and $2 differ: $(<output)"
+}
+shardfs materialize train/checkpoint expected --src-strategy train/strategy --layout mindspore \
+  --dst-strategy task/strategy >/dev/null
+same expected task/transformed_checkpoint/checkpoint
+[[ -e task/transformed_checkpoint/checkpoint/transform_succeed_rank_0.txt ]] || fail "no marker of auto_trans_ckpt.py"
+same train/unified data/unified/1_100_ckpt_convert/unified_safe
+[[ -s data/unified/1_100_ckpt_convert/merge_strategy/merge_strategy.ckpt ]] || fail "no merged strategy"
+transform_checkpoint.py --src_checkpoint train/checkpoint --src_strategy train/strategy --dst_checkpoint again \
+  --dst_strategy task/strategy --world_size 4 >/dev/null
+same expected again/checkpoint
+expect_refused 2 'world_size is 8' transform_checkpoint.py --src_checkpoint train/checkpoint \
+  --src_strategy train/strategy --dst_checkpoint again --dst_strategy task/strategy --world_size 8
+# Other options replace what is there, and another node's files are left alone.
+transform_checkpoint.py --src_checkpoint train/checkpoint --src_strategy train/strategy --dst_checkpoint again \
+  --prefix net- --dst_strategy task/strategy >/dev/null
+[[ -e again/checkpoint/rank_3/net-3.safetensors && ! -e again/checkpoint/rank_3/checkpoint_3.safetensors ]] ||
+  fail "another prefix: $(ls again/checkpoint/rank_3)"

@@ -16,13 +16,6 @@ namespace {
 constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64, Dtype::kF64,  Dtype::kF32, Dtype::kU32, Dtype::kI32, Dtype::kBF16,
                                 Dtype::kF16, Dtype::kU16, Dtype::kI16, Dtype::kI8,  Dtype::kU8,  Dtype::kBool};
 
-Status CheckDtype(const RankTensor& tensor) {
-  if (std::find(kDtypes.begin(), kDtypes.end(), tensor.dtype) != kDtypes.end()) return Status::Ok();
-  return Status::NotSupported(
-      fmt::format("tensor {} is {}, which MindSpore does not read; --dequantize bf16 makes BF16 of FP8 weights",
-                  QuoteName(tensor.name), DtypeName(tensor.dtype)));
-}
-
 Result<std::unique_ptr<const VirtualFile>> MakeFile(const RankCutPtr& cut, std::uint32_t rank) {
   SHARDFS_ASSIGN_OR_RETURN(const RankContent content, cut->ContentOf(rank));
   std::vector<PlannedTensor> planned;
@@ -42,7 +35,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
   std::vector<NewTensor> entries;
   entries.reserve(content.tensors.size());
   for (RankTensor& tensor : content.tensors) {
-    SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
+    SHARDFS_RETURN_IF_ERROR(CheckMindsporeDtype(tensor.name, tensor.dtype));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
   return MakeLazyTensorFile(entries, content.metadata, content.sources,
@@ -50,6 +43,13 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
 }
 
 }  // namespace
+
+Status CheckMindsporeDtype(std::string_view name, Dtype dtype) {
+  if (std::find(kDtypes.begin(), kDtypes.end(), dtype) != kDtypes.end()) return Status::Ok();
+  return Status::NotSupported(
+      fmt::format("tensor {} is {}, which MindSpore does not read; --dequantize bf16 makes BF16 of FP8 weights",
+                  QuoteName(name), DtypeName(dtype)));
+}
 
 FileSources SourcesOf(const Checkpoint& checkpoint) {
   auto sources = std::make_shared<std::vector<const ByteSource*>>();

@@ -51,6 +51,9 @@ class RankCut {
 
 using RankCutPtr = std::shared_ptr<const RankCut>;
 
+// kNotSupported for a dtype that MindSpore's files do not have.
+Status CheckMindsporeDtype(std::string_view name, Dtype dtype);
+
 // {"format": "ms"}.
 FileMetadata MindsporeMetadata();
 
