@@ -9,6 +9,8 @@
 namespace shardfs {
 namespace {
 
+constexpr std::uint64_t kMostOfABlock = std::uint64_t{4} << 20;  // bytes; what materialize writes at a time
+
 class LazyTensorFile final : public VirtualFile {
  public:
   LazyTensorFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileSources sources, FileMaker make)
@@ -23,10 +25,11 @@ class LazyTensorFile final : public VirtualFile {
     return file_->ReadAt(offset, destination);
   }
 
-  // Those that ask for the whole file before it is read want to know its sources, as a mount does of each file.
+  // Those that ask for the whole file before it is read want to know its sources, as a mount does of each file. A file
+  // of one block is asked for as a whole by those that read it, too, and what they read ahead must be its ranges.
   void VisitSources(std::uint64_t offset, std::uint64_t size,
                     const std::function<void(const SourceSpan&)>& visit) const override {
-    if (offset == 0 && size >= size_ && !is_made_.load(std::memory_order_acquire)) {
+    if (offset == 0 && size >= size_ && size_ > kMostOfABlock && !is_made_.load(std::memory_order_acquire)) {
       for (const ByteSource* const source : *sources_) visit({source, 0, source->size()});
     } else if (Prepare().ok()) {
       file_->VisitSources(offset, size, visit);

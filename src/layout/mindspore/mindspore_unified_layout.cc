@@ -30,6 +30,7 @@ class Tensors {
   virtual NewTensor SpecOf(std::uint32_t index) const = 0;  // under the source's name
   virtual Result<TensorPtr> Build(std::uint32_t index) const = 0;
   virtual Status Check(std::uint32_t index) const = 0;
+  virtual FileSources Sources() const = 0;
 };
 
 class SlicedTensors final : public Tensors {
@@ -42,7 +43,7 @@ class SlicedTensors final : public Tensors {
   }
   Result<TensorPtr> Build(std::uint32_t index) const override { return slices_.Build(Parameter(index)); }
   Status Check(std::uint32_t index) const override { return slices_.Check(Parameter(index)); }
-  const UnifiedSlices& slices() const { return slices_; }
+  FileSources Sources() const override { return slices_.Sources(); }
 
  private:
   const SourceParameter& Parameter(std::uint32_t index) const { return slices_.source()->parameters()[index]; }
@@ -61,6 +62,7 @@ class WholeTensors final : public Tensors {
   }
   Result<TensorPtr> Build(std::uint32_t index) const override { return dict_->Build(index); }
   Status Check(std::uint32_t /*index*/) const override { return Status::Ok(); }
+  FileSources Sources() const override { return SourcesOf(*checkpoint_); }
 
  private:
   CheckpointPtr checkpoint_;  // keeps the sources
@@ -124,7 +126,8 @@ class ViewBuilder {
   }
 
   // Before any file is built: a parameter that lacks a slice shows at once.
-  Status CheckTensors() const {
+  Status CheckTensors() {
+    sources_ = tensors_->Sources();
     std::vector<Status> outcomes(contents_.stored.size());
     ParallelFor(contents_.stored.size(),
                 [&](std::size_t i) { outcomes[i] = tensors_->Check(contents_.stored[i].parameter); });
@@ -152,7 +155,7 @@ class ViewBuilder {
       }
       return MakePlannedFile(std::move(planned), tensors, metadata);
     };
-    SHARDFS_ASSIGN_OR_RETURN(auto file, MakeLazyTensorFile(entries, part_metadata_, std::move(make)));
+    SHARDFS_ASSIGN_OR_RETURN(auto file, MakeLazyTensorFile(entries, part_metadata_, sources_, std::move(make)));
     return tree_.AddFile(UnifiedPartName(number), RankSet::All(1), std::move(file));
   }
 
@@ -200,6 +203,7 @@ class ViewBuilder {
   std::shared_ptr<const Tensors> tensors_;
   UnifiedContents contents_;
   FileMetadata part_metadata_;
+  FileSources sources_;
   std::vector<std::vector<std::size_t>> parts_;  // of contents_.stored
   VirtualTreeBuilder tree_;
   View view_;

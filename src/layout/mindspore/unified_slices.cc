@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/quote_name.h"
@@ -114,6 +115,15 @@ FileMetadata UnifiedSlices::PartMetadata() const {
     }
   }
   return InheritMetadata(read);
+}
+
+FileSources UnifiedSlices::Sources() const {
+  auto sources = std::make_shared<std::vector<const ByteSource*>>();
+  const bool are_all = redundancy_removed_ || options_.complete;
+  for (const SourceFile& file : source_->files()) {
+    if (are_all || std::binary_search(needed_.begin(), needed_.end(), file.rank)) sources->push_back(file.source);
+  }
+  return sources;
 }
 
 UnifiedSlices::Held UnifiedSlices::HeldBy(std::uint32_t rank, std::uint32_t name) const {

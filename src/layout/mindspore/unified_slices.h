@@ -12,6 +12,7 @@
 #include "layout/mindspore/mindspore_source.h"
 #include "shardfs/base/result.h"
 #include "shardfs/tensor/tensor.h"
+#include "view/lazy_tensor_file.h"
 
 namespace shardfs {
 
@@ -32,6 +33,9 @@ class UnifiedSlices {
 
   // Metadata of the parts: those of the files that are read, the later over the earlier; with `complete` none of these.
   FileMetadata PartMetadata() const;
+
+  // The files that slices come from.
+  FileSources Sources() const;
 
   // Whether all slices of a parameter that files hold are there, and MindSpore would read the right ones.
   Status Check(const SourceParameter& parameter) const;
