@@ -20,6 +20,8 @@ const std::vector<Benchmark>& OtherBenchmarks() {
   static const std::vector<Benchmark> benchmarks = {
       {"kernels", "short rows, transposes and casts by one thread, beside memcpy", MeasureKernels},
       {"true-scale", "mount of DeepSeek-R1 W8A8 at true scale, beside reading its headers", MeasureTrueScale},
+      {"rank-cut", "materialize of deepseek-moe-16b cut for 8 ranks, beside cp -r, and what it reads of the source",
+       MeasureRankCut},
   };
   return benchmarks;
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <system_error>
 
 #include "bench/process.h"
@@ -19,15 +20,23 @@ namespace fs = std::filesystem;
 
 // Layers before the fourth cannot have experts, and 3 dense ones of full width would be most of the checkpoint: they
 // and the vocabulary are narrowed, which leaves the length of every row as it is.
-const std::vector<std::string> kShape = {"--layers",       "4",    "--first-k-dense", "3",    "--mtp-layers", "0",
+const std::vector<std::string> kDeepSeekShape = {"--layers",       "4",    "--first-k-dense", "3",    "--mtp-layers", "0",
                                          "--intermediate", "4096", "--vocab",         "16160"};
+
+const std::vector<std::string> kDeepSeekLayout = {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
+const std::vector<std::string> kRankCutShape = {"--layers", "3", "--vocab", "16160"};
+const std::vector<std::string> kRankCutLayout = {"--layout", "rank-cut", "--preset", "deepseek-moe-16b", "--tp", "8"};
 
 struct Preset {
   const char* name;
   const char* preset;
   int experts, experts_full;
+  const std::vector<std::string>& shape;
+  const std::vector<std::string>& layout;
 };
-constexpr Preset kPresets[] = {{"bf16", "deepseek-v3", 20, 44}, {"w8a8", "deepseek-r1-w8a8", 64, 112}};
+const Preset kPresets[] = {{"bf16", "deepseek-v3", 20, 44, kDeepSeekShape, kDeepSeekLayout},
+                           {"w8a8", "deepseek-r1-w8a8", 64, 112, kDeepSeekShape, kDeepSeekLayout},
+                           {kRankCutCheckpoint, "deepseek-moe-16b", 64, 64, kRankCutShape, kRankCutLayout}};
 
 // Source, finished directory: quick, full. Rounded up; the larger of both presets.
 constexpr std::uint64_t kSourceBytes[] = {4'450'000'000, 6'700'000'000};
@@ -55,11 +64,11 @@ Status Make(const Workplace& workplace, const Preset& preset, const std::string&
                                    "8",
                                    "--experts",
                                    std::to_string(workplace.full ? preset.experts_full : preset.experts)};
-  make.insert(make.end(), kShape.begin(), kShape.end());
+  make.insert(make.end(), preset.shape.begin(), preset.shape.end());
   SHARDFS_RETURN_IF_ERROR(RunProcess(make).status());
   std::vector<std::string> materialize = {workplace.shardfs, "materialize", directory + "/source",
                                           directory + "/finished"};
-  for (const std::string& argument : LayoutArguments()) materialize.push_back(argument);
+  materialize.insert(materialize.end(), preset.layout.begin(), preset.layout.end());
   SHARDFS_RETURN_IF_ERROR(RunProcess(materialize).status());
   // Or what is written back later takes its share of the machine from what is measured.
   SHARDFS_RETURN_IF_ERROR(WriteBack(directory));
@@ -70,7 +79,7 @@ Status Make(const Workplace& workplace, const Preset& preset, const std::string&
 // What `shardfs plan --json` says of the files.
 Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
   std::vector<std::string> plan = {workplace.shardfs, "plan", checkpoint.source, "--json"};
-  for (const std::string& argument : LayoutArguments()) plan.push_back(argument);
+  plan.insert(plan.end(), checkpoint.layout.begin(), checkpoint.layout.end());
   SHARDFS_ASSIGN_OR_RETURN(const ProcessResult result, RunProcess(plan));
   try {
     const auto json = nlohmann::json::parse(result.out);
@@ -94,13 +103,11 @@ Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
 
 }  // namespace
 
-std::vector<std::string> LayoutArguments() {
-  return {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
-}
-
 std::vector<std::string> CheckpointNames() {
   std::vector<std::string> names;
-  for (const Preset& preset : kPresets) names.emplace_back(preset.name);
+  for (const Preset& preset : kPresets) {
+    if (preset.name != std::string_view(kRankCutCheckpoint)) names.emplace_back(preset.name);
+  }
   return names;
 }
 
@@ -112,6 +119,7 @@ Result<CheckpointCase> PrepareCheckpoint(const Workplace& workplace, const std::
   CheckpointCase checkpoint;
   checkpoint.name = name;
   checkpoint.source = directory + "/source";
+  checkpoint.layout = preset->layout;
   checkpoint.finished = directory + "/finished";
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(checkpoint.source, error)) {

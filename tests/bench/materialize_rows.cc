@@ -14,7 +14,7 @@ Measurement Materialize(const Workplace& workplace, const CheckpointCase& checkp
     return TimeIntoTmpfs(
         workplace, pages, checkpoint.output_bytes, checkpoint.output_bytes, [&](const std::string& destination) {
           std::vector<std::string> arguments = {workplace.shardfs, "materialize", checkpoint.source, destination};
-          for (const std::string& argument : LayoutArguments()) arguments.push_back(argument);
+          for (const std::string& argument : checkpoint.layout) arguments.push_back(argument);
           return arguments;
         });
   };

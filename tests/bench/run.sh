@@ -15,7 +15,7 @@ and 16); it says what is there before it starts. A quick run takes less than 10 
 
   --full            larger checkpoints, more rounds, every row for both checkpoints
   --only NAME       only this benchmark; may be given again. Of a checkpoint: materialize copy reads mapped ranks direct
-                    small source-bytes; others: kernels true-scale
+                    small source-bytes; others: kernels true-scale rank-cut
   --checkpoint NAME only of this one: bf16 or w8a8
   --out DIR         where results.txt, results.json and results.svg go (default: build-bench/results)
   --scratch DIR     a directory on a disk for temporary files (default: /var/tmp)
