@@ -46,6 +46,8 @@ const std::vector<Case>& Cases() {
       {"bf16", DeepseekV3({"--preset", "deepseek-v3"}), 20, 44, Mindie({})},
       {"w8a8", DeepseekV3({"--preset", "deepseek-r1-w8a8"}), 64, 112, Mindie({})},
       {"fp8", DeepseekV3({"--preset", "deepseek-v3", "--kind", "fp8"}), 20, 44, Mindie({"--dequantize", "bf16"})},
+      {"rank-cut", {"--preset", "deepseek-moe-16b", "--layers", "3", "--vocab", "16160"}, 64, 64,
+       {"--layout", "rank-cut", "--preset", "deepseek-moe-16b", "--tp", "8"}},
   };
   return cases;
 }

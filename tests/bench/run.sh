@@ -16,7 +16,7 @@ and 16); it says what is there before it starts. A quick run takes a quarter of 
   --full            larger checkpoints, more rounds, every row for every checkpoint
   --only NAME       only this benchmark; may be given again. Of a checkpoint: materialize copy reads mapped ranks direct
                     small source-bytes; others: kernels true-scale
-  --checkpoint NAME only of this one: bf16, w8a8 or fp8 (shown as BF16)
+  --checkpoint NAME only of this one: bf16, w8a8, fp8 (shown as BF16), rank-cut
   --out DIR         where results.txt, results.json and results.svg go (default: build-bench/results)
   --scratch DIR     a directory on a disk for temporary files (default: /var/tmp)
   --checkpoints DIR keep the checkpoints there, and take those that are there already

@@ -23,7 +23,7 @@ table_rows() {
   done
 }
 
-for document in README.md mount-scripts/mindie/README.md mount-scripts/mindspore/README.md; do
+for document in README.md mount-scripts/{ascend-deepseek-moe,mindie,mindspore}/README.md; do
   chinese=${document%.md}.zh.md
   diff <(blocks "$document") <(blocks "$chinese") || fail "$document (<) and $chinese (>) have other commands"
   diff <(table_rows "$document") <(table_rows "$chinese") || fail "$document (<) and $chinese (>) have other figures"
@@ -162,3 +162,21 @@ done < <(blocks "$root/mount-scripts/mindie/README.md" json)
 
 sed -i '/plugin_params/d; s/"moe_ep": 4,/"moe_ep": 4/' server.json
 run_document README.md --dp 2 --tp 8 --moe-tp 4 --moe-ep 4
+
+# The page of deepseek-moe-16b, with its own places: a command after the other, as one would type them.
+"$MAKE_CHECKPOINT" --preset deepseek-moe-small --layers 4 --heads 16 --hidden 64 --experts 64 --moe-intermediate 16 \
+  --intermediate 32 --n-shared-experts 2 "$scratch/moe" >/dev/null
+document=mount-scripts/ascend-deepseek-moe/README.md commands=0
+mkdir "$scratch/ranks"
+while IFS= read -r line; do
+  [[ -z $line || $line == '```' ]] && continue
+  line=$(sed "s:/models/deepseek-moe-16b:$scratch/moe:g; s:/mnt/ranks\\b:$scratch/ranks:g; s:/dev/shm/ranks\\b:$scratch/shm:g" \
+    <<<"$line")
+  if [[ $line == 'shardfs materialize'* ]]; then remove "$scratch/shm"; fi
+  bash -c "$line" >"$scratch/output" 2>&1 || fail "exit code $? of '$line' in $document: $(<"$scratch/output")"
+  ((++commands))
+done < <(blocks "$root/$document" sh)
+shardfs umount "$scratch/ranks"
+remove "$scratch/shm"
+((commands >= 12)) || fail "only $commands commands in $document"
+echo "$document: $commands commands"

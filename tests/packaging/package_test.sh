@@ -48,6 +48,7 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man1/shardfs-layouts.1.gz usr/share/man/man8/mount.shardfs.8.gz \
   usr/share/doc/shardfs/mindie/README.md usr/share/doc/shardfs/mindie/README.zh.md \
   usr/share/doc/shardfs/mindspore/README.md usr/share/doc/shardfs/mindspore/README.zh.md \
+  usr/share/doc/shardfs/ascend-deepseek-moe/README.md usr/share/doc/shardfs/ascend-deepseek-moe/README.zh.md \
   usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
   usr/share/doc/shardfs/examples/kubernetes/mount-daemonset.yaml \
   usr/share/doc/shardfs/examples/slurm/materialize.sbatch; do

@@ -200,9 +200,13 @@ class Placer {
     for (std::size_t r = 0; r < force_.table.rules.size(); ++r) {
       const Rule& rule = force_.table.rules[r];
       if (placement_.rule_tensors[r] > 0 || rule.optional) continue;
-      return Refuse("unused-rule", fmt::format("{}: no tensor of the source matches; correct it, or mark the rule "
-                                               "\"optional\": true",
-                                               rule.text()));
+      const bool is_head = rule.text() == "lm_head.weight";
+      return Refuse("unused-rule", fmt::format("{}: no tensor of the source matches; {}, or mark the rule \"optional\": "
+                                               "true",
+                                               rule.text(),
+                                               is_head ? "where the head is the embedding, take a table that copies it "
+                                                         "(\"also\", as preset qwen2-tied)"
+                                                       : "correct it"));
     }
     return Status::Ok();
   }

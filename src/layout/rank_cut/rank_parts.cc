@@ -83,6 +83,7 @@ void DescribeRanks(const TableInForce& in_force, const Placement& placement, Vie
     if (!in_force.experts.empty()) {
       const Interval& block = in_force.experts[place.ep];
       rank.experts = {block.begin, block.end, in_force.experts.back().end};
+      rank.expert_slice = {0, 1, 1};  // of a stage without experts
     }
     for (const auto& [kind, tensor] : shown) {
       if (!tensor->IsOn(place)) continue;
