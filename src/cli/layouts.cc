@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "console/output.h"
@@ -24,6 +25,7 @@ struct LayoutsArguments {
 struct Entry {
   OptionTaker taker;
   std::string_view summary;
+  std::optional<LayoutTable> table = std::nullopt;
 };
 
 std::vector<Entry> Entries() {
@@ -34,6 +36,9 @@ std::vector<Entry> Entries() {
   add("reader", Readers());
   add("transform", Transforms());
   add("layout", Layouts());
+  for (Entry& entry : entries) {
+    if (entry.taker.kind == "layout") entry.table = FindLayout(entry.taker.name)->table();
+  }
   return entries;
 }
 
@@ -66,6 +71,7 @@ void PrintText(const std::vector<Entry>& entries) {
       if (!spec.environment.empty()) std::cout << fmt::format("; environment {}", spec.environment);
       std::cout << "\n";
     }
+    if (entry.table) std::cout << entry.table->text;
   }
 }
 
@@ -86,6 +92,7 @@ void PrintJson(const std::vector<Entry>& entries) {
                     {"name", entry.taker.name},
                     {"summary", entry.summary},
                     {"options", std::move(options)}});
+    if (entry.table) list.back()[entry.table->option] = nlohmann::ordered_json::parse(entry.table->json);
   }
   std::cout << list.dump(2) << "\n";
 }

@@ -8,6 +8,7 @@
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/sharded_state/sharded_state_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -26,6 +27,7 @@ std::span<const Layout* const> Layouts() {
       Instance<MindieLayout>(),
       Instance<HuggingfaceLayout>(),
       Instance<DeepseekMpLayout>(),
+      Instance<ShardedStateLayout>(),
   });
   return all;
 }

@@ -11,7 +11,7 @@
 
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
-#include "layout/huggingface/index_json.h"
+#include "view/index_json.h"
 #include "layout/huggingface/natural_order.h"
 #include "view/file_split.h"
 
