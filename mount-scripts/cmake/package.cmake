@@ -36,6 +36,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE
 install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 install(FILES ${scripts}/mindie/README.md ${scripts}/mindie/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindie)
+install(FILES ${scripts}/vllm/README.md ${scripts}/vllm/README.zh.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/vllm)
 install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 
 # The configuration of what is installed to /usr is in /etc, as logrotate wants it.
