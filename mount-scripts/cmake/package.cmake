@@ -45,6 +45,8 @@ install(FILES ${scripts}/mindspore/README.md ${scripts}/mindspore/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindspore)
 install(FILES ${scripts}/ascend-deepseek-moe/README.md ${scripts}/ascend-deepseek-moe/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/ascend-deepseek-moe)
+install(FILES ${scripts}/vllm/README.md ${scripts}/vllm/README.zh.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/vllm)
 install(FILES ${scripts}/systemd/example.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 
 # The configuration of what is installed to /usr is in /etc, as logrotate wants it.

@@ -23,6 +23,8 @@ Command AddMergeStrategiesCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
 Command AddCheckMindieCommand(CLI::App& program);
+Command AddCheckSglangCommand(CLI::App& program);
+Command AddCheckVllmCommand(CLI::App& program);
 Command AddDoctorCommand(CLI::App& program);
 
 }  // namespace shardfs

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/nearest_name.h"
 #include "base/quote_name.h"
@@ -28,6 +29,7 @@ struct Entry {
   OptionTaker taker;
   std::string_view summary;
   std::span<const LayoutPreset> presets = {};
+  std::optional<LayoutTable> table = std::nullopt;
 };
 
 std::vector<Entry> Entries() {
@@ -40,6 +42,7 @@ std::vector<Entry> Entries() {
   add("layout", Layouts());
   for (Entry& entry : entries) {
     if (entry.taker.kind == "layout") entry.presets = FindLayout(entry.taker.name)->presets();
+    if (entry.taker.kind == "layout") entry.table = FindLayout(entry.taker.name)->table();
   }
   return entries;
 }
@@ -77,6 +80,7 @@ void PrintText(const std::vector<Entry>& entries) {
     for (const LayoutPreset& preset : entry.presets) {
       std::cout << fmt::format("      {:<{}} {}\n", preset.name, kSpellingWidth - 2, preset.summary);
     }
+    if (entry.table) std::cout << entry.table->text;
   }
 }
 
@@ -100,6 +104,7 @@ void PrintJson(const std::vector<Entry>& entries) {
     for (const LayoutPreset& preset : entry.presets) {
       list.back()["presets"].push_back({{"name", preset.name}, {"summary", preset.summary}});
     }
+    if (entry.table) list.back()[entry.table->option] = nlohmann::ordered_json::parse(entry.table->json);
   }
   std::cout << list.dump(2) << "\n";
 }

@@ -95,7 +95,7 @@ int Main(int argc, char** argv) {
       AddMountCommand(program),   AddUmountCommand(program),      AddMaterializeCommand(program),
       AddPlanCommand(program),    AddVerifyCommand(program),      AddStatusCommand(program),
       AddLayoutsCommand(program), AddMergeStrategiesCommand(program), AddCheckMindieCommand(program),
-      AddDoctorCommand(program)};
+      AddCheckSglangCommand(program), AddCheckVllmCommand(program), AddDoctorCommand(program)};
   AddValueRules(program);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {

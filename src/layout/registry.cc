@@ -16,6 +16,7 @@
 #include "layout/mindspore/mindspore_reader.h"
 #include "layout/mindspore/mindspore_unified_layout.h"
 #include "layout/rank_cut/rank_cut_layout.h"
+#include "layout/sharded_state/sharded_state_layout.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -42,6 +43,7 @@ std::span<const Layout* const> Layouts() {
       Instance<CkptLayout>(),
       Instance<MindsporeUnifiedLayout>(),
       Instance<RankCutLayout>(),
+      Instance<ShardedStateLayout>(),
   });
   return all;
 }

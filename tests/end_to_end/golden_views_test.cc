@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 std::vector<GoldenViewCase> Cases(bool refused) {
   std::vector<GoldenViewCase> cases;
-  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore"}) {
+  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore", "sharded-state"}) {
     for (GoldenViewCase& golden : GoldenViewCases(view)) {
       if (golden.is_refused == refused) cases.push_back(std::move(golden));
     }

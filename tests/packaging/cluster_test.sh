@@ -51,6 +51,14 @@ expect_node "$scratch/by-hand" 0
 expect_refused 2 'give --world-size' "$node_script" "$golden/source" "$scratch/wrong" --dp 3
 [[ ! -e $scratch/wrong ]] || fail "a refused call leaves something"
 
+# Any layout: vLLM's sharded_state, of which node 1 of two loads ranks 2 and 3.
+"$node_script" "$golden/source" "$scratch/sharded" --layout sharded-state --tp 4 >"$scratch/out" 2>&1 ||
+  fail "sharded_state: $(<"$scratch/out")"
+[[ $(cd "$scratch/sharded" && echo model-rank-*) == 'model-rank-2-part-0.safetensors model-rank-3-part-0.safetensors' ]] ||
+  fail "node 1 has $(ls "$scratch/sharded")"
+shardfs check-vllm "$scratch/sharded" --node-rank 1 --nnodes 2 -- vllm serve "$scratch/sharded" \
+  --load-format sharded_state --tensor-parallel-size 4 >"$scratch/out" || fail "check-vllm: $(<"$scratch/out")"
+
 # What the files say counts, not what was typed: the sizes in MindIE's configuration, and what is there.
 mindie_config() { # DP TP
   cat <<TEXT

@@ -23,7 +23,7 @@ table_rows() {
   done
 }
 
-for document in README.md mount-scripts/{ascend-deepseek-moe,mindie,mindspore}/README.md; do
+for document in README.md mount-scripts/{ascend-deepseek-moe,mindie,mindspore,vllm}/README.md; do
   chinese=${document%.md}.zh.md
   diff <(blocks "$document") <(blocks "$chinese") || fail "$document (<) and $chinese (>) have other commands"
   diff <(table_rows "$document") <(table_rows "$chinese") || fail "$document (<) and $chinese (>) have other figures"
@@ -161,6 +161,7 @@ done < <(blocks "$root/mount-scripts/mindie/README.md" json)
 ((count == 2)) || fail "$count configurations in the page of MindIE, not 2"
 
 sed -i '/plugin_params/d; s/"moe_ep": 4,/"moe_ep": 4/' server.json
+run_document mount-scripts/vllm/README.md --layout sharded-state --tp 16
 run_document README.md --dp 2 --tp 8 --moe-tp 4 --moe-ep 4
 
 # The page of deepseek-moe-16b, with its own places: a command after the other, as one would type them.

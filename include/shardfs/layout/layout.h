@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,12 +47,22 @@ struct LayoutPreset {
   std::string_view text;
 };
 
+// A table that a layout goes by, and that an option of the layout takes back in the same form.
+struct LayoutTable {
+  std::string option;  // its name, and the table's in `shardfs layouts NAME --json`: "names"
+  std::string json;
+  std::string text;  // what it knows, in lines for `shardfs layouts NAME`
+};
+
 class Layout {
  public:
   virtual ~Layout() = default;
   virtual std::string_view name() const = 0;
   virtual std::string_view summary() const = 0;  // one phrase, for `shardfs layouts`
   virtual std::span<const OptionSpec> options() const = 0;
+
+  // The table that the layout goes by where no other is given; nothing where it has none.
+  virtual std::optional<LayoutTable> table() const { return std::nullopt; }
 
   // kInvalidArgument for options that do not fit the model or each other, kCorruption for a checkpoint that is
   // incomplete or contradicts its config, kNotSupported for a model or weights that the layout does not cover.

@@ -14,9 +14,9 @@
 #include "base/natural_order.h"
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
-#include "layout/huggingface/index_json.h"
 #include "view/file_split.h"
 #include "view/headed_file.h"
+#include "view/index_json.h"
 
 namespace shardfs {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "layout/huggingface/index_json.h"
+#include "view/index_json.h"
 #include "shardfs/checkpoint/checkpoint.h"
 #include "shardfs/option/option_spec.h"
 #include "shardfs/option/option_values.h"

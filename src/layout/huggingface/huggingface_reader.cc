@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "layout/huggingface/index_json.h"
+#include "view/index_json.h"
 
 namespace shardfs {
 

@@ -1,4 +1,4 @@
-#include "layout/huggingface/index_json.h"
+#include "view/index_json.h"
 
 #include <algorithm>
 
