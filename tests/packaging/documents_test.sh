@@ -45,6 +45,11 @@ export SLURM_NODEID=0 SLURM_NNODES=2 # srun's part
 "$MAKE_CHECKPOINT" --preset tiny "$scratch/demo" >/dev/null
 "$MAKE_CHECKPOINT" --preset tiny --kind fp8 "$scratch/demo-FP8" >/dev/null # /models/R1-FP8
 
+(cd "$scratch" && "$MAKE_MINDSPORE" train --dp 2 --tp 2 --pp 2 --optimizer-shard -1 --moments 1 &&
+  "$MAKE_MINDSPORE" task --tp 2 --pp 2) >/dev/null
+"$MAKE_CHECKPOINT" --preset deepseek-moe-small --layers 4 --heads 16 --hidden 64 --experts 64 --moe-intermediate 16 \
+  --intermediate 32 --n-shared-experts 2 "$scratch/moe" >/dev/null
+
 # server NAME FIRST: one of a rank table, with the ranks FIRST to FIRST + 7.
 server() {
   local device
@@ -61,6 +66,7 @@ printf '{"version": "1.0", "server_count": "2", "server_list": [%s, %s], "status
 here() {
   sed -E "s:/models/(DeepSeek-R1-W8A8|R1)\\b:$scratch/demo:g; s:/mnt/r1\\b:$scratch/mnt:g
     s:/dev/shm/r1\\b:$scratch/shm:g; s:/data/r1-sharded\\b:$scratch/sharded:g
+    s:/train/:$scratch/train/:g; s:/task/strategy\\b:$scratch/task/strategy:g; s:/models/deepseek-moe-16b\\b:$scratch/moe:g
     s:/data/rank_table_file.json:$scratch/rank_table.json:g; s:/etc/mindie/config.json:$scratch/conf/config.json:g
     s:\\bSOURCE\\b:$scratch/demo:g; s:\\bMOUNTPOINT\\b:$scratch/mnt:g
     s:\\bFILE\\b:$scratch/mnt/model-norm/model.safetensors:g" <<<"$1"
@@ -83,10 +89,17 @@ prepare() {
   cp config.json conf/config.json
   case $1 in
     'shardfs mount'*) unmount ;;
+    getfattr*) # of a file of MindIE's layout
+      unmount
+      shardfs mount "$scratch/demo" "$scratch/mnt" "${sizes[@]}" --uid 1001
+      ;;
     *"$scratch/mnt"*) is_mounted || shardfs mount "$scratch/demo" "$scratch/mnt" "${sizes[@]}" --uid 1001 ;;
   esac
   case $1 in
     'shardfs materialize'* | shardfs-materialize-node* | 'cp -r'*) remove "$scratch/shm" ;;
+    'shardfs mount '*"$scratch/sharded"* | 'shardfs plan '*"$scratch/sharded"*)
+      if [[ ! -e $scratch/sharded ]]; then shardfs materialize "$scratch/demo" "$scratch/sharded" "${sizes[@]}" >/dev/null; fi
+      ;;
     'shardfs verify '*"$scratch/sharded"*) # with the same options
       remove "$scratch/sharded"
       shardfs materialize "${words[@]:2}" >/dev/null
@@ -165,8 +178,6 @@ run_document mount-scripts/vllm/README.md --layout sharded-state --tp 16
 run_document README.md --dp 2 --tp 8 --moe-tp 4 --moe-ep 4
 
 # The page of deepseek-moe-16b, with its own places: a command after the other, as one would type them.
-"$MAKE_CHECKPOINT" --preset deepseek-moe-small --layers 4 --heads 16 --hidden 64 --experts 64 --moe-intermediate 16 \
-  --intermediate 32 --n-shared-experts 2 "$scratch/moe" >/dev/null
 document=mount-scripts/ascend-deepseek-moe/README.md commands=0
 mkdir "$scratch/ranks"
 while IFS= read -r line; do
