@@ -15,6 +15,7 @@ struct GoldenViewCase {
   std::filesystem::path expected;    // of a case that is shown
   std::vector<std::string> options;  // behind SOURCE and the like
   bool is_refused = false;
+  std::string error;  // the code that the refusal begins with; empty for any
 };
 
 void PrintTo(const GoldenViewCase& golden, std::ostream* out);
