@@ -97,6 +97,7 @@ GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   const fs::path expected_of =
       json.contains("expected_of") ? directory / json["expected_of"].get<std::string>() : directory;
   golden.expected = (expected_of / "expected").lexically_normal();
+  golden.error = json.value("error", "");
   golden.options = {"--layout", json["layout"].get<std::string>()};
   for (std::string& argument : OptionArguments(json.value("options", Json::object()), directory)) {
     golden.options.push_back(std::move(argument));

@@ -17,6 +17,7 @@ struct GoldenViewCase {
   std::vector<std::string> options;  // behind SOURCE and the like
   std::vector<std::pair<std::string, std::string>> texts;  // options that name a file, and what the file holds
   bool is_refused = false;
+  std::string error;  // the code that the refusal begins with; empty for any
 };
 
 void PrintTo(const GoldenViewCase& golden, std::ostream* out);

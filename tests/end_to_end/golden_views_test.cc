@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 std::vector<GoldenViewCase> Cases(bool refused) {
   std::vector<GoldenViewCase> cases;
-  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore", "sharded-state"}) {
+  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore", "sharded-state", "rank-cut"}) {
     for (GoldenViewCase& golden : GoldenViewCases(view)) {
       if (golden.is_refused == refused) cases.push_back(std::move(golden));
     }
@@ -69,7 +69,7 @@ TEST_P(RefusedView, IsRefusedInASentence) {
   const fs::path destination = scratch.path() / "out";
   const ProgramResult result = RunShardfs(Arguments("materialize", golden, destination, scratch.path()));
   EXPECT_THAT(result.exit_code, ::testing::AnyOf(2, 3)) << result.err;
-  EXPECT_THAT(result.err, ::testing::StartsWith("shardfs: "));
+  EXPECT_THAT(result.err, ::testing::StartsWith("shardfs: " + (golden.error.empty() ? "" : golden.error + ":")));
   EXPECT_FALSE(fs::exists(destination));
 }
 
