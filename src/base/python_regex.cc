@@ -109,8 +109,35 @@ class PythonRegex::Threads {
   bool matched_ = false;
 };
 
+// The sets in front of a '$' at the program's end, as far back as no jump leads into them or past them.
+void PythonRegex::FindTail() {
+  if (program_.size() < 2 || program_[program_.size() - 2].op != Op::kLineEnd) return;
+  const std::size_t end = program_.size() - 2;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < program_.size(); ++i) {
+    const Instruction& one = program_[i];
+    if (one.op != Op::kSplit && one.op != Op::kJump) continue;
+    for (const std::int32_t by : {one.first, one.op == Op::kSplit ? one.second : one.first}) {
+      first = std::max(first, static_cast<std::size_t>(static_cast<std::int64_t>(i) + by));
+    }
+  }
+  std::size_t begin = end;
+  while (begin > first && program_[begin - 1].op == Op::kSet) --begin;
+  for (std::size_t i = begin; i < end; ++i) tail_.push_back(static_cast<std::uint32_t>(program_[i].first));
+}
+
+bool PythonRegex::HasTail(const std::u32string& text) const {
+  if (text.ends_with(U'\n')) return true;  // '$' may stand before it
+  if (text.size() < tail_.size()) return false;
+  for (std::size_t i = 1; i <= tail_.size(); ++i) {  // the last first: names differ there
+    if (!sets_[tail_[tail_.size() - i]].Has(text[text.size() - i])) return false;
+  }
+  return true;
+}
+
 bool PythonRegex::Run(std::string_view text, bool anywhere) const {
   const std::u32string points = DecodePythonText(text);
+  if (!HasTail(points)) return false;  // most patterns of a list end there
   Threads threads(*this, points);
   for (std::size_t at = 0;; ++at) {
     if (at == 0 || anywhere) threads.Add(0, at);

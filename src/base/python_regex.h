@@ -26,6 +26,9 @@ class PythonRegex {
   bool MatchesAtStart(std::string_view text) const { return Run(text, false); }  // bool(re.match(pattern, text))
   bool MatchesAnywhere(std::string_view text) const { return Run(text, true); }  // bool(re.search(pattern, text))
 
+  // What a match costs at most is proportional to this times the text's length.
+  std::size_t size() const { return program_.size(); }
+
  private:
   friend class PythonRegexParser;
 
@@ -42,10 +45,13 @@ class PythonRegex {
   };
   class Threads;
 
+  void FindTail();
+  bool HasTail(const std::u32string& text) const;
   bool Run(std::string_view text, bool anywhere) const;
 
   std::vector<Instruction> program_;
   std::vector<Set> sets_;
+  std::vector<std::uint32_t> tail_;  // where the pattern ends with '$': sets that the text's end must go through
 };
 
 }  // namespace shardfs

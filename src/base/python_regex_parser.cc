@@ -25,6 +25,7 @@ class PythonRegexParser {
     SHARDFS_ASSIGN_OR_RETURN(regex_.program_, Alternatives(0));
     if (at_ < pattern_.size()) return Wrong("has a ')' without its '('");
     regex_.program_.push_back({Op::kMatch, 0, 0});
+    regex_.FindTail();
     return std::move(regex_);
   }
 

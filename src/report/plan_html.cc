@@ -9,6 +9,7 @@
 
 #include "parallel/node_ranks.h"
 #include "shardfs/base/format_bytes.h"
+#include "source/own_files.h"
 
 namespace shardfs {
 namespace {
@@ -66,7 +67,7 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const st
   row("Made by", fmt::format("<code>{}</code>", EscapeHtml(command_line)));
   row("Source tensors",
       fmt::format("{} in {} tensors, {} files", FormatBytes(view.checkpoint->stored_bytes()),
-                  Grouped(view.checkpoint->stored_tensors()), view.checkpoint->sources().files().size()));
+                  Grouped(view.checkpoint->stored_tensors()), CountOwnFiles(view.checkpoint->sources())));
   for (const AppliedTransform& transform : view.checkpoint->transforms()) {
     row("After " + transform.name, EscapeHtml(transform.account));
   }

@@ -12,6 +12,7 @@
 #include "base/escape_controls.h"
 #include "parallel/node_ranks.h"
 #include "shardfs/base/format_bytes.h"
+#include "source/own_files.h"
 
 namespace shardfs {
 namespace {
@@ -199,9 +200,9 @@ std::string FormatTotals(const BuiltView& view, const PlanReport& report, const 
   const VirtualTree& tree = *view.view.tree;
   const std::uint64_t source = view.checkpoint->stored_bytes();
   std::string text = "\nTotals\n";
-  text +=
-      fmt::format("  source tensors    {}  {} in {}\n", column(source),
-                  Count(view.checkpoint->stored_tensors(), "tensor"), Count(view.checkpoint->sources().files().size(), "file"));
+  text += fmt::format("  source tensors    {}  {} in {}\n", column(source),
+                      Count(view.checkpoint->stored_tensors(), "tensor"),
+                      Count(CountOwnFiles(view.checkpoint->sources()), "file"));
   text += fmt::format("  all files once    {}  {}; {:.3f} times the source\n", column(tree.total_file_bytes()),
                       Count(tree.file_count(), "file"), Ratio(tree.total_file_bytes(), source));
   text += fmt::format("  all ranks' loads  {}  {:.3f} times the source\n", column(report.loaded_bytes),
@@ -315,7 +316,7 @@ nlohmann::ordered_json PlanToJson(const BuiltView& view, const PlanReport& repor
   nlohmann::ordered_json json = {{"source", view.checkpoint->path()},
                                  {"summary", view.view.summary},
                                  {"world_size", view.view.world_size},
-                                 {"source_files", view.checkpoint->sources().files().size()},
+                                 {"source_files", CountOwnFiles(view.checkpoint->sources())},
                                  {"source_tensors", view.checkpoint->stored_tensors()},
                                  {"source_bytes", view.checkpoint->stored_bytes()},
                                  {"files", tree.file_count()},

@@ -50,6 +50,8 @@ constexpr std::string_view kNoPlainUpdate[] = {"use_dora",
                                                "trainable_token_indices",
                                                "megatron_config",
                                                "lora_ga_config"};
+constexpr std::uint64_t kMaxPatternSize = 2'000'000;  // of all patterns; one for each of 30,000 modules has as much
+
 constexpr std::string_view kKnownInitialisations[] = {"gaussian", "eva", "orthogonal"};
 
 template <typename Names>
@@ -129,12 +131,14 @@ class LoraConfig::Reader {
 
   Status Read(std::string_view name, std::uint64_t* value) const { return ReadNumber(name, value, &Reader::Rank); }
   Status Read(std::string_view name, double* value) const { return ReadNumber(name, value, &Reader::Alpha); }
-  Status Read(std::string_view name, std::vector<std::pair<PythonRegex, std::uint64_t>>* patterns) const {
+  Status Read(std::string_view name, std::vector<std::pair<PythonRegex, std::uint64_t>>* patterns) {
     return ReadPattern(name, patterns, &Reader::Rank);
   }
-  Status Read(std::string_view name, std::vector<std::pair<PythonRegex, double>>* patterns) const {
+  Status Read(std::string_view name, std::vector<std::pair<PythonRegex, double>>* patterns) {
     return ReadPattern(name, patterns, &Reader::Alpha);
   }
+
+  std::uint64_t pattern_size() const { return pattern_size_; }
 
  private:
   template <typename... Arguments>
@@ -183,12 +187,14 @@ class LoraConfig::Reader {
   // Python's re.match("(.*\.)?(KEY)$", path), in the order of the file.
   template <typename Number>
   Status ReadPattern(std::string_view name, std::vector<std::pair<PythonRegex, Number>>* patterns,
-                     Convert<Number> convert) const {
+                     Convert<Number> convert) {
     const JsonValue* const found = json_.Find(name);
     if (found == nullptr || found->is_null()) return Status::Ok();
     if (!found->is_object()) return Corruption("{} is {}, not an object", name, Show(*found));
     for (const auto& [key, value] : found->members()) {
       auto regex = PythonRegex::Parse(fmt::format("(.*\\.)?({})$", key));
+      if (regex.ok()) pattern_size_ += regex->size();
+      if (pattern_size_ > kMaxPatternSize) return NotSupported("{} has more or longer keys than shardfs takes", name);
       if (!regex.ok()) return regex.status().WithContext(fmt::format("{}: {}", file_, name));
       SHARDFS_ASSIGN_OR_RETURN(const Number number,
                                (this->*convert)(fmt::format("{} of {}", name, QuoteName(key)), value));
@@ -199,18 +205,20 @@ class LoraConfig::Reader {
 
   const JsonValue& json_;
   const std::string_view file_;
+  std::uint64_t pattern_size_ = 0;
 };
 
 Result<LoraConfig> LoraConfig::Parse(std::string_view text, std::string_view file) {
   SHARDFS_ASSIGN_OR_RETURN(const JsonValue json, ParseJson(text, file));
   if (!json.is_object()) return Status::Corruption(fmt::format("{} is not a JSON object", file));
-  const Reader reader(json, file);
+  Reader reader(json, file);
   SHARDFS_RETURN_IF_ERROR(reader.CheckSettings());
   LoraConfig config;
   SHARDFS_RETURN_IF_ERROR(reader.Read("r", &config.rank_));
   SHARDFS_RETURN_IF_ERROR(reader.Read("lora_alpha", &config.alpha_));
   SHARDFS_RETURN_IF_ERROR(reader.Read("rank_pattern", &config.ranks_));
   SHARDFS_RETURN_IF_ERROR(reader.Read("alpha_pattern", &config.alphas_));
+  config.pattern_size_ = reader.pattern_size();
   SHARDFS_RETURN_IF_ERROR(reader.ReadSwitch("use_rslora", &config.uses_rslora_));
   SHARDFS_RETURN_IF_ERROR(reader.ReadSwitch("fan_in_fan_out", &config.fan_in_fan_out_));
   SHARDFS_RETURN_IF_ERROR(reader.ReadSwitch("lora_bias", &config.lora_bias_));

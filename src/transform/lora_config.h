@@ -34,6 +34,9 @@ class LoraConfig {
   // decides, else the value for all.
   Module ModuleOf(std::string_view path) const;
 
+  // What ModuleOf costs at most is proportional to this times the path's length.
+  std::uint64_t pattern_size() const { return pattern_size_; }
+
   bool fan_in_fan_out() const { return fan_in_fan_out_; }
   bool lora_bias() const { return lora_bias_; }
 
@@ -45,6 +48,7 @@ class LoraConfig {
   bool uses_rslora_ = false;
   bool fan_in_fan_out_ = false;
   bool lora_bias_ = false;
+  std::uint64_t pattern_size_ = 0;
   std::vector<std::pair<PythonRegex, std::uint64_t>> ranks_;
   std::vector<std::pair<PythonRegex, double>> alphas_;
 };

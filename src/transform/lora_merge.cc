@@ -59,6 +59,7 @@ Status LoraMerge::Add(const std::shared_ptr<const LoraAdapter>& adapter) {
   merged_.clear();
   replaced_ = biases_ = 0;
   const auto add = [this]() -> Status {
+    SHARDFS_RETURN_IF_ERROR(CheckPatterns());
     for (const LoraReplacement& replacement : adapter_->replacements()) {
       SHARDFS_RETURN_IF_ERROR(Replace(replacement));
     }
@@ -122,15 +123,19 @@ Status LoraMerge::Replace(const LoraReplacement& replacement) {
   return Status::Ok();
 }
 
-Status LoraMerge::CheckRank(const LoraModule& module, std::uint64_t rank) const {
-  const std::uint64_t expected = adapter_->config().ModuleOf(module.path).rank;
-  if (rank == expected) return Status::Ok();
-  return Status::Corruption(fmt::format("{} has rank {}, and {} gives module {} rank {}", Describe(SpecOf(module.a)),
-                                        rank, kLoraConfigName, QuoteName(module.path), expected));
+// Every key is tried with every module's path.
+Status LoraMerge::CheckPatterns() const {
+  constexpr double kMost = 2e11;  // a minute or so, where the keys are made to be slow; thousands of names take none
+  double characters = 0;
+  for (const LoraModule& module : adapter_->modules()) characters += static_cast<double>(module.path.size());
+  if (characters * static_cast<double>(adapter_->config().pattern_size()) <= kMost) return Status::Ok();
+  return Status::NotSupported(
+      fmt::format("{} has too many patterns for {} modules", kLoraConfigName, adapter_->modules().size()));
 }
 
 // A linear layer is [out, in] or, with fan_in_fan_out, [in, out]; where only the other fits, that is what it is.
-Result<std::vector<LoraAxis>> LoraMerge::AxesOf(const LoraModule& module, const TensorSpec& weight) const {
+Result<std::vector<LoraAxis>> LoraMerge::AxesOf(const LoraModule& module, std::uint64_t rank,
+                                                const TensorSpec& weight) const {
   using enum LoraAxis;
   const Shape& a = SpecOf(module.a).shape;
   const Shape& b = SpecOf(module.b).shape;
@@ -139,7 +144,10 @@ Result<std::vector<LoraAxis>> LoraMerge::AxesOf(const LoraModule& module, const 
                                           Describe(SpecOf(module.a)), Describe(weight)));
   };
   if (a.size() < 2 || b.size() != a.size() || a[0] != b[1]) return misfit();
-  SHARDFS_RETURN_IF_ERROR(CheckRank(module, a[0]));
+  if (a[0] != rank) {
+    return Status::Corruption(fmt::format("{} has rank {}, and {} gives module {} rank {}", Describe(SpecOf(module.a)),
+                                          a[0], kLoraConfigName, QuoteName(module.path), rank));
+  }
   if (a.size() > 2) {  // a convolution: [r, in, ...] and [out, r, 1, ...]
     Shape merged = a;
     merged[0] = b[0];
@@ -174,8 +182,9 @@ Status LoraMerge::Merge(const LoraModule& module) {
   change.from = tensors_;
   change.a = module.a;
   change.b = module.b;
-  SHARDFS_ASSIGN_OR_RETURN(change.axes, AxesOf(module, weight));
-  change.scaling = adapter_->config().ModuleOf(module.path).scaling;
+  const LoraConfig::Module settings = adapter_->config().ModuleOf(module.path);
+  SHARDFS_ASSIGN_OR_RETURN(change.axes, AxesOf(module, settings.rank, weight));
+  change.scaling = settings.scaling;
   if (!std::isfinite(static_cast<float>(change.scaling))) {
     return Status::NotSupported(fmt::format("the scaling of module {} is {}, which is more than an F32 holds",
                                             QuoteName(module.path), change.scaling));

@@ -41,8 +41,8 @@ class LoraMerge {
   Status Replace(const LoraReplacement& replacement);
   Status Merge(const LoraModule& module);
   Status AddBias(const LoraModule& module, double scaling);
-  Result<std::vector<LoraAxis>> AxesOf(const LoraModule& module, const TensorSpec& weight) const;
-  Status CheckRank(const LoraModule& module, std::uint64_t rank) const;
+  Status CheckPatterns() const;
+  Result<std::vector<LoraAxis>> AxesOf(const LoraModule& module, std::uint64_t rank, const TensorSpec& weight) const;
   const TensorSpec& SpecOf(std::uint32_t adapter_tensor) const { return tensors_->specs()[adapter_tensor]; }
 
   const Checkpoint& base_;

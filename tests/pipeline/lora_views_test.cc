@@ -11,6 +11,7 @@
 
 #include "fuse/temporary_mount.h"
 #include "pipeline/build_view.h"
+#include "source/own_files.h"
 #include "tools/checkpoint_writer.h"
 
 namespace shardfs::testing {
@@ -152,6 +153,8 @@ class LoraViews : public ::testing::Test {
 
   const std::vector<Options> kLayouts = {
       {"huggingface", {{"max_shard_size", "20KB"}, {"order", "natural"}}},
+      {"safetensors", {{"file_name", "all.safetensors"}}},
+      {"ckpt", {{"file_name", "all.ckpt"}, {"chunk", "1KB"}}},
       {"deepseek-mp", {{"mp", "2"}}},
       {"deepseek-mp", {{"mp", "4"}}},
       {"mindie", {{"world_size", "4"}, {"tp", "4"}, {"moe_tp", "2"}, {"moe_ep", "2"}, {"fidelity", "loader"}}},
@@ -232,6 +235,7 @@ TEST_F(LoraViews, FilesKeepTheirHeaders) {
   ASSERT_TRUE(built.ok()) << built.status();
   const VirtualTree& tree = *built->view.tree;
   ASSERT_EQ(tree.file_count(), 2u) << "the adapter's files are not shown";
+  EXPECT_EQ(CountOwnFiles(built->checkpoint->sources()), 2u);
   const VirtualNode* const node = tree.FindChild(kRootNode, "model.safetensors", nullptr);
   ASSERT_NE(node, nullptr);
   const std::string shown = BytesOf(*node->file, 0, node->file->size());

@@ -256,6 +256,15 @@ TEST_F(LoraTest, RefusesDirectoriesThatAreNoAdapters) {
   EXPECT_THAT(refusal(pickle.path()), HasSubstr("adapter_model.bin is a pickle, which shardfs never opens"));
 }
 
+// What matching may cost is bounded before it begins.
+TEST_F(LoraTest, RefusesPatternsWithoutBound) {
+  std::string keys;
+  for (int i = 0; i < 300; ++i)
+    keys += (i == 0 ? "\"" : ", \"") + std::string("x{9000}") + std::to_string(i) + "\": 1";
+  EXPECT_THAT(RefusalOfConfig(", \"alpha_pattern\": {" + keys + "}"),
+              HasSubstr("alpha_pattern has more or longer keys than shardfs takes"));
+}
+
 class LoraScalingTest : public ::testing::Test {
  protected:
   LoraScalingTest() {

@@ -14,6 +14,7 @@
 #include "base/natural_order.h"
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
+#include "source/own_files.h"
 #include "view/file_split.h"
 #include "view/headed_file.h"
 #include "view/index_json.h"
@@ -142,19 +143,11 @@ class ViewBuilder {
       if (!dict_.SpanOf(i)) changed.insert(dict_.Origin(i));
     }
     for (const auto& file : checkpoint_->sources().files()) {
-      if (IsOfAdapter(file->name())) continue;
+      if (!IsOfSource(checkpoint_->sources(), file->name())) continue;
       SHARDFS_RETURN_IF_ERROR(changed.contains(file->name()) ? AddChangedFile(*file) : AddFromSource(file->name()));
     }
     for (const CheckedIndex& index : checkpoint_->indices()) SHARDFS_RETURN_IF_ERROR(AddFromSource(index.name));
     return Status::Ok();
-  }
-
-  // Whether a name in the SourceSet is of a root beside the source's own.
-  bool IsOfAdapter(std::string_view name) const {
-    const auto roots = checkpoint_->sources().roots();
-    return std::any_of(roots.begin(), roots.end(), [name](const auto& root) {
-      return !root->label().empty() && name.starts_with(root->NameOf(""));
-    });
   }
 
   Status AddChangedFile(const FileSource& file) {
