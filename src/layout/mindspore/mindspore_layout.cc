@@ -72,7 +72,6 @@ class ViewBuilder {
     if (!has_slices) return MakeWholeCut(checkpoint_, destination_, options_);
     SliceCutAccount account;
     SHARDFS_ASSIGN_OR_RETURN(RankCutPtr cut, MakeSliceCut(source, destination_, options_, &account));
-    view_.account = std::move(account.sentences);
     view_.warnings = std::move(account.warnings);
     if (!account.raw.empty()) {
       constexpr std::size_t kShown = 20;
