@@ -108,9 +108,10 @@ class ViewBuilder {
     view_.world_size = ranks;
     view_.summary = destination_ == nullptr
                         ? std::string("mindspore layout: one rank with all tensors")
-                        : fmt::format("mindspore layout for {} ranks: {} stages of {} devices, {} parameters", ranks,
-                                      destination_->stages().size(), destination_->devices(),
-                                      destination_->parameters().size());
+                        : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
+                                      Counted(destination_->stages().size(), "stage"),
+                                      Counted(destination_->devices(), "device"),
+                                      Counted(destination_->parameters().size(), "parameter"));
     view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
                      {"prefix", prefix_},
                      {"output_format", values_.Text(kFormat).value_or("safetensors")},
