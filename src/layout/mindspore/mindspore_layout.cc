@@ -79,7 +79,6 @@ class ViewBuilder {
     if (!has_slices) return MakeWholeCut(checkpoint_, destination_, options_);
     SliceCutAccount account;
     SHARDFS_ASSIGN_OR_RETURN(RankCutPtr cut, MakeSliceCut(source, destination_, options_, &account));
-    view_.account = std::move(account.sentences);
     view_.warnings = std::move(account.warnings);
     if (!account.raw.empty()) {
       constexpr std::size_t kShown = 20;
@@ -130,9 +129,10 @@ class ViewBuilder {
     view_.world_size = ranks;
     view_.summary = destination_ == nullptr
                         ? std::string("mindspore layout: one rank with all tensors")
-                        : fmt::format("mindspore layout for {} ranks: {} stages of {} devices, {} parameters", ranks,
-                                      destination_->stages().size(), destination_->devices(),
-                                      destination_->parameters().size());
+                        : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
+                                      Counted(destination_->stages().size(), "stage"),
+                                      Counted(destination_->devices(), "device"),
+                                      Counted(destination_->parameters().size(), "parameter"));
     view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
                      {"prefix", prefix_},
                      {"output_format", std::string(format)},

@@ -83,8 +83,9 @@ Result<View> MindsporeNetLayout::Build(const CheckpointPtr& checkpoint, const Op
   view.summary =
       destination == nullptr
           ? std::string("mindspore-net layout: one rank with all tensors")
-          : fmt::format("mindspore-net layout for {} of {} ranks: {} stages of {} devices", ranks.size(),
-                        destination->ranks(), destination->stages().size(), destination->devices());
+          : fmt::format("mindspore-net layout for {} of {} ranks: {} of {} each", ranks.size(),
+                        destination->ranks(), Counted(destination->stages().size(), "stage"),
+                        Counted(destination->devices(), "device"));
   std::string names;
   for (const auto& [name, stored] : name_map) names += fmt::format("{}{}={}", names.empty() ? "" : ",", name, stored);
   view.options = {{"dst_strategy", destination == nullptr ? "none" : destination->facts().digest},

@@ -652,21 +652,12 @@ Result<std::vector<std::uint32_t>> SliceCut::NeededOfAll() const {
 
 void SliceCut::Describe(SliceCutAccount& account) const {
   std::set<std::uint32_t> slices;
-  std::set<std::uint32_t> others;
   for (const auto& [stage, names] : raw_) {
     for (const std::uint32_t name : names) {
-      const auto parameter = source_->ParameterOf(name);
-      const bool is_slice = parameter && !source_->parameters()[*parameter].copies.empty() &&
-                            source_->GridOf(source_->parameters()[*parameter].copies.front().layout, options_.placement).ok();
-      (is_slice ? slices : others).insert(name);
+      if (source_->ParameterOf(name)) slices.insert(name);
     }
   }
   for (const std::uint32_t name : slices) account.raw.emplace_back(source_->NameOf(name));
-  if (!others.empty()) {
-    account.sentences.push_back(fmt::format("passed on as they are: {} in no strategy, {} first",
-                                            others.size() == 1 ? "1 tensor" : fmt::format("{} tensors", others.size()),
-                                            QuoteName(source_->NameOf(*others.begin()))));
-  }
 }
 
 }  // namespace
