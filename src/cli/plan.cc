@@ -11,6 +11,8 @@
 
 #include "cli/commands.h"
 #include "layout/mindie/offset_check.h"
+#include "layout/mindie/reader/mindie_reader.h"
+#include "layout/mindie/reader/replica_check.h"
 #include "cli/options.h"
 #include "console/output.h"
 #include "service/output_file.h"
@@ -32,6 +34,17 @@ struct PlanOptions {
 
 nlohmann::ordered_json ToJson(const OffsetCheck& check) {
   return {{"tensors", check.tensors}, {"nonzero_tensors", check.nonzero_tensors}, {"first_nonzero", check.first}};
+}
+
+nlohmann::ordered_json ToJson(const ReplicaCheck& check) {
+  return {{"copies", check.tensors}, {"differing", check.differing}, {"first_differing", check.first}};
+}
+
+// The copies that a source of several ranks has of one tensor; nothing for any other source.
+Result<std::optional<ReplicaCheck>> CheckReplicasOf(const Checkpoint& checkpoint) {
+  if (ShardsOf(checkpoint).empty()) return std::optional<ReplicaCheck>();
+  SHARDFS_ASSIGN_OR_RETURN(ReplicaCheck check, CheckReplicas(checkpoint.path()));
+  return std::optional(std::move(check));
 }
 
 // As it was typed, as far as a shell would take it again.
@@ -71,10 +84,14 @@ int RunPlan(const PlanOptions& options) {
   const auto report = MakePlanReport(*view, nodes, options.sources);
   if (!report.ok()) return ExitCodeOf(report.status());
   std::optional<OffsetCheck> offsets;
+  std::optional<ReplicaCheck> replicas;
   if (options.check) {
     auto checked = CheckOffsets(*view->view.tree);
     if (!checked.ok()) return ExitCodeOf(checked.status());
     offsets = std::move(checked).value();
+    auto copies = CheckReplicasOf(*view->checkpoint);
+    if (!copies.ok()) return ExitCodeOf(copies.status());
+    replicas = std::move(copies).value();
   }
   if (!options.html.empty()) {
     const Status written = WritePage(options, *view, *report);
@@ -83,13 +100,16 @@ int RunPlan(const PlanOptions& options) {
   if (options.json) {
     nlohmann::ordered_json json = PlanToJson(*view, *report);
     if (offsets) json["offsets"] = ToJson(*offsets);
+    if (replicas) json["replicas"] = ToJson(*replicas);
     // Names come from the checkpoint: what is not UTF-8 in them is replaced, because JSON cannot hold it.
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else {
     std::cout << ForTerminal(FormatPlan(*view, *report));
     if (offsets) std::cout << FormatOffsetCheck(*offsets);
+    if (replicas) std::cout << FormatReplicaCheck(*replicas);
   }
-  return FinishOutput("plan", 0);
+  const bool differ = replicas && replicas->differing > 0;
+  return FinishOutput("plan", differ ? ToExitCode(StatusCode::kDifferent) : 0);
 }
 
 }  // namespace
@@ -101,7 +121,8 @@ Command AddPlanCommand(CLI::App& program) {
   app->add_option("--nnodes", options->nodes, "Servers among which the ranks are shared (default: the rank table's)")
       ->type_name("M");
   app->add_flag("--sources", options->sources, "Show what each file is made of");
-  app->add_flag("--check", options->check, "Also read every weight_offset and say which are not zero");
+  app->add_flag("--check", options->check,
+                "Also say which weight_offsets are not zero, and whether copies that ranks of SOURCE share agree");
   app->add_flag("--json", options->json, "Print JSON");
   app->add_option("--html", options->html, "Also write a page that shows it, for a browser")->type_name("FILE");
   return {app, [options] { return RunPlan(*options); }};

@@ -8,6 +8,7 @@
 #include "layout/huggingface/huggingface_layout.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/mindie/reader/mindie_reader.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -16,6 +17,7 @@ namespace shardfs {
 std::span<const CheckpointReader* const> Readers() {
   static const auto all = std::to_array<const CheckpointReader*>({
       Instance<HuggingfaceReader>(),
+      Instance<MindieReader>(),
   });
   return all;
 }
