@@ -17,6 +17,7 @@
 #include "layout/mindspore/mindspore_unified_layout.h"
 #include "layout/rank_cut/rank_cut_layout.h"
 #include "layout/sharded_state/sharded_state_layout.h"
+#include "layout/mindie/reader/mindie_reader.h"
 #include "shardfs/transform/transform.h"
 
 namespace shardfs {
@@ -27,6 +28,7 @@ std::span<const CheckpointReader* const> Readers() {
       Instance<HuggingfaceReader>(),
       Instance<CkptReader>(),
       Instance<MindsporeReader>(),
+      Instance<MindieReader>(),
   });
   return all;
 }

@@ -10,7 +10,6 @@
 #include <filesystem>
 
 #include "base/quote_name.h"
-#include "pipeline/directory_kind.h"
 #include "pipeline/option_origins.h"
 #include "shardfs/layout/registry.h"
 #include "shardfs/option/option_taker.h"
@@ -81,6 +80,18 @@ Result<const CheckpointReader*> ChooseReader(const std::string& from, const std:
       fmt::format("there is no reader {}; there is {}", QuoteName(from), fmt::join(names, ", ")));
 }
 
+// A refusal of the reader that --from names, with what another reader makes of the directory.
+Status ExplainReader(const CheckpointReader& chosen, const std::string& source, const Status& refusal) {
+  const std::vector<std::string> names = NamesIn(source);
+  for (const CheckpointReader* const reader : Readers()) {
+    const Recognition recognition = reader->Recognise(names);
+    if (reader == &chosen || recognition.degree != Recognition::Degree::kCertain) continue;
+    return refusal.WithContext(fmt::format("{} is read as {}, but looks like {} ({}); leave --from out", source,
+                                           chosen.name(), reader->name(), recognition.evidence));
+  }
+  return refusal;
+}
+
 std::string LayoutNames() {
   std::vector<std::string_view> names;
   for (const Layout* const layout : Layouts()) names.push_back(layout->name());
@@ -133,7 +144,7 @@ class Pipeline {
     }
     SHARDFS_ASSIGN_OR_RETURN(const OptionValues values, Values());
     auto checkpoint = reader_->Open(request_.source, values);
-    if (!checkpoint.ok()) return ExplainSource(request_.source, checkpoint.status());
+    if (!checkpoint.ok()) return ExplainReader(*reader_, request_.source, checkpoint.status());
     return checkpoint;
   }
 
@@ -213,7 +224,11 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
   view.notices.insert(view.notices.end(), checkpoint->notices().begin(), checkpoint->notices().end());
   view.checks.insert(view.checks.begin(), checkpoint->checks().begin(), checkpoint->checks().end());
   std::vector<std::string> warnings;
-  if (request.warns_of_place) warnings = layout->WarningsOfPlace(request.place);
+  if (request.warns_of_place) {
+    warnings = layout->WarningsOfPlace(request.place);
+    // What is put together from slices is another thing than what lies in the source: that is said first.
+    if (checkpoint->storage() == Checkpoint::Storage::kSlices) warnings.insert(warnings.begin(), view.summary);
+  }
   warnings.insert(warnings.end(), checkpoint->warnings().begin(), checkpoint->warnings().end());
   warnings.insert(warnings.end(), view.warnings.begin(), view.warnings.end());
   for (const std::string& warning : warnings) on_warning(warning);

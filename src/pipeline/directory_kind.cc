@@ -33,14 +33,6 @@ std::string WeightsIn(const std::string& directory) {
 
 }  // namespace
 
-Status ExplainSource(const std::string& source, Status otherwise) {
-  if (!Has(source, kShardedMetadata) || !WeightsIn(source).empty()) return otherwise;
-  return Status::NotSupported(fmt::format(
-      "source {} is sharded already (it has {}), and SOURCE is the full checkpoint that such a directory is made from; "
-      "give that one, or serve this directory as it is; to compare the two, write `shardfs verify SOURCE {}`",
-      QuoteName(source), kShardedMetadata, source));
-}
-
 Status CheckNoFullCheckpoint(const std::string& directory) {
   if (Has(directory, kJournal)) {
     return Status::InvalidArgument(fmt::format(

@@ -8,10 +8,6 @@
 
 namespace shardfs {
 
-// What to say of a SOURCE that could not be opened as a checkpoint: where it is a directory that was sharded already
-// (it has model_sharded_metadata.json and no weights beside that), a sentence that says so; `otherwise` elsewhere.
-Status ExplainSource(const std::string& source, Status otherwise);
-
 // kInvalidArgument where the DIR of `verify` is a full checkpoint that no view made: weights right in it, and neither
 // model_sharded_metadata.json nor materialize's manifest.
 Status CheckNoFullCheckpoint(const std::string& directory);

@@ -1,10 +1,39 @@
 #include <algorithm>
+#include <optional>
 
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/form.h"
 
 namespace shardfs {
 namespace {
+
+// Rows [begin, begin + count) of `input`.
+struct RowsOf {
+  const Tensor* input = nullptr;
+  std::uint64_t begin = 0;
+  std::uint64_t count = 0;
+};
+
+// A reshape that undoes one below a slice of rows is a slice of what was reshaped: [A, n, c], flattened to [A * n, c]
+// and cut between two heads, is [a, n, c] again. No view could be moved through the flattened form where its rows are
+// listed or concatenated. Nothing where `reshape` is not of that kind.
+std::optional<RowsOf> UndoneReshape(const Tensor& reshape) {
+  const Tensor* below = reshape.inputs().front().get();
+  std::uint64_t skipped = 0;  // elements
+  if (below->op() == TensorOp::kSlice && below->axis() == 0) {
+    skipped = below->begin() * Product(std::span(below->shape()).subspan(1));
+    below = below->inputs().front().get();
+  }
+  if (below->op() != TensorOp::kReshape) return std::nullopt;
+  const Tensor* const input = below->inputs().front().get();
+  const Shape& shape = reshape.shape();
+  const bool same_rows = !shape.empty() && shape.size() == input->shape().size() &&
+                         std::equal(shape.begin() + 1, shape.end(), input->shape().begin() + 1);
+  if (!same_rows) return std::nullopt;
+  const std::uint64_t row = Product(std::span(shape).subspan(1));
+  if (skipped % row != 0) return std::nullopt;
+  return RowsOf{input, skipped / row, shape[0]};
+}
 
 Result<Form> FormOf(const Tensor& tensor) {
   if (tensor.elements() == 0) return ZerosForm(tensor.dtype(), tensor.shape());
@@ -23,6 +52,12 @@ Result<Form> FormOf(const Tensor& tensor) {
     }
     if (tensor.op() == TensorOp::kConcat) return ConcatForm(std::move(inputs), tensor.axis());
     return OperationForm(std::move(inputs), tensor.operation(), tensor.dtype(), tensor.shape());
+  }
+  if (tensor.op() == TensorOp::kReshape) {
+    if (const auto rows = UndoneReshape(tensor)) {
+      SHARDFS_ASSIGN_OR_RETURN(Form whole, FormOf(*rows->input));
+      return SliceForm(std::move(whole), 0, rows->begin, rows->count);
+    }
   }
   SHARDFS_ASSIGN_OR_RETURN(Form input, FormOf(*tensor.inputs().front()));
   switch (tensor.op()) {

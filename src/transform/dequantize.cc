@@ -109,6 +109,13 @@ class Dequantization {
     return Status::Ok();
   }
 
+  // What an engine's tool cut into slices was converted before: to ask for it again is a mistake about the source.
+  Status CheckSlicesHaveCodes() const {
+    if (!used_.empty() || checkpoint_.storage() != Checkpoint::Storage::kSlices) return Status::Ok();
+    return Status::InvalidArgument(fmt::format(
+        "dequantize: {} holds slices of tensors of which none is F8_E4M3; leave --dequantize out", checkpoint_.path()));
+  }
+
   Result<CheckpointPtr> Take(const std::function<void(const std::string&)>& on_notice) {
     Checkpoint::Content content = checkpoint_.content();
     PutIndex(content);
@@ -260,6 +267,7 @@ Result<CheckpointPtr> DequantizeTransform::Apply(const CheckpointPtr& checkpoint
   Dequantization dequantization(*checkpoint, std::move(block));
   SHARDFS_RETURN_IF_ERROR(dequantization.ReadIndex());
   SHARDFS_RETURN_IF_ERROR(dequantization.Match());
+  SHARDFS_RETURN_IF_ERROR(dequantization.CheckSlicesHaveCodes());
   return dequantization.Take(context.on_notice);
 }
 

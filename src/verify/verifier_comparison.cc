@@ -55,7 +55,7 @@ Status Comparison::CompareStart(std::size_t index, const std::stop_token& stop) 
     SHARDFS_RETURN_IF_ERROR(CompareHeader(index, pair, stop));
   } else if (pair.file.kind() == FileKind::kGenerated &&
              options_.order_insensitive_json.contains(BaseName(compared.path))) {
-    SHARDFS_ASSIGN_OR_RETURN(state.difference, CompareJson(pair, options_.optional_json_keys));
+    SHARDFS_ASSIGN_OR_RETURN(state.difference, CompareJson(pair, options_.optional_json_keys, options_.free_json_members));
     bytes_compared_ += size;
   } else if (!options_.quick) {
     state.end = std::min(size, found.size());

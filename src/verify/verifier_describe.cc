@@ -123,9 +123,32 @@ JsonValue WithoutMissing(const JsonValue& expected, const JsonValue& found,
   return JsonValue::Object(std::move(members));
 }
 
+// `object` without the member at `path`, whose keys are joined by '/'.
+JsonValue WithoutMember(const JsonValue& object, std::string_view path) {
+  const std::size_t slash = path.find('/');
+  const std::string_view key = path.substr(0, slash);
+  std::vector<JsonMember> members;
+  for (const JsonMember& member : object.members()) {
+    if (member.first != key) {
+      members.push_back(member);
+    } else if (slash != std::string_view::npos && member.second.is_object()) {
+      members.emplace_back(member.first, WithoutMember(member.second, path.substr(slash + 1)));
+    }
+  }
+  return JsonValue::Object(std::move(members));
+}
+
+// `value` without the members that need not agree.
+JsonValue WithoutFree(JsonValue value, const std::set<std::string>& free_members) {
+  if (!value.is_object()) return value;
+  for (const std::string& path : free_members) value = WithoutMember(value, path);
+  return value;
+}
+
 }  // namespace
 
-Result<std::optional<Difference>> CompareJson(const FilePair& pair, const std::set<std::string>& optional_keys) {
+Result<std::optional<Difference>> CompareJson(const FilePair& pair, const std::set<std::string>& optional_keys,
+                                              const std::set<std::string>& free_members) {
   const JsonLimits limits;
   Difference difference{.kind = DifferenceKind::kJson};
   if (pair.found.size() > limits.max_bytes) {
@@ -144,7 +167,8 @@ Result<std::optional<Difference>> CompareJson(const FilePair& pair, const std::s
     difference.message = fmt::format("is not valid JSON: {}", difference.actual);
     return std::optional(std::move(difference));
   }
-  auto first = FindJsonDifference(WithoutMissing(expected, *found, optional_keys), *found);
+  auto first = FindJsonDifference(WithoutFree(WithoutMissing(expected, *found, optional_keys), free_members),
+                                  WithoutFree(*found, free_members));
   if (!first) return std::optional<Difference>();
   const std::string place = first->place.empty() ? "the document" : QuoteName(first->place);
   difference.message = fmt::format("JSON, {}: expected {}, found {}", place, first->expected, first->actual);

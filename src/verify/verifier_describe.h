@@ -26,6 +26,7 @@ Result<Difference> DescribeByte(const FilePair& pair, std::uint64_t offset);
 Result<Difference> DescribeSize(const FilePair& pair, std::optional<std::uint64_t> offset);
 
 // Compares both sides as JSON without regard to order; nothing when they are equal.
-Result<std::optional<Difference>> CompareJson(const FilePair& pair, const std::set<std::string>& optional_keys);
+Result<std::optional<Difference>> CompareJson(const FilePair& pair, const std::set<std::string>& optional_keys,
+                                              const std::set<std::string>& free_members);
 
 }  // namespace shardfs

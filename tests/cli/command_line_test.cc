@@ -97,18 +97,14 @@ TEST(CommandLineTest, UsersAndGroupsAreNamesOrNumbers) {
 TEST(CommandLineTest, AShardedDirectoryIsToldFromACheckpoint) {
   const std::string sharded = GoldenCase() + "/expected";
   const std::string source = GoldenCase() + "/source";
-  for (const char* command : {"plan", "materialize", "verify", "mount"}) {
-    const TemporaryDirectory root;
-    std::vector<std::string> arguments = {command, sharded};
-    if (command == std::string("verify")) arguments.push_back(sharded);
-    if (command == std::string("materialize")) arguments.push_back(root / "out");
-    if (command == std::string("mount")) arguments.push_back(root / ".");
-    arguments.insert(arguments.end(), {"--dp", "2", "--tp", "2", "--moe-tp", "2", "--moe-ep", "2"});
-    const ProgramResult result = RunShardfs(arguments);
-    EXPECT_EQ(result.exit_code, 3) << command;
-    EXPECT_THAT(result.err, HasSubstr("is sharded already (it has model_sharded_metadata.json)")) << command;
-    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-  }
+  const ProgramResult planned =
+      RunShardfs({"plan", sharded, "--dp", "2", "--tp", "2", "--moe-tp", "2", "--moe-ep", "2"});
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_THAT(planned.out, ::testing::StartsWith("re-sharded from 4 ranks (dp 2, tp 2, moe_tp 2, moe_ep 2), "));
+  const ProgramResult misread = RunShardfs({"plan", sharded, "--from", "huggingface", "--tp", "2"});
+  EXPECT_EQ(misread.exit_code, 3);
+  EXPECT_THAT(misread.err, HasSubstr("looks like mindie (model_sharded_metadata.json); leave --from out"));
+  EXPECT_EQ(std::count(misread.err.begin(), misread.err.end(), '\n'), 1) << misread.err;
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"verify", source}, GoldenArguments("verify", {source})}) {
     ExpectRefused(arguments, "is a full checkpoint (it has 'model-00001-of-00002.safetensors'), and DIR is a sharded");

@@ -1,5 +1,5 @@
-// The golden cases of the layouts other than mindie, and of transforms, byte for byte: through the mount (read and mapped), through
-// materialize, and by verify; and those that are refused.
+// The golden cases of the layouts other than mindie, of transforms, and of MindIE directories as SOURCE, byte for byte:
+// through the mount (read and mapped), through materialize, and by verify; and those that are refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 std::vector<GoldenViewCase> Cases(bool refused) {
   std::vector<GoldenViewCase> cases;
-  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore", "sharded-state", "rank-cut"}) {
+  for (const char* view : {"huggingface", "deepseek-mp", "fp8", "ckpt", "lora", "mindspore", "sharded-state", "rank-cut", "mindie-merge", "mindie-reshard"}) {
     for (GoldenViewCase& golden : GoldenViewCases(view)) {
       if (golden.is_refused == refused) cases.push_back(std::move(golden));
     }

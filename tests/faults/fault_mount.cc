@@ -14,6 +14,8 @@
 #include "shardfs/base/file_descriptor.h"
 #include "layout/huggingface/huggingface_reader.h"
 #include "layout/mindie/mindie_layout.h"
+#include "layout/mindie/reader/mindie_reader.h"
+#include "layout/mindie/reader/sharded_sizes.h"
 
 namespace shardfs {
 
@@ -122,7 +124,9 @@ ReadOutcome ReadPastTheCache(const fs::path& path) {
 namespace {
 
 std::shared_ptr<const VirtualTree> ViewOf(const std::string& source) {
-  const auto checkpoint = HuggingfaceReader().Open(source, OptionValues());
+  const bool is_sharded = fs::exists(fs::path(source) / kShardedMetadata);
+  const auto checkpoint = is_sharded ? MindieReader().Open(source, OptionValues())
+                                     : HuggingfaceReader().Open(source, OptionValues());
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
   MindieRequest options;
   options.parallel.dp = options.parallel.tp = options.parallel.moe_tp = options.parallel.moe_ep = 2;

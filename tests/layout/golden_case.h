@@ -43,7 +43,8 @@ std::vector<std::string> FilesBelow(const std::filesystem::path& root);
 // of its file system.
 bool SameJson(const JsonValue& a, const JsonValue& b);
 
-// The same for model_sharded_metadata.json, but for the key by which loader's variant is marked.
+// The same for model_sharded_metadata.json, but for the key by which loader's variant is marked, and for the list of
+// what lay in the root.
 bool SameMetadata(const JsonValue& actual, const JsonValue& expected);
 
 }  // namespace shardfs::testing

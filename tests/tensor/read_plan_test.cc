@@ -74,6 +74,30 @@ TEST(ReadPlan, ListedRowsInEveryHeadAreOneGather) {
   EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*flat));
 }
 
+// Merged heads, flattened and cut between two of them, listed anew: the flattened form must not stand in the way, or
+// each row would be read through a plan of the whole tensor.
+TEST(ReadPlan, AReshapeThatUndoesOneIsASlice) {
+  const MemorySource source(Counting(6 * 4 * 5 * 2), true);
+  std::vector<TensorPtr> heads;  // of two ranks
+  for (std::uint64_t rank = 0; rank < 2; ++rank) {
+    const TensorPtr part = Tensor::Source(&source, rank * 120, Dtype::kBF16, {3, 4, 5}).value();
+    heads.push_back(Tensor::RowGather(part, 1, {0, 2, 1, 3}).value());
+  }
+  const auto flat = Tensor::Reshape(Tensor::Concat(heads, 0).value(), {24, 5}).value();
+  const auto cut = Tensor::Slice(flat, 0, 8, 20).value();
+  const auto again = Tensor::RowGather(Tensor::Reshape(cut, {3, 4, 5}).value(), 1, {3, 1, 2, 0}).value();
+  const auto moved = Tensor::Permute(again, {0, 2, 1}).value();
+  for (const TensorPtr& tensor : {again, moved}) {
+    const auto plan = LowerToPlan(tensor).value();
+    EXPECT_EQ(ReadAll(plan), ReferenceEvaluate(*tensor));
+    for (const PlanSegment& segment : plan.segments()) EXPECT_EQ(segment.kind, PlanSegment::Kind::kGather);
+  }
+  // Between heads alone: a cut elsewhere is right as well.
+  const auto askew = Tensor::Reshape(Tensor::Slice(flat, 0, 6, 18).value(), {3, 4, 5}).value();
+  const auto gathered = Tensor::RowGather(askew, 1, {3, 0, 1, 2}).value();
+  EXPECT_EQ(ReadAll(LowerToPlan(gathered).value()), ReferenceEvaluate(*gathered));
+}
+
 // W4A8's gate_up_proj: each output row is a row of the one transposed and a row of the other, more of them than are
 // read at once, and the first and the last cut short.
 TEST(ReadPlan, RowsOfTwoTransposesInTurnAreReadManyAtATime) {

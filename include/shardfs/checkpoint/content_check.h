@@ -18,12 +18,12 @@ struct CheckAnswer {
   std::vector<std::pair<std::string, std::uint64_t>> counts;  // by name: {"tensors", 4}
   std::string names_key;                                      // what `names` are, in JSON
   std::vector<std::string> names;                             // the first few that the answer is about
+  bool differs = false;                                       // the source contradicts itself: exit code 4
 };
 
 struct ContentCheck {
   std::string name;  // the key of its answer in JSON
-  // Reads tensor bytes, in parallel. The Status of the first read that fails; kCorruption, with the two files, where
-  // the source contradicts itself. Valid as long as the checkpoint or view that holds the check.
+  // Reads tensor bytes, in parallel. The Status of the first read that fails. Valid as long as the checkpoint or view that holds the check.
   std::function<Result<CheckAnswer>()> ask;
 };
 

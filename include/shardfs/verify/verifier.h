@@ -73,6 +73,9 @@ struct VerifyOptions {
   std::set<std::string> order_insensitive_json;
   // Members of these documents' outermost objects that the directory need not have; one that it has must be equal.
   std::set<std::string> optional_json_keys;
+  // Members of JSON files that need not agree, as paths of keys: "model_sharded/." is the member "." of
+  // "model_sharded".
+  std::set<std::string> free_json_members;
 };
 
 // How far a run is, for a thread that reports it. Written with relaxed atomics.

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "base/natural_order.h"
+#include "base/parallel.h"
 #include "base/quote_name.h"
 #include "layout/huggingface/huggingface_options.h"
 #include "source/own_files.h"
@@ -104,7 +105,7 @@ class ViewBuilder {
     return tree_.AddFile(name, RankSet::All(1), std::move(file));
   }
 
-  Status AddTensorFile(const std::string& name, std::span<const std::uint32_t> tensors) {
+  Result<std::unique_ptr<const VirtualFile>> BuildTensorFile(std::span<const std::uint32_t> tensors) const {
     std::vector<PlannedTensor> planned;
     planned.reserve(tensors.size());
     for (const std::uint32_t i : tensors) {
@@ -113,8 +114,23 @@ class ViewBuilder {
       planned.push_back(std::move(one));
     }
     const FileMetadata metadata = options_.has_metadata ? FileMetadata{{"format", "pt"}} : FileMetadata{};
-    SHARDFS_ASSIGN_OR_RETURN(auto file, MakePlannedFile(std::move(planned), checkpoint_, metadata));
-    return AddFile(name, std::move(file));
+    return MakePlannedFile(std::move(planned), checkpoint_, metadata);
+  }
+
+  // Adds files by their names and the tensors of each, built in parallel.
+  Status AddTensorFiles(const std::vector<std::pair<std::string, std::vector<std::uint32_t>>>& files) {
+    std::vector<std::unique_ptr<const VirtualFile>> built(files.size());
+    std::vector<Status> statuses(files.size());
+    ParallelFor(files.size(), [&](std::size_t i) {
+      auto file = BuildTensorFile(files[i].second);
+      statuses[i] = file.status();
+      if (file.ok()) built[i] = std::move(file).value();
+    });
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      SHARDFS_RETURN_IF_ERROR(statuses[i]);
+      SHARDFS_RETURN_IF_ERROR(AddFile(files[i].first, std::move(built[i])));
+    }
+    return Status::Ok();
   }
 
   Status AddSplitFiles() {
@@ -123,15 +139,18 @@ class ViewBuilder {
     std::vector<std::uint64_t> sizes;
     for (const std::uint32_t i : shown) sizes.push_back(BytesOf(dict_.specs()[i]));
     const auto shards = PackShards(sizes, options_.max_shard_bytes);
-    WeightMap weight_map;
+    std::vector<std::pair<std::string, std::vector<std::uint32_t>>> files;
     for (std::size_t s = 0; s < shards.size(); ++s) {
       std::vector<std::uint32_t> tensors;
       for (const std::size_t at : shards[s]) tensors.push_back(shown[at]);
-      const std::string name = ShardFileName(s, shards.size());
-      for (const std::uint32_t i : tensors) weight_map.emplace_back(dict_.specs()[i].name, name);
-      SHARDFS_RETURN_IF_ERROR(AddTensorFile(name, tensors));
+      files.emplace_back(ShardFileName(s, shards.size()), std::move(tensors));
     }
+    SHARDFS_RETURN_IF_ERROR(AddTensorFiles(files));
     if (shards.size() == 1) return Status::Ok();
+    WeightMap weight_map;
+    for (const auto& [name, tensors] : files) {
+      for (const std::uint32_t i : tensors) weight_map.emplace_back(dict_.specs()[i].name, name);
+    }
     const std::uint64_t total = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
     return AddFile(kIndexName, MakeGeneratedFile(IndexJson(total, std::move(weight_map), options_.index)));
   }
@@ -177,7 +196,7 @@ class ViewBuilder {
     std::map<std::string, std::vector<std::uint32_t>> files;
     for (std::uint32_t i = 0; i < dict_.specs().size(); ++i) files[std::string(dict_.Origin(i))].push_back(i);
     for (const std::string& name : checkpoint_->empty_files()) files[name];
-    for (const auto& [name, tensors] : files) SHARDFS_RETURN_IF_ERROR(AddTensorFile(name, tensors));
+    SHARDFS_RETURN_IF_ERROR(AddTensorFiles({files.begin(), files.end()}));
     if (Index() == nullptr) return Status::Ok();
     WeightMap weight_map;
     auto dangling = checkpoint_->dangling();  // what is left of them

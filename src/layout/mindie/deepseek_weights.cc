@@ -6,6 +6,7 @@
 
 #include "layout/mindie/linear_resolver.h"
 #include "layout/mindie/mtp_place.h"
+#include "layout/mindie/reader/mindie_reader.h"
 #include "layout/mindie/source_files.h"
 #include "layout/mindie/source_inventory.h"
 #include "base/quote_name.h"
@@ -258,6 +259,11 @@ class Resolver {
 
   Status CheckMtpPresent() const {
     const MtpPlace place(checkpoint_, config_);
+    if (!place.HasTensors(config_.layers) && !ShardsOf(checkpoint_).empty()) {
+      return Status::InvalidArgument(
+          "the MTP layer is asked for, but the directory was written without it; use --no-mtp, or shard the full "
+          "checkpoint");
+    }
     if (!place.HasTensors(config_.layers)) {
       return Status::Corruption(
           fmt::format("the MTP layer was asked for, but the checkpoint has no tensor {}{}.*; use --no-mtp",

@@ -8,6 +8,7 @@
 
 #include "layout/mindie/attention_tensors.h"
 #include "layout/mindie/json_files.h"
+#include "layout/mindie/reader/mindie_reader.h"
 #include "layout/mindie/tensor_rules.h"
 #include "shardfs/tensor/read_plan.h"
 #include "tensor/ops/arithmetic.h"
@@ -138,8 +139,11 @@ Result<MindieFidelity> ChooseFidelity(const EffectiveConfig& effective, const De
   }
   const std::string loss = WhatSharderLoses(config, weights, options);
   if (!loss.empty()) {
-    return Status::NotSupported(
-        fmt::format("{}, and loses data; -O fidelity=loader shows a directory that MindIE loads right", loss));
+    std::string message =
+        fmt::format("{}, and loses data; -O fidelity=loader shows a directory that MindIE loads right", loss);
+    // A merged source holds everything, so that it is the option which is wrong.
+    if (!ShardsOf(*weights.checkpoint).empty()) return Status::InvalidArgument(std::move(message));
+    return Status::NotSupported(std::move(message));
   }
   if (options.fidelity) return *options.fidelity;
   const std::string difference = WhyLoadDiffers(effective, config, weights, mapping, options);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/quote_name.h"
+#include "layout/mindie/reader/mindie_reader.h"
 
 namespace shardfs {
 namespace {
@@ -81,14 +82,25 @@ void LinearResolver::FindCompanions(const std::string& prefix, bool scale_is_mat
   linear->weight_offset = inventory_.Require(prefix + ".weight_offset", {matrix, other}, kFloats);
 }
 
+// Of a merged checkpoint, as many as ranks have split the experts: each column is the sum that one of them has.
+std::uint64_t LinearResolver::RowBiasColumns(const std::string& name) const {
+  const TensorSpec* const found = inventory_.checkpoint().Find(name);
+  const bool is_merged = found != nullptr && found->shape.size() == 2 && !ShardsOf(inventory_.checkpoint()).empty();
+  return is_merged ? found->shape[1] : kScaleBiasColumns;
+}
+
 void LinearResolver::FindW4A8Companions(const std::string& prefix, LinearRole role, std::uint64_t rows,
                                         LinearWeights* linear) {
   linear->weight_scale = inventory_.Require(prefix + ".weight_scale", {{rows, 1}}, kFloats);
-  const std::uint64_t bias_columns = role == LinearRole::kRow ? kScaleBiasColumns : 1;
+  const std::uint64_t bias_columns = role == LinearRole::kRow ? RowBiasColumns(prefix + ".scale_bias") : 1;
   linear->scale_bias = inventory_.Require(prefix + ".scale_bias", {{rows, bias_columns}}, {Dtype::kF32});
   const JsonValue* group_size = description_ == nullptr ? nullptr : description_->Find("group_size");
   const std::string second = prefix + ".weight_scale_second";
-  if (group_size != nullptr && group_size->AsInt64() == 0) {
+  // What group_size the original's description had, a merged checkpoint cannot tell: it has the tensor, or has none.
+  const bool is_merged = !ShardsOf(inventory_.checkpoint()).empty();
+  const bool has_none = is_merged ? inventory_.checkpoint().Find(second) == nullptr
+                                  : group_size != nullptr && group_size->AsInt64() == 0;
+  if (has_none) {
     inventory_.Ignore(second, "\"group_size\" of the description is 0", 0);
   } else if (const TensorSpec* found = inventory_.FindIfPresent(second); found != nullptr && found->shape.size() == 2) {
     linear->weight_scale_second = inventory_.Require(second, {{rows, found->shape[1]}}, kFloats);

@@ -36,6 +36,7 @@ class LinearResolver {
  private:
   void FindCompanions(const std::string& prefix, bool scale_is_matrix, std::uint64_t rows, LinearWeights* linear);
   void FindW4A8Companions(const std::string& prefix, LinearRole role, std::uint64_t rows, LinearWeights* linear);
+  std::uint64_t RowBiasColumns(const std::string& name) const;
   void CheckDescription(const std::string& name, LinearKind kind);
   void Fail(Status status) {
     if (status_.ok()) status_ = std::move(status);

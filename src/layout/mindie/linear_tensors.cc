@@ -1,4 +1,5 @@
 #include "layout/mindie/linear_tensors.h"
+#include "layout/mindie/reader/mindie_reader.h"
 #include "tensor/ops/arithmetic.h"
 #include "tensor/ops/cast.h"
 #include "tensor/ops/observe.h"
@@ -209,12 +210,23 @@ class LinearBuilder {
                       "belong together",
                       cut_.group.size, weight_rows, scale_rows));
     }
+    if (IsColumn()) return Status::Ok();
+    SHARDFS_RETURN_IF_ERROR(CheckSumsCanBeCut(*experts_.front().front()->scale_bias));
     const TensorSpec* second = experts_.front().front()->weight_scale_second;
-    if (second == nullptr || IsColumn()) return Status::Ok();
+    if (second == nullptr) return Status::Ok();
     const std::uint64_t groups = second->shape[1];
     if (groups % cut_.group.size == 0 || cut_.group.size % groups == 0) return Status::Ok();
     return Status::InvalidArgument(fmt::format("{} has {} groups, which {} ranks cannot share without cutting one",
                                                second->name, groups, cut_.group.size));
+  }
+
+  // A merged checkpoint has one column for each rank that split the experts before, which no slice can part again.
+  Status CheckSumsCanBeCut(const TensorSpec& bias) const {
+    if (bias.shape[1] % cut_.group.size == 0 || ShardsOf(*rules_.checkpoint).empty()) return Status::Ok();
+    return Status::InvalidArgument(
+        fmt::format("{}: {} partial sums cannot be cut for {} ranks; choose a moe_tp that divides {}, or shard the full "
+                    "checkpoint",
+                    bias.name, bias.shape[1], cut_.group.size, bias.shape[1]));
   }
 
   // [E, n, G]: the scale of each row, times that of each of its groups if there are groups.

@@ -22,6 +22,8 @@
 #include "layout/mindie/offset_check.h"
 #include "layout/mindie/rank_parts.h"
 #include "layout/mindie/offset_observer.h"
+#include "layout/mindie/reader/mindie_reader.h"
+#include "layout/mindie/reshard.h"
 #include "shardfs/base/json.h"
 #include "shardfs/parallel/rank_table.h"
 
@@ -121,6 +123,9 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
   result.world_size = mapping.world_size();
   result.nodes = mapping.nodes();
   result.summary = Summary(config, mapping, fidelity, options.mtp);
+  if (const std::string shards = ShardsOf(*checkpoint); !shards.empty()) {
+    result.summary = fmt::format("re-sharded from {}, to: {}", shards, result.summary);
+  }
   result.sizes = {
       {"world_size", mapping.world_size()}, {"dp", mapping.dp()}, {"tp", mapping.tp()}, {"moe_tp", mapping.moe_tp()},
       {"moe_ep", mapping.moe_ep()},         {"sp", mapping.sp()}, {"cp", mapping.cp()}};
@@ -139,6 +144,9 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
       result.warnings.push_back(lost + "; -O fidelity=loader shows what loads right");
     }
   }
+  for (std::string& warning : ReshardWarnings(weights, mapping, fidelity)) {
+    result.warnings.push_back(std::move(warning));
+  }
   for (std::string& refusal : RefusalWarnings(effective)) result.warnings.push_back(std::move(refusal));
   const auto observer = std::make_shared<const OffsetObserver>(options.on_notice);
   result.notices.push_back({"reads met a weight_offset that is not zero", observer->reads()});
@@ -151,10 +159,11 @@ Result<View> BuildUnexplained(const CheckpointPtr& checkpoint, const MindieReque
 }
 
 // All origins together, and what MindIE's own configuration adds to them.
-Result<MindieRequest> RequestOf(const OptionValues& values, const ViewContext& context,
+Result<MindieRequest> RequestOf(const Checkpoint& checkpoint, const OptionValues& values, const ViewContext& context,
                                 std::vector<std::string>* warnings) {
   LayoutSettings settings = SettingsOf(values);
   MindieRequest request;
+  request.mtp = IsReshardedWithMtp(checkpoint);
   if (const auto file = values.Text(kMindieConfigFile)) {
     SHARDFS_ASSIGN_OR_RETURN(MindieSettings mindie, ApplyMindieConfig(*file, context.place.path, std::move(settings)));
     settings = std::move(mindie.settings);
@@ -196,7 +205,7 @@ std::span<const OptionSpec> MindieLayout::options() const { return MindieSpecs()
 Result<View> MindieLayout::Build(const CheckpointPtr& checkpoint, const OptionValues& values,
                                  const ViewContext& context) const {
   std::vector<std::string> warnings;
-  SHARDFS_ASSIGN_OR_RETURN(const MindieRequest request, RequestOf(values, context, &warnings));
+  SHARDFS_ASSIGN_OR_RETURN(const MindieRequest request, RequestOf(*checkpoint, values, context, &warnings));
   SHARDFS_ASSIGN_OR_RETURN(View view, BuildMindieView(checkpoint, request));
   view.warnings.insert(view.warnings.begin(), warnings.begin(), warnings.end());
   return view;

@@ -77,7 +77,8 @@ ContentCheck MakeOffsetCheck(std::shared_ptr<const VirtualTree> tree) {
             return CheckAnswer{FormatOffsetCheck(check),
                                {{"tensors", check.tensors}, {"nonzero_tensors", check.nonzero_tensors}},
                                "first_nonzero",
-                               std::move(check.first)};
+                               std::move(check.first),
+                               false};
           }};
 }
 

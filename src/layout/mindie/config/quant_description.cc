@@ -37,6 +37,11 @@ JsonValue QuantDescription::version() const {
   return value == nullptr ? JsonValue::String("0.0.0") : *value;
 }
 
+bool QuantDescription::HasGroupSize() const {
+  const JsonValue* value = Find("group_size");
+  return value != nullptr && value->AsInt64().value_or(0) != 0;
+}
+
 bool QuantDescription::has_version() const {
   const JsonValue* value = Find("version");
   return value != nullptr && value->AsString() != "0.0.0";

@@ -30,6 +30,7 @@ class QuantDescription {
   const std::string& file_name() const { return file_name_; }
   JsonValue version() const;  // as the document has it, of whatever type; "0.0.0" when it has none
   bool has_version() const;   // other than "0.0.0"
+  bool HasGroupSize() const;  // other than 0
 
   QuantDescription() = default;
   QuantDescription(QuantDescription&&) = default;
