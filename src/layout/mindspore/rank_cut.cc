@@ -13,8 +13,9 @@
 namespace shardfs {
 namespace {
 
-constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64, Dtype::kF64,  Dtype::kF32, Dtype::kU32, Dtype::kI32, Dtype::kBF16,
-                                Dtype::kF16, Dtype::kU16, Dtype::kI16, Dtype::kI8,  Dtype::kU8,  Dtype::kBool};
+constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64,  Dtype::kF64, Dtype::kF32, Dtype::kU32,
+                                Dtype::kI32, Dtype::kBF16, Dtype::kF16, Dtype::kU16, Dtype::kI16,
+                                Dtype::kI8,  Dtype::kU8,   Dtype::kBool};
 
 Status CheckDtype(const RankTensor& tensor) {
   if (std::find(kDtypes.begin(), kDtypes.end(), tensor.dtype) != kDtypes.end()) return Status::Ok();
@@ -45,8 +46,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
     SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
-  return MakeLazyTensorFile(entries, content.metadata, content.sources,
-                            [cut, rank] { return MakeFile(cut, rank); });
+  return MakeLazyTensorFile(entries, content.metadata, content.sources, [cut, rank] { return MakeFile(cut, rank); });
 }
 
 }  // namespace
