@@ -42,6 +42,7 @@ void MergeRanges(std::vector<Range>& ranges) {
 std::vector<SourceUse> UsesOf(const VirtualFile& file) {
   std::vector<SourceUse> uses;
   std::unordered_map<const ByteSource*, std::size_t> places;
+  static_cast<void>(file.tensors());  // has a file made that is not until it is read
   file.VisitSources(0, file.size(), [&](const SourceSpan& span) {
     const auto [place, is_new] = places.try_emplace(span.source, uses.size());
     if (is_new) uses.push_back({span.source, {}});
@@ -93,6 +94,7 @@ bool SourcesAreShort(const VirtualFile& file) {
   constexpr std::size_t kLineBytes = 42;  // of two numbers
   std::size_t bytes = 0;
   SourceSpan last;
+  static_cast<void>(file.tensors());  // as above
   const auto count = [&](const SourceSpan& span) {
     const bool goes_on = span.source == last.source && span.offset == last.offset + last.size;
     if (!goes_on) bytes += 4 * span.source->name().size() + kLineBytes;  // each byte of it may need an escape

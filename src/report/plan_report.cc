@@ -30,6 +30,7 @@ std::uint64_t CoveredBytes(std::vector<Interval> intervals) {
 }
 
 std::vector<SourceShare> SharesOf(const VirtualFile& file) {
+  static_cast<void>(file.tensors());  // has a file made that is not until it is read, and knows only then what it takes
   std::vector<const ByteSource*> order;
   std::map<const ByteSource*, std::vector<Interval>> ranges;
   file.VisitSources(0, file.size(), [&](const SourceSpan& span) {

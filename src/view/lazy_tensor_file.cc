@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 
@@ -10,8 +11,8 @@ namespace {
 
 class LazyTensorFile final : public VirtualFile {
  public:
-  LazyTensorFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileMaker make)
-      : kind_(kind), size_(size), tensor_count_(tensors), make_(std::move(make)) {}
+  LazyTensorFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileSources sources, FileMaker make)
+      : kind_(kind), size_(size), tensor_count_(tensors), sources_(std::move(sources)), make_(std::move(make)) {}
 
   FileKind kind() const override { return kind_; }
   std::uint64_t size() const override { return size_; }
@@ -22,15 +23,14 @@ class LazyTensorFile final : public VirtualFile {
     return file_->ReadAt(offset, destination);
   }
 
-  // A look through the whole file, as `plan` has it, keeps nothing; parts are asked for where reads follow.
+  // Those that ask for the whole file before it is read want to know its sources, as a mount does of each file.
   void VisitSources(std::uint64_t offset, std::uint64_t size,
                     const std::function<void(const SourceSpan&)>& visit) const override {
-    if (offset == 0 && size == size_) {
-      const auto file = Make();
-      if (file.ok()) (*file)->VisitSources(offset, size, visit);
-      return;
+    if (offset == 0 && size >= size_ && !is_made_.load(std::memory_order_acquire)) {
+      for (const ByteSource* const source : *sources_) visit({source, 0, source->size()});
+    } else if (Prepare().ok()) {
+      file_->VisitSources(offset, size, visit);
     }
-    if (Prepare().ok()) file_->VisitSources(offset, size, visit);
   }
 
   std::span<const FileTensor> tensors() const override {
@@ -49,6 +49,7 @@ class LazyTensorFile final : public VirtualFile {
       auto made = Make();
       if (made.ok()) file_ = std::move(made).value();
       status_ = made.status();
+      is_made_.store(made.ok(), std::memory_order_release);
     });
     return status_;
   }
@@ -56,7 +57,9 @@ class LazyTensorFile final : public VirtualFile {
   const FileKind kind_;
   const std::uint64_t size_;
   const std::size_t tensor_count_;
+  const FileSources sources_;
   const FileMaker make_;
+  mutable std::atomic<bool> is_made_{false};
   mutable std::once_flag once_;
   mutable std::unique_ptr<const VirtualFile> file_;  // once it is made
   mutable Status status_;
@@ -65,14 +68,15 @@ class LazyTensorFile final : public VirtualFile {
 }  // namespace
 
 Result<std::unique_ptr<const VirtualFile>> MakeLazyTensorFile(const std::vector<NewTensor>& entries,
-                                                              const FileMetadata& metadata, FileMaker make) {
+                                                              const FileMetadata& metadata, FileSources sources,
+                                                              FileMaker make) {
   SHARDFS_ASSIGN_OR_RETURN(const SerializedHeader header, SerializeHeader(entries, metadata));
-  return MakeLazyFile(FileKind::kTensors, header.file_size, entries.size(), std::move(make));
+  return MakeLazyFile(FileKind::kTensors, header.file_size, entries.size(), std::move(sources), std::move(make));
 }
 
 std::unique_ptr<const VirtualFile> MakeLazyFile(FileKind kind, std::uint64_t size, std::size_t tensors,
-                                                FileMaker make) {
-  return std::make_unique<const LazyTensorFile>(kind, size, tensors, std::move(make));
+                                                FileSources sources, FileMaker make) {
+  return std::make_unique<const LazyTensorFile>(kind, size, tensors, std::move(sources), std::move(make));
 }
 
 }  // namespace shardfs

@@ -37,9 +37,8 @@ bool IsIterationDirectory(const std::string& name) {
 }  // namespace
 
 const StoredTensor* SourceFile::Find(std::uint32_t name) const {
-  const auto found = std::lower_bound(by_name.begin(), by_name.end(), name, [this](std::uint32_t i, std::uint32_t key) {
-    return tensors[i].name < key;
-  });
+  const auto found = std::lower_bound(by_name.begin(), by_name.end(), name,
+                                      [this](std::uint32_t i, std::uint32_t key) { return tensors[i].name < key; });
   return found == by_name.end() || tensors[*found].name != name ? nullptr : &tensors[*found];
 }
 
@@ -78,16 +77,25 @@ Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<s
           "it is no *.safetensors nor *.ckpt file; give that, or the directory of the checkpoint");
     }
     paths = {root_->file()};
+    if (strategy_ == nullptr) return Status::Ok();
+    kind_ = Kind::kRanks;  // the file of rank 0, as the strategy says that there are slices
+    ranks = {0};
+    directories_ = {{0, {{root_->file(), std::nullopt}}}};
     return Status::Ok();
   }
   SHARDFS_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListNames(root_->descriptor()));
   if (names.empty()) {
     return Status::IoError("the directory is empty; is the file system mounted that the checkpoint is to be on?");
   }
-  const bool has_ranks =
-      std::any_of(names.begin(), names.end(), [](const std::string& name) { return RankOfDirectory(name).has_value(); });
+  const bool has_ranks = std::any_of(names.begin(), names.end(),
+                                     [](const std::string& name) { return RankOfDirectory(name).has_value(); });
   const bool has_map = std::binary_search(names.begin(), names.end(), std::string(kNameMap));
-  if (!has_ranks || (has_map && strategy_ == nullptr)) return FindWholeFiles(names, paths);
+  if (!has_ranks || (has_map && strategy_ == nullptr)) {
+    if (strategy_ != nullptr) {
+      warnings_.push_back("--src-strategy is not used: the source has no rank_*/ directories, but whole tensors");
+    }
+    return FindWholeFiles(names, paths);
+  }
   kind_ = Kind::kRanks;
   SHARDFS_ASSIGN_OR_RETURN(directories_, ListRankDirectories(*root_, options_.file_suffix, warnings_));
   for (const RankDirectory& directory : directories_) {

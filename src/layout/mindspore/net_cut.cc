@@ -29,17 +29,17 @@ class NetCut final : public RankCut {
       : checkpoint_(std::move(checkpoint)),
         source_(std::dynamic_pointer_cast<const MindsporeSource>(checkpoint_->parts())),
         grids_(std::move(destination), options.placement),
-        options_(options) {}
+        options_(options),
+        sources_(SourcesOf(*checkpoint_)) {}
 
   Status Prepare(const std::map<std::string, std::string>& name_map) {
     SHARDFS_RETURN_IF_ERROR(CheckAllBuild(*checkpoint_));
     SHARDFS_RETURN_IF_ERROR(IsUnified() ? FindInFiles(name_map) : FindInCheckpoint(name_map));
     if (tensors_.empty()) {
-      return Status::InvalidArgument(
-          fmt::format("none of the network's names is in the source{}; the names do not fit, as --name-map can say",
-                      Destination() == nullptr
-                          ? std::string()
-                          : fmt::format(", {} first", QuoteName(Destination()->parameters().front().name))));
+      return Status::InvalidArgument(fmt::format(
+          "none of the network's names is in the source{}; the names do not fit, as --name-map can say",
+          Destination() == nullptr ? std::string()
+                                   : fmt::format(", {} first", QuoteName(Destination()->parameters().front().name))));
     }
     AddHyperParameters();
     return Status::Ok();
@@ -127,8 +127,9 @@ class NetCut final : public RankCut {
                                      [&](const auto& entry) { return entry.first == tensor.name; });
       tensor.is_int4 = mark != metadata->end();
       if (tensor.is_int4 && mark->second != "Int4") {
-        return Status::Corruption(fmt::format("the metadata of the source say {} of parameter {}, and only Int4 is known",
-                                              QuoteName(mark->second), QuoteName(tensor.name)));
+        return Status::Corruption(
+            fmt::format("the metadata of the source say {} of parameter {}, and only Int4 is known",
+                        QuoteName(mark->second), QuoteName(tensor.name)));
       }
     }
     names_.emplace(tensor.name, tensors_.size());
@@ -139,12 +140,15 @@ class NetCut final : public RankCut {
   void AddHyperParameters() {
     if (IsUnified() && source_->hyper_file()) {
       const SourceFile& file = source_->files()[*source_->hyper_file()];
-      for (const StoredTensor& tensor : file.tensors) hyper_.push_back({std::string(source_->NameOf(tensor.name)), nullptr, &file, tensor.name});
+      for (const StoredTensor& tensor : file.tensors)
+        hyper_.push_back({std::string(source_->NameOf(tensor.name)), nullptr, &file, tensor.name});
     }
-    if (source_ == nullptr || source_->kind() != MindsporeSource::Kind::kRanks || source_->strategy() == nullptr) return;
+    if (source_ == nullptr || source_->kind() != MindsporeSource::Kind::kRanks || source_->strategy() == nullptr)
+      return;
     for (std::uint32_t name = 0; name < source_->names(); ++name) {
       const auto index = checkpoint_->tensors().Find(source_->NameOf(name));
-      if (!source_->ParameterOf(name) && index) hyper_.push_back({std::string(source_->NameOf(name)), nullptr, nullptr, *index});
+      if (!source_->ParameterOf(name) && index)
+        hyper_.push_back({std::string(source_->NameOf(name)), nullptr, nullptr, *index});
     }
   }
 
@@ -163,6 +167,7 @@ class NetCut final : public RankCut {
   const MindsporeSourcePtr source_;  // null where the checkpoint has another source
   const StrategyGrids grids_;
   const WholeCutOptions options_;
+  const FileSources sources_;
   std::vector<NetTensor> tensors_;
   std::vector<NetTensor> hyper_;
   std::unordered_map<std::string, std::size_t> names_;  // of tensors_
@@ -170,6 +175,7 @@ class NetCut final : public RankCut {
 
 Result<RankContent> NetCut::ContentOf(std::uint32_t rank) const {
   RankContent content;
+  content.sources = sources_;
   std::unordered_map<std::string_view, std::size_t> places;
   std::map<std::string, std::string> metadata = {{"format", "ms"}};
   for (const NetTensor& tensor : tensors_) {
@@ -214,10 +220,11 @@ void NetCut::Account(NetCutResult& result) const {
     if (count++ == 0) overwritten = tensor.name;
   }
   if (count > 0 && !options_.complete) {
-    result.warnings.push_back(fmt::format(
-        "hyper_param.safetensors holds {} of the network's parameters too, {} first, and what it holds is shown uncut, as "
-        "MindSpore's tools do; --complete shows the cut parameters",
-        count, QuoteName(overwritten)));
+    result.warnings.push_back(
+        fmt::format("hyper_param.safetensors holds {} of the network's parameters too, {} first, and what it holds is "
+                    "shown uncut, as "
+                    "MindSpore's tools do; --complete shows the cut parameters",
+                    count, QuoteName(overwritten)));
   }
   for (const NetTensor& tensor : tensors_) {
     used.insert(tensor.file == nullptr ? checkpoint_->tensors().specs()[tensor.index].name

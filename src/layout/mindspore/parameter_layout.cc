@@ -46,14 +46,15 @@ Status CheckParameterLayout(const ParameterLayout& layout) {
   const auto dims = static_cast<std::int64_t>(layout.device_matrix.size());
   std::vector<bool> is_used(layout.device_matrix.size(), false);
   for (const auto& axis : layout.tensor_map) {
-    for (const std::int32_t number : axis) {
+    for (const std::int32_t& number : axis) {
       if (number < -1 || number >= dims) {
         return Status::Corruption(
             fmt::format("the tensor map has {}, and the device matrix has {} dims", number, dims));
       }
       if (number == -1) {
         if (&number != &axis.back()) {
-          return Status::Corruption(fmt::format("the tensor map has -1 before another number: [{}]", fmt::join(axis, ", ")));
+          return Status::Corruption(
+              fmt::format("the tensor map has -1 before another number: [{}]", fmt::join(axis, ", ")));
         }
         continue;
       }
@@ -71,8 +72,7 @@ std::string DescribeLayout(const ParameterLayout& layout) {
     if (!map.empty()) map += ", ";
     map += layout.is_nested ? fmt::format("[{}]", fmt::join(axis, ", ")) : fmt::format("{}", fmt::join(axis, ", "));
   }
-  std::string text =
-      fmt::format("device matrix [{}], tensor map [{}]", fmt::join(layout.device_matrix, ", "), map);
+  std::string text = fmt::format("device matrix [{}], tensor map [{}]", fmt::join(layout.device_matrix, ", "), map);
   if (layout.shard_step != 0 && layout.shard_size != 0) {
     text += fmt::format(", optimizer shard of {} at step {}", layout.shard_size, layout.shard_step);
   }

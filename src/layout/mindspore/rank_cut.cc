@@ -11,7 +11,6 @@
 #include "base/quote_name.h"
 #include "shardfs/format/ckpt/ckpt.h"
 #include "view/entries_file.h"
-#include "view/lazy_tensor_file.h"
 
 namespace shardfs {
 namespace {
@@ -86,7 +85,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazyCkpt(const RankContent& conte
   }
   if (entries.empty()) return std::unique_ptr<const VirtualFile>();
   SHARDFS_ASSIGN_OR_RETURN(const CkptPieces pieces, LayOutCkpt(entries));
-  return MakeLazyFile(FileKind::kEntries, pieces.file_size, entries.size(), std::move(make));
+  return MakeLazyFile(FileKind::kEntries, pieces.file_size, entries.size(), content.sources, std::move(make));
 }
 
 // The file of a rank, or null where it has none.
@@ -102,10 +101,16 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
     SHARDFS_RETURN_IF_ERROR(CheckDtype(tensor));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
-  return MakeLazyTensorFile(entries, content.metadata, make);
+  return MakeLazyTensorFile(entries, content.metadata, content.sources, make);
 }
 
 }  // namespace
+
+FileSources SourcesOf(const Checkpoint& checkpoint) {
+  auto sources = std::make_shared<std::vector<const ByteSource*>>();
+  for (const auto& file : checkpoint.sources().files()) sources->push_back(file.get());
+  return sources;
+}
 
 FileMetadata MindsporeMetadata() { return {{"format", "ms"}}; }
 

@@ -18,6 +18,7 @@
 #include "shardfs/format/safetensors/header.h"
 #include "shardfs/tensor/tensor.h"
 #include "shardfs/view/virtual_tree.h"
+#include "view/lazy_tensor_file.h"
 
 namespace shardfs {
 
@@ -25,15 +26,16 @@ struct RankTensor {
   std::string_view name;
   Dtype dtype = Dtype::kF32;
   Shape shape;
-  std::uint32_t index = 0;           // what the cut knows it by
-  bool is_cut = false;               // by the destination's strategy
-  const SourceFile* raw = nullptr;   // where it is handed on as this file has it
+  std::uint32_t index = 0;          // what the cut knows it by
+  bool is_cut = false;              // by the destination's strategy
+  const SourceFile* raw = nullptr;  // where it is handed on as this file has it
 };
 
 struct RankContent {
   std::vector<RankTensor> tensors;
   FileMetadata metadata;
   bool has_file = true;
+  FileSources sources;                  // that the rank's file may draw on
   std::shared_ptr<const void> context;  // what the cut has found out of the rank, for its own use
 };
 
@@ -59,6 +61,9 @@ FileMetadata MindsporeMetadata();
 
 // `metadata` updated by that of the files, each over those before it, keys in byte order.
 FileMetadata InheritMetadata(std::span<const FileMetadata* const> files);
+
+// All files of a checkpoint.
+FileSources SourcesOf(const Checkpoint& checkpoint);
 
 // The format of the ranks' files, and the tensors in them whose bytes hold two values each.
 struct RankFileForm {

@@ -1,6 +1,7 @@
 // Protobuf strategies, by the generated lite classes. A parse takes memory in proportion to the file: the smallest
 // message in it is two bytes, and an object of about fifty.
 #include <fmt/format.h>
+#include <parallel_strategy.pb.h>
 
 #include <new>
 #include <string>
@@ -8,7 +9,6 @@
 #include "base/quote_name.h"
 #include "layout/mindspore/strategy_file.h"
 #include "layout/mindspore/strategy_merge.h"
-#include "parallel_strategy.pb.h"
 #include "shardfs/base/file_digest.h"
 
 namespace shardfs {
@@ -71,10 +71,9 @@ Result<StrategyPtr> Parse(std::string_view bytes) {
     if (!layout.ok()) return layout.status().WithContext(fmt::format("parameter {}", QuoteName(item.param_name())));
     items.push_back({item.param_name(), std::move(layout).value()});
   }
-  return Strategy::Create(std::move(items),
-                          {.is_json = false,
-                           .has_operators = map.parallel_strategy_item_size() > 0,
-                           .digest = FileDigest::OfBytes(std::as_bytes(std::span(bytes))).ToHex()});
+  return Strategy::Create(std::move(items), {.is_json = false,
+                                             .has_operators = map.parallel_strategy_item_size() > 0,
+                                             .digest = FileDigest::OfBytes(std::as_bytes(std::span(bytes))).ToHex()});
 }
 
 class ProtobufMerger final : public StrategyMerger {
