@@ -46,7 +46,7 @@ Status Twice(std::string_view what) {
 
 class Walker {
  public:
-  explicit Walker(const ByteSource& source) : source_(source), window_(source) {}
+  Walker(const ByteSource& source, std::uint64_t ahead) : source_(source), window_(source, ahead) {}
 
   Result<CkptContent> Walk() {
     SHARDFS_RETURN_IF_ERROR(CutTrailer());
@@ -323,9 +323,9 @@ class Walker {
 };
 
 // What the file is instead, by its first bytes; empty where they may be a .ckpt's.
-Result<std::string> DescribeForeign(const ByteSource& source) {
+Result<std::string> DescribeForeign(const ByteSource& source, std::uint64_t ahead) {
   if (source.size() == 0) return std::string("is empty (0 bytes): it holds no parameter");
-  std::string first(std::min<std::uint64_t>(source.size(), kContentKindBytes), '\0');
+  std::string first(std::min<std::uint64_t>({source.size(), kContentKindBytes, ahead}), '\0');
   SHARDFS_RETURN_IF_ERROR(source.ReadAt(0, std::as_writable_bytes(std::span(first))));
   if (first[0] == '\x08') {
     return std::string("is a parallel strategy file of MindSpore, no weights: give it as a strategy, or leave it out");
@@ -337,11 +337,11 @@ Result<std::string> DescribeForeign(const ByteSource& source) {
 
 }  // namespace
 
-Result<CkptContent> ReadCkpt(const ByteSource& source) {
+Result<CkptContent> ReadCkpt(const ByteSource& source, std::uint64_t ahead) {
   const std::string name = QuoteName(source.name());
-  SHARDFS_ASSIGN_OR_RETURN(const std::string foreign, DescribeForeign(source));
+  SHARDFS_ASSIGN_OR_RETURN(const std::string foreign, DescribeForeign(source, ahead));
   if (!foreign.empty()) return Status::Corruption(fmt::format("{} {}", name, foreign));
-  auto content = Walker(source).Walk();
+  auto content = Walker(source, ahead).Walk();
   if (!content.ok()) return content.status().WithContext(name);
   return content;
 }

@@ -16,7 +16,7 @@ Result<std::span<const std::byte>> ByteWindow::At(std::uint64_t offset, std::uin
   const bool has = offset >= begin_ && offset - begin_ <= size_ && size_ - (offset - begin_) >= wanted;
   if (!has) {
     size_ = 0;
-    const std::uint64_t size = std::min(kBytes, source_.size() - offset);
+    const std::uint64_t size = std::min(std::max(wanted, ahead_), source_.size() - offset);
     SHARDFS_RETURN_IF_ERROR(source_.ReadAt(offset, std::span(bytes_).first(size)));
     begin_ = offset;
     size_ = size;

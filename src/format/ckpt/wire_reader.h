@@ -6,6 +6,7 @@
 // Thread-safety: none; one reader a thread. Borrows the source.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ namespace shardfs {
 // The few bytes of a source around the place where it is being read.
 class ByteWindow {
  public:
-  explicit ByteWindow(const ByteSource& source) : source_(source) {}
+  // A place that is not at hand is read with what follows it, `ahead` bytes in all where fewer are wanted.
+  ByteWindow(const ByteSource& source, std::uint64_t ahead) : source_(source), ahead_(std::min(ahead, kBytes)) {}
 
   // Bytes from `offset`, at least `wanted` of them and at most those before `end`, which the source has. `wanted` is at
   // most kBytes. Valid until the next call.
@@ -31,6 +33,7 @@ class ByteWindow {
 
  private:
   const ByteSource& source_;
+  const std::uint64_t ahead_;
   std::array<std::byte, kBytes> bytes_;
   std::uint64_t begin_ = 0;  // of what bytes_ holds
   std::uint64_t size_ = 0;

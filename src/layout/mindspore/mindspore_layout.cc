@@ -88,10 +88,10 @@ class ViewBuilder {
                       account.raw.size() == 1 ? "1 parameter" : fmt::format("{} parameters", account.raw.size()),
                       QuoteName(account.raw.front()), account.raw.size() == 1 ? "is" : "are"));
       const std::size_t shown = std::min(account.raw.size(), kShown);
-      view_.account.push_back(fmt::format(
-          "handed on as slices of the source, as the destination's strategy has no such parameter: {}{}",
-          fmt::join(account.raw.begin(), account.raw.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-          account.raw.size() > shown ? fmt::format(" and {} more", account.raw.size() - shown) : ""));
+      view_.account.push_back(
+          fmt::format("handed on as slices of the source, as the destination's strategy has no such parameter: {}{}",
+                      fmt::join(account.raw.begin(), account.raw.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                      account.raw.size() > shown ? fmt::format(" and {} more", account.raw.size() - shown) : ""));
     }
     return cut;
   }
@@ -127,12 +127,12 @@ class ViewBuilder {
   void Finish(std::uint32_t ranks, std::string_view format) {
     const std::string_view place = options_.placement == Placement::kTraining ? "training" : "tools";
     view_.world_size = ranks;
-    view_.summary = destination_ == nullptr
-                        ? std::string("mindspore layout: one rank with all tensors")
-                        : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
-                                      Counted(destination_->stages().size(), "stage"),
-                                      Counted(destination_->devices(), "device"),
-                                      Counted(destination_->parameters().size(), "parameter"));
+    view_.summary =
+        destination_ == nullptr
+            ? std::string("mindspore layout: one rank with all tensors")
+            : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
+                          Counted(destination_->stages().size(), "stage"), Counted(destination_->devices(), "device"),
+                          Counted(destination_->parameters().size(), "parameter"));
     view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
                      {"prefix", prefix_},
                      {"output_format", std::string(format)},

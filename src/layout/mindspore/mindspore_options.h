@@ -13,9 +13,9 @@ namespace shardfs {
 inline constexpr std::string_view kPlacementChoices[] = {"tools", "training"};
 
 inline constexpr OptionSpec kPlacementOption{
-    "placement", OptionKind::kChoice, "ORDER",
-    "Ranks of optimizer shards as MindSpore's tools decode them, or as training lays them out", "tools",
-    kPlacementChoices};
+    "placement", OptionKind::kChoice,
+    "ORDER",     "Ranks of optimizer shards as MindSpore's tools decode them, or as training lays them out",
+    "tools",     kPlacementChoices};
 inline constexpr OptionSpec kCompleteOption{
     .name = "complete",
     .kind = OptionKind::kSwitch,

@@ -52,8 +52,9 @@ std::string DescribeParameters(const MindsporeSource& source) {
     if (grid->cells() > grid->shard_size()) ++model;
     if (grid->shard_size() > 1) ++sharded;
   }
-  return fmt::format("{} of {} in the strategy are in the files: {} split by model parallelism, {} by the optimizer shard",
-                     held, Counted(source.parameters().size(), "parameter"), model, sharded);
+  return fmt::format(
+      "{} of {} in the strategy are in the files: {} split by model parallelism, {} by the optimizer shard", held,
+      Counted(source.parameters().size(), "parameter"), model, sharded);
 }
 
 std::string DescribeRanks(const MindsporeSource& source) {
@@ -65,7 +66,8 @@ std::string DescribeRanks(const MindsporeSource& source) {
   std::string text = fmt::format("source: MindSpore's ranks, {} with a file", Counted(files.size(), "rank"));
   if (removed > 0) text += fmt::format(" ({} without redundancy)", removed);
   if (source.strategy() == nullptr) return text + "; no strategy is given";
-  return fmt::format("{}; the strategy is of {} of {}", text, Counted(source.strategy()->stages().size(), "pipeline stage"),
+  return fmt::format("{}; the strategy is of {} of {}", text,
+                     Counted(source.strategy()->stages().size(), "pipeline stage"),
                      Counted(source.strategy()->devices(), "device"));
 }
 
@@ -100,7 +102,8 @@ std::vector<std::string> DescribeSource(const MindsporeSource& source) {
     if (!source.ParameterOf(name)) hyper.push_back(source.NameOf(name));
   }
   if (!hyper.empty()) {
-    account.push_back(fmt::format("{} in no strategy, and passed on as they are: {}{}", hyper.size() == 1 ? "1 tensor is" : fmt::format("{} tensors are", hyper.size()),
+    account.push_back(fmt::format("{} in no strategy, and passed on as they are: {}{}",
+                                  hyper.size() == 1 ? "1 tensor is" : fmt::format("{} tensors are", hyper.size()),
                                   QuoteName(hyper.front()),
                                   hyper.size() == 1 ? "" : fmt::format(" and {} more", hyper.size() - 1)));
   }

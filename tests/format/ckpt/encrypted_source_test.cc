@@ -1,5 +1,6 @@
 // Encrypted files made here with OpenSSL itself, block by block, and read in every way; and each bit that is wrong.
 #include "format/ckpt/encrypted_source.h"
+#include "shardfs/format/ckpt/ckpt.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -122,6 +123,20 @@ std::string RefusalOf(const std::string& file, const std::string& hex, std::opti
   const auto source = Open(file, hex, mode);
   EXPECT_FALSE(source.ok());
   return source.ok() ? std::string() : std::string(source.status().message());
+}
+
+// A walk needs the blocks that entries begin in, and no other: damage elsewhere is for the reads that meet it.
+TEST(EncryptedSource, AWalkNeedsTheBlocksOfTheFramingAlone) {
+  const std::string plain = EntryOf("w", {5000}, "UInt8", std::string(5000, 'x'));
+  const std::string file = Encrypt(CipherMode::kAesGcm, *KeyOf(kHex128), plain, 1000);
+  for (std::size_t block = 0; block < 6; ++block) {
+    std::string changed = file;
+    changed[block * 1048 + 50] ^= 1;  // in its content
+    const auto source = Open(changed, kHex128);
+    ASSERT_TRUE(source.ok());
+    const bool is_of_framing = block == 0 || block == 5;  // the last may end in a crc trailer
+    EXPECT_EQ(ReadCkpt(**source, 64).ok(), !is_of_framing) << block;
+  }
 }
 
 TEST(EncryptedSource, RefusesKeysAndModesThatDoNotFit) {

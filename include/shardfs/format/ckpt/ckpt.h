@@ -65,7 +65,8 @@ struct CkptContent {
 // Walks the entries of `source`: its framing alone is read. Names are unique, and every tensor has as many bytes as its
 // shape needs. kCorruption for a broken rule; kNotSupported for a type that safetensors has no word
 // for, and for an entry of 4 GiB or more. Messages name the file.
-Result<CkptContent> ReadCkpt(const ByteSource& source);
+// Each place is read with the bytes that follow it, `ahead` (at most 4096) in all, as the next entry may be among them.
+Result<CkptContent> ReadCkpt(const ByteSource& source, std::uint64_t ahead = 4096);
 
 // Reads all bytes of the file in parallel and compares their CRC-32 with the trailer's; not without a trailer.
 Status CheckCkptCrc(const ByteSource& source, const CkptContent& content);
