@@ -77,6 +77,7 @@ class ViewBuilder {
     const bool has_slices =
         source != nullptr && source->kind() == MindsporeSource::Kind::kRanks && source->strategy() != nullptr;
     if (!has_slices) return MakeWholeCut(checkpoint_, destination_, options_);
+    view_.options.emplace_back("src_strategy", source->strategy()->facts().digest);
     SliceCutAccount account;
     SHARDFS_ASSIGN_OR_RETURN(RankCutPtr cut, MakeSliceCut(source, destination_, options_, &account));
     view_.warnings = std::move(account.warnings);
@@ -133,11 +134,12 @@ class ViewBuilder {
             : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
                           Counted(destination_->stages().size(), "stage"), Counted(destination_->devices(), "device"),
                           Counted(destination_->parameters().size(), "parameter"));
-    view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
-                     {"prefix", prefix_},
-                     {"output_format", std::string(format)},
-                     {"placement", std::string(place)},
-                     {"complete", options_.complete ? "true" : "false"}};
+    const OptionPairs own = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
+                             {"prefix", prefix_},
+                             {"output_format", std::string(format)},
+                             {"placement", std::string(place)},
+                             {"complete", options_.complete ? "true" : "false"}};
+    view_.options.insert(view_.options.end(), own.begin(), own.end());
     view_.ignored.insert(view_.ignored.end(), checkpoint_->ignored().begin(), checkpoint_->ignored().end());
   }
 

@@ -56,7 +56,8 @@ Result<ParallelStrategyMap> ParseMap(std::string_view bytes) {
     return Status::NotSupported(fmt::format("it has {} bytes, more than {}", bytes.size(), kMaxStrategyBytes));
   }
   ParallelStrategyMap map;
-  if (!map.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  // Required fields are asked for here, as the parser would print to standard error that one is missing.
+  if (!map.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())) || !map.IsInitialized()) {
     return Status::Corruption("it is no strategy that MindSpore has saved (a protobuf ParallelStrategyMap)");
   }
   return map;
