@@ -51,9 +51,11 @@ Status RunMerge(const MergeArguments& arguments) {
 }  // namespace
 
 Command AddMergeStrategiesCommand(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("merge-strategies", "Merge the strategies of MindSpore's ranks into a file");
+  CLI::App* command =
+      program.add_subcommand("merge-strategies", "Merge the strategies of MindSpore's ranks into a file");
   auto arguments = std::make_shared<MergeArguments>();
-  command->add_option("DIR", arguments->directory, "Directory of strategies (*.ckpt or *.json), one a rank")->required();
+  command->add_option("DIR", arguments->directory, "Directory of strategies (*.ckpt or *.json), one a rank")
+      ->required();
   command->add_option("FILE", arguments->file, "The merged strategy; replaced if it is there")->required();
   return {command, [arguments] { return ExitCodeOf(RunMerge(*arguments)); }};
 }

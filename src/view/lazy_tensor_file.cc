@@ -74,8 +74,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazyTensorFile(const std::vector<
                                                               FileMaker make) {
   SHARDFS_ASSIGN_OR_RETURN(const SerializedHeader header, SerializeHeader(entries, metadata));
   return std::unique_ptr<const VirtualFile>(
-      std::make_unique<const LazyTensorFile>(
-      header.file_size, entries.size(), std::move(sources), std::move(make)));
+      std::make_unique<const LazyTensorFile>(header.file_size, entries.size(), std::move(sources), std::move(make)));
 }
 
 }  // namespace shardfs

@@ -1,5 +1,5 @@
-// LazyTensorFile: a safetensors file whose header is made when the file is first read. Only its size is kept until then:
-// a thousand ranks with four thousand tensors each would otherwise take gigabytes before anyone opens a file.
+// LazyTensorFile: a safetensors file whose header is made when the file is first read. Only its size is kept until
+// then: a thousand ranks with four thousand tensors each would otherwise take gigabytes before anyone opens a file.
 #pragma once
 
 #include <cstdint>

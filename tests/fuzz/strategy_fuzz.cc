@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SHARDFS_FUZZ_CHECK(parameter.IsOn(parameter.SourceEntry().stage));
     static_cast<void>((*strategy)->DestinationEntry(parameter, 1));
   }
-  for (const ParameterLayout& layout : (*strategy)->layouts().first(std::min<std::size_t>((*strategy)->layouts().size(), 64))) {
+  for (const ParameterLayout& layout :
+       (*strategy)->layouts().first(std::min<std::size_t>((*strategy)->layouts().size(), 64))) {
     testing::CheckGrid(layout, Placement::kTools);
     testing::CheckGrid(layout, Placement::kTraining);
   }

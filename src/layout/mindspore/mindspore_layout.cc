@@ -70,9 +70,9 @@ class ViewBuilder {
     const bool has_slices =
         source != nullptr && source->kind() == MindsporeSource::Kind::kRanks && source->strategy() != nullptr;
     if (!has_slices) return MakeWholeCut(checkpoint_, destination_, options_);
+    view_.options.emplace_back("src_strategy", source->strategy()->facts().digest);
     SliceCutAccount account;
     SHARDFS_ASSIGN_OR_RETURN(RankCutPtr cut, MakeSliceCut(source, destination_, options_, &account));
-    view_.account = std::move(account.sentences);
     view_.warnings = std::move(account.warnings);
     if (!account.raw.empty()) {
       constexpr std::size_t kShown = 20;
@@ -82,10 +82,10 @@ class ViewBuilder {
                       account.raw.size() == 1 ? "1 parameter" : fmt::format("{} parameters", account.raw.size()),
                       QuoteName(account.raw.front()), account.raw.size() == 1 ? "is" : "are"));
       const std::size_t shown = std::min(account.raw.size(), kShown);
-      view_.account.push_back(fmt::format(
-          "handed on as slices of the source, as the destination's strategy has no such parameter: {}{}",
-          fmt::join(account.raw.begin(), account.raw.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-          account.raw.size() > shown ? fmt::format(" and {} more", account.raw.size() - shown) : ""));
+      view_.account.push_back(
+          fmt::format("handed on as slices of the source, as the destination's strategy has no such parameter: {}{}",
+                      fmt::join(account.raw.begin(), account.raw.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                      account.raw.size() > shown ? fmt::format(" and {} more", account.raw.size() - shown) : ""));
     }
     return cut;
   }
@@ -107,16 +107,18 @@ class ViewBuilder {
   void Finish(std::uint32_t ranks) {
     const std::string_view place = options_.placement == Placement::kTraining ? "training" : "tools";
     view_.world_size = ranks;
-    view_.summary = destination_ == nullptr
-                        ? std::string("mindspore layout: one rank with all tensors")
-                        : fmt::format("mindspore layout for {} ranks: {} stages of {} devices, {} parameters", ranks,
-                                      destination_->stages().size(), destination_->devices(),
-                                      destination_->parameters().size());
-    view_.options = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
-                     {"prefix", prefix_},
-                     {"output_format", values_.Text(kFormat).value_or("safetensors")},
-                     {"placement", std::string(place)},
-                     {"complete", options_.complete ? "true" : "false"}};
+    view_.summary =
+        destination_ == nullptr
+            ? std::string("mindspore layout: one rank with all tensors")
+            : fmt::format("mindspore layout for {}: {} of {} each, {}", Counted(ranks, "rank"),
+                          Counted(destination_->stages().size(), "stage"), Counted(destination_->devices(), "device"),
+                          Counted(destination_->parameters().size(), "parameter"));
+    const OptionPairs own = {{"dst_strategy", destination_ == nullptr ? "none" : destination_->facts().digest},
+                             {"prefix", prefix_},
+                             {"output_format", values_.Text(kFormat).value_or("safetensors")},
+                             {"placement", std::string(place)},
+                             {"complete", options_.complete ? "true" : "false"}};
+    view_.options.insert(view_.options.end(), own.begin(), own.end());
     view_.ignored.insert(view_.ignored.end(), checkpoint_->ignored().begin(), checkpoint_->ignored().end());
   }
 

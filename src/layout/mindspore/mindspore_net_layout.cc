@@ -49,10 +49,11 @@ Result<std::vector<std::uint32_t>> RanksOf(const Strategy* destination, const st
     return ranks;
   }
   const auto rank = ParseNumber<std::uint32_t>(*given);
-  if (!rank) return Status::InvalidArgument(fmt::format("rank_id is {}, and must be the number of a rank", QuoteName(*given)));
+  if (!rank)
+    return Status::InvalidArgument(fmt::format("rank_id is {}, and must be the number of a rank", QuoteName(*given)));
   if (destination != nullptr ? *rank >= all : *rank >= kMostRanks) {
-    return Status::InvalidArgument(
-        fmt::format("rank_id is {}, and the strategy is of {} ranks", *rank, destination == nullptr ? kMostRanks : all));
+    return Status::InvalidArgument(fmt::format("rank_id is {}, and the strategy is of {} ranks", *rank,
+                                               destination == nullptr ? kMostRanks : all));
   }
   return std::vector<std::uint32_t>{*rank};
 }
@@ -82,8 +83,8 @@ Result<View> MindsporeNetLayout::Build(const CheckpointPtr& checkpoint, const Op
   view.summary =
       destination == nullptr
           ? std::string("mindspore-net layout: one rank with all tensors")
-          : fmt::format("mindspore-net layout for {} of {} ranks: {} stages of {} devices", ranks.size(),
-                        destination->ranks(), destination->stages().size(), destination->devices());
+          : fmt::format("mindspore-net layout for {} of {} ranks: {} of {} each", ranks.size(), destination->ranks(),
+                        Counted(destination->stages().size(), "stage"), Counted(destination->devices(), "device"));
   std::string names;
   for (const auto& [name, stored] : name_map) names += fmt::format("{}{}={}", names.empty() ? "" : ",", name, stored);
   view.options = {{"dst_strategy", destination == nullptr ? "none" : destination->facts().digest},

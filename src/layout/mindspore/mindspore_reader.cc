@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/quote_name.h"
+#include "layout/mindspore/mindspore_options.h"
 #include "layout/mindspore/mindspore_source.h"
 #include "layout/mindspore/mindspore_tensors.h"
 #include "layout/mindspore/rank_files.h"
@@ -34,10 +35,6 @@ constexpr const OptionSpec& kStrategy = kOptions[0];
 constexpr const OptionSpec& kSuffix = kOptions[1];
 constexpr const OptionSpec& kRedundancy = kOptions[2];
 
-std::string Count(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 // Of the parameters that files hold, those that are split, and those of the optimizer shard.
 std::string DescribeParameters(const MindsporeSource& source) {
   std::size_t held = 0;
@@ -51,8 +48,9 @@ std::string DescribeParameters(const MindsporeSource& source) {
     if (grid->cells() > grid->shard_size()) ++model;
     if (grid->shard_size() > 1) ++sharded;
   }
-  return fmt::format("{} of {} in the strategy are in the files: {} split by model parallelism, {} by the optimizer shard",
-                     held, Count(source.parameters().size(), "parameter"), model, sharded);
+  return fmt::format(
+      "{} of {} in the strategy are in the files: {} split by model parallelism, {} by the optimizer shard", held,
+      Counted(source.parameters().size(), "parameter"), model, sharded);
 }
 
 std::string DescribeRanks(const MindsporeSource& source) {
@@ -61,11 +59,12 @@ std::string DescribeRanks(const MindsporeSource& source) {
     return std::find(file.metadata.begin(), file.metadata.end(),
                      std::pair<std::string, std::string>("remove_redundancy", "True")) != file.metadata.end();
   });
-  std::string text = fmt::format("source: MindSpore's ranks, {} with a file", Count(files.size(), "rank"));
+  std::string text = fmt::format("source: MindSpore's ranks, {} with a file", Counted(files.size(), "rank"));
   if (removed > 0) text += fmt::format(" ({} without redundancy)", removed);
   if (source.strategy() == nullptr) return text + "; no strategy is given";
-  return fmt::format("{}; the strategy is of {} of {}", text, Count(source.strategy()->stages().size(), "pipeline stage"),
-                     Count(source.strategy()->devices(), "device"));
+  return fmt::format("{}; the strategy is of {} of {}", text,
+                     Counted(source.strategy()->stages().size(), "pipeline stage"),
+                     Counted(source.strategy()->devices(), "device"));
 }
 
 std::vector<std::string> DescribeSource(const MindsporeSource& source) {
@@ -74,7 +73,7 @@ std::vector<std::string> DescribeSource(const MindsporeSource& source) {
       return {fmt::format("source: one full file of MindSpore, {}", QuoteName(source.files().front().source->name()))};
     case MindsporeSource::Kind::kUnified:
       return {fmt::format("source: MindSpore's unified directory, {} in {}",
-                          Count(source.weight_map().size(), "tensor"), Count(source.files().size(), "file"))};
+                          Counted(source.weight_map().size(), "tensor"), Counted(source.files().size(), "file"))};
     case MindsporeSource::Kind::kRanks:
       break;
   }
@@ -86,7 +85,8 @@ std::vector<std::string> DescribeSource(const MindsporeSource& source) {
     if (!source.ParameterOf(name)) hyper.push_back(source.NameOf(name));
   }
   if (!hyper.empty()) {
-    account.push_back(fmt::format("{} in no strategy, and passed on as they are: {}{}", hyper.size() == 1 ? "1 tensor is" : fmt::format("{} tensors are", hyper.size()),
+    account.push_back(fmt::format("{} in no strategy, and passed on as they are: {}{}",
+                                  hyper.size() == 1 ? "1 tensor is" : fmt::format("{} tensors are", hyper.size()),
                                   QuoteName(hyper.front()),
                                   hyper.size() == 1 ? "" : fmt::format(" and {} more", hyper.size() - 1)));
   }
@@ -105,7 +105,7 @@ void WarnOfPlacement(const MindsporeSource& source, std::vector<std::string>& wa
   warnings.push_back(fmt::format(
       "MindSpore's tools place the slices of {}, {} first, on other ranks than training does; the mindspore layouts do "
       "as the tools unless --placement training is given, all others as training",
-      Count(count, "parameter"), QuoteName(first)));
+      Counted(count, "parameter"), QuoteName(first)));
 }
 
 }  // namespace

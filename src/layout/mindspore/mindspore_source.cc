@@ -36,9 +36,8 @@ bool IsIterationDirectory(const std::string& name) {
 }  // namespace
 
 const StoredTensor* SourceFile::Find(std::uint32_t name) const {
-  const auto found = std::lower_bound(by_name.begin(), by_name.end(), name, [this](std::uint32_t i, std::uint32_t key) {
-    return tensors[i].name < key;
-  });
+  const auto found = std::lower_bound(by_name.begin(), by_name.end(), name,
+                                      [this](std::uint32_t i, std::uint32_t key) { return tensors[i].name < key; });
   return found == by_name.end() || tensors[*found].name != name ? nullptr : &tensors[*found];
 }
 
@@ -86,8 +85,8 @@ Status MindsporeSource::FindFiles(std::vector<std::string>& paths, std::vector<s
   if (names.empty()) {
     return Status::IoError("the directory is empty; is the file system mounted that the checkpoint is to be on?");
   }
-  const bool has_ranks =
-      std::any_of(names.begin(), names.end(), [](const std::string& name) { return RankOfDirectory(name).has_value(); });
+  const bool has_ranks = std::any_of(names.begin(), names.end(),
+                                     [](const std::string& name) { return RankOfDirectory(name).has_value(); });
   const bool has_map = std::binary_search(names.begin(), names.end(), std::string(kNameMap));
   if (!has_ranks || (has_map && strategy_ == nullptr)) {
     if (strategy_ != nullptr) {

@@ -1,5 +1,5 @@
-// MindsporeSource: the files of a MindSpore checkpoint as they are stored, with what the source's strategy says of them.
-// What the reader makes whole tensors of, and what MindSpore's layouts hand on rank by rank. (spec/mindspore.md,
+// MindsporeSource: the files of a MindSpore checkpoint as they are stored, with what the source's strategy says of
+// them. What the reader makes whole tensors of, and what MindSpore's layouts hand on rank by rank. (spec/mindspore.md,
 // sections 1 and 3)
 //
 // Names and shapes are kept once for all files: a thousand ranks have four thousand tensors each, of the same names.
@@ -71,9 +71,9 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
   };
 
   struct Options {
-    std::string strategy;         // a file or directory; empty: none
-    std::string file_suffix;      // of the files of ranks; empty: any
-    bool has_redundancy = true;   // the files of ranks are complete, unless their metadata say otherwise
+    std::string strategy;        // a file or directory; empty: none
+    std::string file_suffix;     // of the files of ranks; empty: any
+    bool has_redundancy = true;  // the files of ranks are complete, unless their metadata say otherwise
   };
 
   static Result<MindsporeSourcePtr> Open(const std::string& path, const Options& options);

@@ -158,14 +158,14 @@ class WholeTensors final : public StateDict {
     });
   }
 
-  Status Missing(const SourceParameter& parameter, const SliceGrid& grid, std::uint32_t base, std::uint64_t cell) const {
+  Status Missing(const SourceParameter& parameter, const SliceGrid& grid, std::uint32_t base,
+                 std::uint64_t cell) const {
     const std::uint32_t rank = base + grid.FirstDevices()[cell];
-    return Status::Corruption(
-        fmt::format("a slice of parameter {} is missing, that of rank {}: {}", QuoteName(source_->NameOf(parameter.name)),
-                    rank,
-                    source_->FileOfRank(rank) == nullptr
-                        ? fmt::format("there is no file in rank_{}/, nor one of a rank that holds the same slice", rank)
-                        : std::string("neither its file nor that of a rank with the same slice holds it")));
+    return Status::Corruption(fmt::format(
+        "a slice of parameter {} is missing, that of rank {}: {}", QuoteName(source_->NameOf(parameter.name)), rank,
+        source_->FileOfRank(rank) == nullptr
+            ? fmt::format("there is no file in rank_{}/, nor one of a rank that holds the same slice", rank)
+            : std::string("neither its file nor that of a rank with the same slice holds it")));
   }
 
   const SourceFile& FirstFile(std::uint32_t name) const { return source_->files()[first_[name].file]; }

@@ -13,8 +13,8 @@ StateDictPtr MakeFileTensors(MindsporeSourcePtr source, std::size_t file);
 // slice from the lowest rank that holds it; all others from the lowest rank, as they are. In the order in which the
 // files have the names. Parameters are placed as training has placed them.
 //
-// What cannot be put together has its spec nevertheless, and Build says why it cannot: a layout that hands on the ranks'
-// own files may do without.
+// What cannot be put together has its spec nevertheless, and Build says why it cannot: a layout that hands on the
+// ranks' own files may do without.
 StateDictPtr MakeWholeTensors(MindsporeSourcePtr source);
 
 }  // namespace shardfs

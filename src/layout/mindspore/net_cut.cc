@@ -36,11 +36,10 @@ class NetCut final : public RankCut {
     SHARDFS_RETURN_IF_ERROR(CheckAllBuild(*checkpoint_));
     SHARDFS_RETURN_IF_ERROR(IsUnified() ? FindInFiles(name_map) : FindInCheckpoint(name_map));
     if (tensors_.empty()) {
-      return Status::InvalidArgument(
-          fmt::format("none of the network's names is in the source{}; the names do not fit, as --name-map can say",
-                      Destination() == nullptr
-                          ? std::string()
-                          : fmt::format(", {} first", QuoteName(Destination()->parameters().front().name))));
+      return Status::InvalidArgument(fmt::format(
+          "none of the network's names is in the source{}; the names do not fit, as --name-map can say",
+          Destination() == nullptr ? std::string()
+                                   : fmt::format(", {} first", QuoteName(Destination()->parameters().front().name))));
     }
     AddHyperParameters();
     return Status::Ok();
@@ -128,8 +127,9 @@ class NetCut final : public RankCut {
                                      [&](const auto& entry) { return entry.first == tensor.name; });
       tensor.is_int4 = mark != metadata->end();
       if (tensor.is_int4 && mark->second != "Int4") {
-        return Status::Corruption(fmt::format("the metadata of the source say {} of parameter {}, and only Int4 is known",
-                                              QuoteName(mark->second), QuoteName(tensor.name)));
+        return Status::Corruption(
+            fmt::format("the metadata of the source say {} of parameter {}, and only Int4 is known",
+                        QuoteName(mark->second), QuoteName(tensor.name)));
       }
     }
     names_.emplace(tensor.name, tensors_.size());
@@ -140,12 +140,15 @@ class NetCut final : public RankCut {
   void AddHyperParameters() {
     if (IsUnified() && source_->hyper_file()) {
       const SourceFile& file = source_->files()[*source_->hyper_file()];
-      for (const StoredTensor& tensor : file.tensors) hyper_.push_back({std::string(source_->NameOf(tensor.name)), nullptr, &file, tensor.name});
+      for (const StoredTensor& tensor : file.tensors)
+        hyper_.push_back({std::string(source_->NameOf(tensor.name)), nullptr, &file, tensor.name});
     }
-    if (source_ == nullptr || source_->kind() != MindsporeSource::Kind::kRanks || source_->strategy() == nullptr) return;
+    if (source_ == nullptr || source_->kind() != MindsporeSource::Kind::kRanks || source_->strategy() == nullptr)
+      return;
     for (std::uint32_t name = 0; name < source_->names(); ++name) {
       const auto index = checkpoint_->tensors().Find(source_->NameOf(name));
-      if (!source_->ParameterOf(name) && index) hyper_.push_back({std::string(source_->NameOf(name)), nullptr, nullptr, *index});
+      if (!source_->ParameterOf(name) && index)
+        hyper_.push_back({std::string(source_->NameOf(name)), nullptr, nullptr, *index});
     }
   }
 
@@ -217,10 +220,11 @@ void NetCut::Account(NetCutResult& result) const {
     if (count++ == 0) overwritten = tensor.name;
   }
   if (count > 0 && !options_.complete) {
-    result.warnings.push_back(fmt::format(
-        "hyper_param.safetensors holds {} of the network's parameters too, {} first, and what it holds is shown uncut, as "
-        "MindSpore's tools do; --complete shows the cut parameters",
-        count, QuoteName(overwritten)));
+    result.warnings.push_back(
+        fmt::format("hyper_param.safetensors holds {} of the network's parameters too, {} first, and what it holds is "
+                    "shown uncut, as "
+                    "MindSpore's tools do; --complete shows the cut parameters",
+                    count, QuoteName(overwritten)));
   }
   for (const NetTensor& tensor : tensors_) {
     used.insert(tensor.file == nullptr ? checkpoint_->tensors().specs()[tensor.index].name

@@ -53,7 +53,8 @@ Status CheckParameterLayout(const ParameterLayout& layout) {
       }
       if (number == -1) {
         if (&number != &axis.back()) {
-          return Status::Corruption(fmt::format("the tensor map has -1 before another number: [{}]", fmt::join(axis, ", ")));
+          return Status::Corruption(
+              fmt::format("the tensor map has -1 before another number: [{}]", fmt::join(axis, ", ")));
         }
         continue;
       }
@@ -71,8 +72,7 @@ std::string DescribeLayout(const ParameterLayout& layout) {
     if (!map.empty()) map += ", ";
     map += layout.is_nested ? fmt::format("[{}]", fmt::join(axis, ", ")) : fmt::format("{}", fmt::join(axis, ", "));
   }
-  std::string text =
-      fmt::format("device matrix [{}], tensor map [{}]", fmt::join(layout.device_matrix, ", "), map);
+  std::string text = fmt::format("device matrix [{}], tensor map [{}]", fmt::join(layout.device_matrix, ", "), map);
   if (layout.shard_step != 0 && layout.shard_size != 0) {
     text += fmt::format(", optimizer shard of {} at step {}", layout.shard_size, layout.shard_step);
   }

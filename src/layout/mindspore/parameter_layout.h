@@ -21,9 +21,9 @@ struct ParameterLayout {
   // For each axis of the tensor the device dims that split it, the most significant first, counted from the right of
   // device_matrix. -1 stands for no split, alone or at the end of a list.
   std::vector<std::vector<std::int32_t>> tensor_map;
-  bool is_nested = false;        // the file has a list for each axis: the layout was written by hand
-  std::int32_t shard_step = 0;   // of the optimizer shard: the distance of the ranks that split axis 0 further
-  std::int32_t shard_size = 0;   // how many they are; -1: all replicas; 0: no shard
+  bool is_nested = false;       // the file has a list for each axis: the layout was written by hand
+  std::int32_t shard_step = 0;  // of the optimizer shard: the distance of the ranks that split axis 0 further
+  std::int32_t shard_size = 0;  // how many they are; -1: all replicas; 0: no shard
 
   friend bool operator==(const ParameterLayout&, const ParameterLayout&) = default;
   friend auto operator<=>(const ParameterLayout&, const ParameterLayout&) = default;

@@ -13,8 +13,9 @@
 namespace shardfs {
 namespace {
 
-constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64, Dtype::kF64,  Dtype::kF32, Dtype::kU32, Dtype::kI32, Dtype::kBF16,
-                                Dtype::kF16, Dtype::kU16, Dtype::kI16, Dtype::kI8,  Dtype::kU8,  Dtype::kBool};
+constexpr std::array kDtypes = {Dtype::kU64, Dtype::kI64,  Dtype::kF64, Dtype::kF32, Dtype::kU32,
+                                Dtype::kI32, Dtype::kBF16, Dtype::kF16, Dtype::kU16, Dtype::kI16,
+                                Dtype::kI8,  Dtype::kU8,   Dtype::kBool};
 
 Result<std::unique_ptr<const VirtualFile>> MakeFile(const RankCutPtr& cut, std::uint32_t rank) {
   SHARDFS_ASSIGN_OR_RETURN(const RankContent content, cut->ContentOf(rank));
@@ -38,8 +39,7 @@ Result<std::unique_ptr<const VirtualFile>> MakeLazy(const RankCutPtr& cut, std::
     SHARDFS_RETURN_IF_ERROR(CheckMindsporeDtype(tensor.name, tensor.dtype));
     entries.push_back({std::string(tensor.name), tensor.dtype, std::move(tensor.shape)});
   }
-  return MakeLazyTensorFile(entries, content.metadata, content.sources,
-                            [cut, rank] { return MakeFile(cut, rank); });
+  return MakeLazyTensorFile(entries, content.metadata, content.sources, [cut, rank] { return MakeFile(cut, rank); });
 }
 
 }  // namespace

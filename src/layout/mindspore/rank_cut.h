@@ -25,9 +25,9 @@ struct RankTensor {
   std::string_view name;
   Dtype dtype = Dtype::kF32;
   Shape shape;
-  std::uint32_t index = 0;           // what the cut knows it by
-  bool is_cut = false;               // by the destination's strategy
-  const SourceFile* raw = nullptr;   // where it is handed on as this file has it
+  std::uint32_t index = 0;          // what the cut knows it by
+  bool is_cut = false;              // by the destination's strategy
+  const SourceFile* raw = nullptr;  // where it is handed on as this file has it
 };
 
 struct RankContent {

@@ -140,9 +140,9 @@ Result<std::vector<RankDirectory>> ListRankDirectories(const SourceRoot& root, c
     return Status::Corruption(fmt::format("two directories are rank {}'s; remove one of them", ranks[i].rank));
   }
   if (!others.empty()) {
-    warnings.push_back(fmt::format("{} no directory of a rank (rank_0, rank_1, ...), and left out: {}",
-                                   others.size() == 1 ? "one directory is" : fmt::format("{} directories are", others.size()),
-                                   others.front()));
+    warnings.push_back(fmt::format(
+        "{} no directory of a rank (rank_0, rank_1, ...), and left out: {}",
+        others.size() == 1 ? "one directory is" : fmt::format("{} directories are", others.size()), others.front()));
   }
   return ranks;
 }

@@ -36,8 +36,8 @@ struct RankDirectory {
 // Whether a name is that of a rank's directory, and of which.
 std::optional<std::uint32_t> RankOfDirectory(const std::string& name);
 
-// Ascending by rank. Of files only those that end in `suffix` before ".safetensors" are candidates. Directories that are
-// no rank's get into `warnings`. kCorruption where two directories are one rank's, where .ckpt files stand beside
+// Ascending by rank. Of files only those that end in `suffix` before ".safetensors" are candidates. Directories that
+// are no rank's get into `warnings`. kCorruption where two directories are one rank's, where .ckpt files stand beside
 // safetensors, and where a rank has several candidates and the name of one has no two numbers.
 Result<std::vector<RankDirectory>> ListRankDirectories(const SourceRoot& root, const std::string& suffix,
                                                        std::vector<std::string>& warnings);

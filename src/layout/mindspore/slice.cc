@@ -74,8 +74,7 @@ class SliceGridBuilder {
     if (free_.empty()) return Wrong("there is an optimizer shard, and no device dim is left for it");
     if (layout_.shard_size < -1 || layout_.shard_step < 0) return Wrong("the optimizer shard has a negative number");
     const std::uint64_t replicas = Replicas();
-    const std::uint64_t size =
-        layout_.shard_size == -1 ? replicas : static_cast<std::uint64_t>(layout_.shard_size);
+    const std::uint64_t size = layout_.shard_size == -1 ? replicas : static_cast<std::uint64_t>(layout_.shard_size);
     const auto step = static_cast<std::uint64_t>(layout_.shard_step);
     if (size > replicas) {
       return Wrong(fmt::format("the optimizer shard is of {} devices, and {} hold the same slice", size, replicas));
@@ -105,7 +104,8 @@ class SliceGridBuilder {
     std::uint32_t next = 0;
     for (const auto& axis : layout_.tensor_map) {
       for (const std::int32_t number : axis) {
-        const auto dim = static_cast<std::uint32_t>(static_cast<std::int32_t>(layout_.device_matrix.size()) - 1 - number);
+        const auto dim =
+            static_cast<std::uint32_t>(static_cast<std::int32_t>(layout_.device_matrix.size()) - 1 - number);
         if (number < 0 || layout_.device_matrix[dim] == 1) continue;
         if (dim < next) return false;
         next = dim;
@@ -163,8 +163,7 @@ class SliceGridBuilder {
       dims.push_back(parts_[axis]);
     }
     grid_.split_by_[0].push_back(shard);
-    const std::uint64_t product =
-        std::accumulate(dims.begin(), dims.end(), std::uint64_t{1}, std::multiplies<>());
+    const std::uint64_t product = std::accumulate(dims.begin(), dims.end(), std::uint64_t{1}, std::multiplies<>());
     if (product != grid_.devices_) {
       return Wrong(fmt::format("an optimizer shard of {} devices at step {} does not make up {} devices", size, step,
                                grid_.devices_));

@@ -12,7 +12,6 @@ namespace shardfs {
 // What `plan` says of a cut.
 struct SliceCutAccount {
   std::vector<std::string> raw;  // parameters of the source's strategy that are handed on as slices
-  std::vector<std::string> sentences;
   std::vector<std::string> warnings;
 };
 

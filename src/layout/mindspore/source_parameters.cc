@@ -12,7 +12,8 @@ namespace {
 constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 StageCopy* FindCopy(std::vector<StageCopy>& copies, std::uint32_t stage) {
-  const auto found = std::find_if(copies.begin(), copies.end(), [&](const StageCopy& copy) { return copy.stage == stage; });
+  const auto found =
+      std::find_if(copies.begin(), copies.end(), [&](const StageCopy& copy) { return copy.stage == stage; });
   return found == copies.end() ? nullptr : &*found;
 }
 
@@ -23,7 +24,8 @@ void PutTogether(const MindsporeSource& source, SourceParameter& parameter) {
     const auto& grid = source.GridOf(copy.layout, Placement::kTools);
     Result<Shape> full = grid.ok() ? grid->FullShape(source.ShapeOf(copy.shape)) : grid.status();
     if (!full.ok()) {
-      parameter.defect = full.status().WithContext(fmt::format("parameter {}", QuoteName(source.NameOf(parameter.name))));
+      parameter.defect =
+          full.status().WithContext(fmt::format("parameter {}", QuoteName(source.NameOf(parameter.name))));
       return;
     }
     if (is_first) parameter.full = *full;
@@ -56,10 +58,10 @@ Status MindsporeSource::GatherParameters() {
   for (const SourceFile& file : files_) {
     const std::uint32_t stage = file.rank / devices;
     if (!std::binary_search(strategy_->stages().begin(), strategy_->stages().end(), stage)) {
-      return Status::Corruption(
-          fmt::format("there is {}, and the strategy is of {} ranks ({} stages of {} devices); give the strategy of all "
-                      "stages",
-                      QuoteName(file.source->name()), strategy_->ranks(), strategy_->stages().size(), devices));
+      return Status::Corruption(fmt::format(
+          "there is {}, and the strategy is of {} ranks ({} stages of {} devices); give the strategy of all "
+          "stages",
+          QuoteName(file.source->name()), strategy_->ranks(), strategy_->stages().size(), devices));
     }
     for (const StoredTensor& tensor : file.tensors) {
       const std::uint32_t index = parameter_of_[tensor.name];
@@ -77,9 +79,9 @@ Status MindsporeSource::GatherParameters() {
       ++copy->holders;
       if (!parameter.defect.ok()) continue;
       if (tensor.dtype != parameter.dtype) {
-        parameter.defect = Status::Corruption(
-            fmt::format("parameter {} is {} in the file of rank {}, and {} in others", QuoteName(strategy.name),
-                        DtypeName(tensor.dtype), file.rank, DtypeName(parameter.dtype)));
+        parameter.defect = Status::Corruption(fmt::format("parameter {} is {} in the file of rank {}, and {} in others",
+                                                          QuoteName(strategy.name), DtypeName(tensor.dtype), file.rank,
+                                                          DtypeName(parameter.dtype)));
       } else if (tensor.shape != copy->shape) {
         parameter.defect = Status::Corruption(
             fmt::format("the slice of parameter {} has shape {} on rank {}, and {} on another rank of its stage; the "
@@ -135,12 +137,14 @@ Status MindsporeSource::CheckSteps(std::span<const std::uint32_t> ranks) const {
   return Status::Ok();
 }
 
-Result<MindsporeSourcePtr> MindsporeSource::AtCommonStep(std::span<const std::uint32_t> ranks, std::string* told) const {
+Result<MindsporeSourcePtr> MindsporeSource::AtCommonStep(std::span<const std::uint32_t> ranks,
+                                                         std::string* told) const {
   const auto common = CommonStep(ranks);
   if (!common) return CheckSteps(ranks);
-  *told = fmt::format("the newest files are of different training steps; those of {}, the newest step that all needed "
-                      "ranks have, are taken",
-                      common->ToString());
+  *told = fmt::format(
+      "the newest files are of different training steps; those of {}, the newest step that all needed "
+      "ranks have, are taken",
+      common->ToString());
   const auto source = std::make_shared<MindsporeSource>();
   source->path_ = path_;
   source->options_ = options_;

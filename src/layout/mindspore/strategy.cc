@@ -24,8 +24,8 @@ Result<StagedName> ParseName(std::string_view name) {
   const std::string_view rest = name.substr(dash + 1);
   if (!stage || *stage >= kMostStages || rest.empty() || rest.find('-') != rest.npos) {
     return Status::Corruption(
-        fmt::format("parameter {} has a '-' in its name, and is not of the form STAGE-NAME with a stage below {}", QuoteName(name),
-                    kMostStages));
+        fmt::format("parameter {} has a '-' in its name, and is not of the form STAGE-NAME with a stage below {}",
+                    QuoteName(name), kMostStages));
   }
   return StagedName{stage, rest};
 }
@@ -69,10 +69,9 @@ Result<StrategyPtr> Strategy::Create(std::vector<Item> items, const Facts& facts
     auto& entries = strategy->parameters_[found->second].entries;
     const StrategyEntry* const earlier = strategy->parameters_[found->second].EntryOf(entry.stage);
     if (earlier != nullptr && earlier->layout != entry.layout) {
-      return Status::Corruption(fmt::format("parameter {} stands twice in stage {}, with {} and with {}",
-                                            QuoteName(name.name), entry.stage,
-                                            DescribeLayout(strategy->layouts_[earlier->layout]),
-                                            DescribeLayout(strategy->layouts_[entry.layout])));
+      return Status::Corruption(fmt::format(
+          "parameter {} stands twice in stage {}, with {} and with {}", QuoteName(name.name), entry.stage,
+          DescribeLayout(strategy->layouts_[earlier->layout]), DescribeLayout(strategy->layouts_[entry.layout])));
     }
     if (earlier == nullptr) entries.push_back(entry);
     strategy->stages_.push_back(entry.stage);
@@ -105,7 +104,8 @@ Status Strategy::CheckStages() const {
   for (std::uint32_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i] == i) continue;
     return Status::Corruption(fmt::format(
-        "the strategy is of {} pipeline stages, and stage {} is not among them; merge the files of all stages", stages_.size(), i));
+        "the strategy is of {} pipeline stages, and stage {} is not among them; merge the files of all stages",
+        stages_.size(), i));
   }
   return Status::Ok();
 }

@@ -73,7 +73,7 @@ class Strategy {
   // What holds for a rank where the strategy is that of the destination.
   const StrategyEntry& DestinationEntry(const StrategyParameter& parameter, std::uint32_t rank) const;
 
-  std::uint32_t devices() const { return devices_; }  // of a stage: those of the first parameter
+  std::uint32_t devices() const { return devices_; }                 // of a stage: those of the first parameter
   std::span<const std::uint32_t> stages() const { return stages_; }  // ascending
   std::uint64_t ranks() const { return std::uint64_t{devices_} * stages_.size(); }
 

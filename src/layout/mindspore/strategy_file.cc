@@ -55,8 +55,7 @@ Result<StrategyNames> ListStrategies(const std::string& directory, const std::st
   const bool is_json = !json.empty();
   std::vector<std::string> names = is_json ? std::move(json) : std::move(protobuf);
   if (names.empty()) {
-    return Status::InvalidArgument(
-        fmt::format("there is no strategy (*.ckpt or *.json) in {}", QuoteName(directory)));
+    return Status::InvalidArgument(fmt::format("there is no strategy (*.ckpt or *.json) in {}", QuoteName(directory)));
   }
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     if (NaturallyBefore(a, b)) return true;

@@ -71,10 +71,9 @@ Result<StrategyPtr> Parse(std::string_view bytes) {
     if (!layout.ok()) return layout.status().WithContext(fmt::format("parameter {}", QuoteName(item.param_name())));
     items.push_back({item.param_name(), std::move(layout).value()});
   }
-  return Strategy::Create(std::move(items),
-                          {.is_json = false,
-                           .has_operators = map.parallel_strategy_item_size() > 0,
-                           .digest = FileDigest::OfBytes(std::as_bytes(std::span(bytes))).ToHex()});
+  return Strategy::Create(std::move(items), {.is_json = false,
+                                             .has_operators = map.parallel_strategy_item_size() > 0,
+                                             .digest = FileDigest::OfBytes(std::as_bytes(std::span(bytes))).ToHex()});
 }
 
 class ProtobufMerger final : public StrategyMerger {

@@ -24,7 +24,8 @@ Result<const SliceGrid*> StrategyGrids::GridOf(std::uint32_t layout) const {
 Result<const SliceGrid*> StrategyGrids::GridFor(const StrategyParameter& parameter, std::uint32_t rank) const {
   auto grid = GridOf(strategy_->DestinationEntry(parameter, rank).layout);
   if (!grid.ok()) {
-    return grid.status().WithContext(fmt::format("parameter {} of the destination's strategy", QuoteName(parameter.name)));
+    return grid.status().WithContext(
+        fmt::format("parameter {} of the destination's strategy", QuoteName(parameter.name)));
   }
   return grid;
 }
@@ -42,9 +43,8 @@ Result<TensorPtr> CutTensor(TensorPtr whole, const SliceGrid& grid, std::uint32_
 Status CheckAllBuild(const Checkpoint& checkpoint) {
   const auto count = checkpoint.tensors().specs().size();
   std::vector<Status> outcomes(count);
-  ParallelFor(count, [&](std::size_t i) {
-    outcomes[i] = checkpoint.tensors().Build(static_cast<std::uint32_t>(i)).status();
-  });
+  ParallelFor(count,
+              [&](std::size_t i) { outcomes[i] = checkpoint.tensors().Build(static_cast<std::uint32_t>(i)).status(); });
   for (const Status& outcome : outcomes) SHARDFS_RETURN_IF_ERROR(outcome);
   return Status::Ok();
 }
@@ -54,7 +54,10 @@ namespace {
 class WholeCut final : public RankCut {
  public:
   WholeCut(CheckpointPtr checkpoint, StrategyPtr destination, const WholeCutOptions& options)
-      : checkpoint_(std::move(checkpoint)), grids_(std::move(destination), options.placement), options_(options), sources_(SourcesOf(*checkpoint_)) {
+      : checkpoint_(std::move(checkpoint)),
+        grids_(std::move(destination), options.placement),
+        options_(options),
+        sources_(SourcesOf(*checkpoint_)) {
     if (Destination() == nullptr) return;
     for (const StrategyParameter& parameter : Destination()->parameters()) {
       first_stages_.insert(parameter.entries.front().stage);
@@ -75,12 +78,13 @@ class WholeCut final : public RankCut {
 
   Result<RankContent> ContentOf(std::uint32_t rank) const override {
     RankContent content;
-  content.sources = sources_;
+    content.sources = sources_;
     content.metadata = MetadataOf(rank);
     const auto specs = checkpoint_->tensors().specs();
     for (std::uint32_t i = 0; i < specs.size(); ++i) {
       RankTensor tensor{specs[i].name, specs[i].dtype, specs[i].shape, i};
-      const StrategyParameter* const parameter = Destination() == nullptr ? nullptr : Destination()->Find(specs[i].name);
+      const StrategyParameter* const parameter =
+          Destination() == nullptr ? nullptr : Destination()->Find(specs[i].name);
       if (parameter != nullptr) {
         if (!parameter->IsOn(rank / Destination()->devices())) continue;
         SHARDFS_ASSIGN_OR_RETURN(const SliceGrid* const grid, grids_.GridFor(*parameter, rank));
@@ -99,8 +103,7 @@ class WholeCut final : public RankCut {
   Result<TensorPtr> Build(std::uint32_t rank, const RankContent& /*content*/, const RankTensor& tensor) const override {
     SHARDFS_ASSIGN_OR_RETURN(TensorPtr whole, checkpoint_->tensors().Build(tensor.index));
     if (!tensor.is_cut) return whole;
-    SHARDFS_ASSIGN_OR_RETURN(const SliceGrid* const grid,
-                             grids_.GridFor(*Destination()->Find(tensor.name), rank));
+    SHARDFS_ASSIGN_OR_RETURN(const SliceGrid* const grid, grids_.GridFor(*Destination()->Find(tensor.name), rank));
     return CutTensor(std::move(whole), *grid, LocalRank(*Destination(), rank));
   }
 

@@ -114,9 +114,9 @@ inline std::map<std::string, std::string> FilesOf(const View& view) {
 }
 
 inline U32Tensors TensorsOf(const std::string& bytes) {
-  const auto header = ParseHeader(std::as_bytes(std::span(bytes)).first(
-                                      *HeaderExtent(std::as_bytes(std::span(bytes)).first(8), bytes.size())),
-                                  bytes.size(), "file");
+  const auto header = ParseHeader(
+      std::as_bytes(std::span(bytes)).first(*HeaderExtent(std::as_bytes(std::span(bytes)).first(8), bytes.size())),
+      bytes.size(), "file");
   EXPECT_TRUE(header.ok()) << header.status();
   U32Tensors tensors;
   if (!header.ok()) return tensors;
@@ -129,9 +129,9 @@ inline U32Tensors TensorsOf(const std::string& bytes) {
 }
 
 inline FileMetadata MetadataOf(const std::string& bytes) {
-  const auto header = ParseHeader(std::as_bytes(std::span(bytes)).first(
-                                      *HeaderExtent(std::as_bytes(std::span(bytes)).first(8), bytes.size())),
-                                  bytes.size(), "file");
+  const auto header = ParseHeader(
+      std::as_bytes(std::span(bytes)).first(*HeaderExtent(std::as_bytes(std::span(bytes)).first(8), bytes.size())),
+      bytes.size(), "file");
   return header.ok() ? header->metadata : FileMetadata{};
 }
 

@@ -87,9 +87,11 @@ TEST_F(MindsporeLayoutTest, WhatTheDestinationDoesNotKnowIsHandedOnAsSlicesAndTo
 
 TEST_F(MindsporeLayoutTest, ASharedParameterThatTheToolsLoseIsRefused) {
   const ParameterLayout whole = FlatLayout({1}, {-1, -1});
-  const std::vector<NamedLayout> destination = {
-      {"1-embed", FlatLayout({2}, {-1, -1})}, {"0-a", FlatLayout({2}, {-1, -1})}, {"1-b", FlatLayout({2}, {-1, -1})},
-      {"0-embed", FlatLayout({2}, {-1, -1})}, {"0-adam_m.a", FlatLayout({2}, {-1, -1})}};
+  const std::vector<NamedLayout> destination = {{"1-embed", FlatLayout({2}, {-1, -1})},
+                                                {"0-a", FlatLayout({2}, {-1, -1})},
+                                                {"1-b", FlatLayout({2}, {-1, -1})},
+                                                {"0-embed", FlatLayout({2}, {-1, -1})},
+                                                {"0-adam_m.a", FlatLayout({2}, {-1, -1})}};
   EXPECT_THAT(Refusal(Show(destination)), AllOf(HasSubstr("'embed'"), HasSubstr("for stage 1 only"),
                                                 HasSubstr("rank 0 would be without it"), HasSubstr("--complete")));
   const auto view = Show(destination, {{"complete", "true"}});

@@ -22,7 +22,8 @@ class MindsporeNetLayoutTest : public ::testing::Test {
  protected:
   void SetUp() override {
     WriteStrategy(Path("dst.ckpt"), {{"w", FlatLayout({2}, {0, -1})}, {"b", FlatLayout({2}, {-1})}});
-    WriteTensors(Path("one") / "any.safetensors", {{"w", Counting({4, 2}, 0)}, {"b", Counting({3}, 50)}, {"x", Counting({1}, 9)}},
+    WriteTensors(Path("one") / "any.safetensors",
+                 {{"w", Counting({4, 2}, 0)}, {"b", Counting({3}, 50)}, {"x", Counting({1}, 9)}},
                  {{"format", "ms"}, {"b", "Int4"}, {"other", "y"}});
     WriteTensors(Path("u") / "part0.safetensors", {{"w", Counting({4, 2}, 0)}, {"b", Counting({3}, 50)}});
     WriteTensors(Path("u") / "hyper_param.safetensors", {{"lr", Counting({1}, 7)}, {"w", Counting({2, 2}, 70)}});
@@ -49,7 +50,8 @@ TEST_F(MindsporeNetLayoutTest, CutsTheNamesOfTheStrategyAndDropsTheRest) {
   EXPECT_EQ(Rank(view, 1), (U32Tensors{{"w", Counting({2, 2}, 4)}, {"b", Counting({3}, 50)}}));
   ASSERT_EQ(view->ignored.size(), 1u);
   EXPECT_EQ(view->ignored[0].name, "x");
-  EXPECT_THAT(MetadataOf(FilesOf(*view)["rank_0/net.safetensors"]), ElementsAre(Pair("b", "Int4"), Pair("format", "ms")));
+  EXPECT_THAT(MetadataOf(FilesOf(*view)["rank_0/net.safetensors"]),
+              ElementsAre(Pair("b", "Int4"), Pair("format", "ms")));
 }
 
 TEST_F(MindsporeNetLayoutTest, ShowsOneRankWhereItIsAskedFor) {
@@ -71,7 +73,8 @@ TEST_F(MindsporeNetLayoutTest, TranslatesNames) {
 
 TEST_F(MindsporeNetLayoutTest, HyperParametersComeOverTheCutOnesUnlessComplete) {
   const auto view = Show("u");
-  EXPECT_EQ(Rank(view, 0), (U32Tensors{{"w", Counting({2, 2}, 70)}, {"b", Counting({3}, 50)}, {"lr", Counting({1}, 7)}}));
+  EXPECT_EQ(Rank(view, 0),
+            (U32Tensors{{"w", Counting({2, 2}, 70)}, {"b", Counting({3}, 50)}, {"lr", Counting({1}, 7)}}));
   EXPECT_THAT(view->warnings, Contains(AllOf(HasSubstr("'w'"), HasSubstr("uncut"))));
   EXPECT_EQ(Rank(Show("u", {{"complete", "true"}}), 1)["w"], Counting({2, 2}, 4));
 }

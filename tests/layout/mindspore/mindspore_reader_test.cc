@@ -86,8 +86,8 @@ TEST_F(MindsporeReaderTest, TakesTheNewestFileByNumbersOrTheOneOfASuffix) {
 
 TEST_F(MindsporeReaderTest, RefusesFilesOfDifferentSteps) {
   for (std::uint32_t rank = 0; rank < 3; ++rank) WriteRank(rank, "1_20", RankTensors(rank, 1000));
-  EXPECT_THAT(Refusal(Open()), AllOf(HasSubstr("1_20 for rank 0"), HasSubstr("1_10 for rank 3"),
-                                     HasSubstr("--file-suffix 1_10")));
+  EXPECT_THAT(Refusal(Open()),
+              AllOf(HasSubstr("1_20 for rank 0"), HasSubstr("1_10 for rank 3"), HasSubstr("--file-suffix 1_10")));
 }
 
 TEST_F(MindsporeReaderTest, TakesASliceFromAnyRankThatHoldsIt) {

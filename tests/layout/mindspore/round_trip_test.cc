@@ -26,7 +26,8 @@ struct Cut {
   std::vector<NamedLayout> Strategy() const {
     std::vector<NamedLayout> named;
     for (const auto& [name, layout] : layouts) {
-      for (const std::uint32_t stage : stages_of.at(name)) named.push_back({std::to_string(stage) + "-" + name, layout});
+      for (const std::uint32_t stage : stages_of.at(name))
+        named.push_back({std::to_string(stage) + "-" + name, layout});
     }
     return named;
   }
@@ -48,7 +49,9 @@ class RandomModel {
         cut->layouts[name] = RandomLayout(random, cut->devices, axes);
         // The first and last are there so that no stage is without a parameter; one in the middle may be shared.
         std::vector<std::uint32_t>& stages = cut->stages_of[name];
-        const auto stage = i == 0 ? 0 : i == 5 ? cut->stages - 1 : static_cast<std::uint32_t>(Below(random, cut->stages));
+        const auto stage = i == 0   ? 0
+                           : i == 5 ? cut->stages - 1
+                                    : static_cast<std::uint32_t>(Below(random, cut->stages));
         stages.push_back(stage);
         if (i == 3 && cut->stages == 2) stages = {0, 1};
       }

@@ -48,8 +48,7 @@ Split ShardOf(const ParameterLayout& layout, const Coordinates& coordinates) {
     position = position * layout.device_matrix[dim] + coordinates.of_dim[dim];
     replicas *= layout.device_matrix[dim];
   }
-  const std::uint64_t size =
-      layout.shard_size == -1 ? replicas : static_cast<std::uint64_t>(layout.shard_size);
+  const std::uint64_t size = layout.shard_size == -1 ? replicas : static_cast<std::uint64_t>(layout.shard_size);
   return {size, position % size};
 }
 
@@ -87,7 +86,9 @@ ParameterLayout RandomLayout(RandomNumbers& random, std::uint32_t devices, std::
   }
   if (layout.device_matrix.empty()) layout.device_matrix.push_back(1);
   layout.is_nested = Below(random, 3) == 0;
-  if (layout.is_nested && Below(random, 3) == 0) layout.device_matrix.insert(layout.device_matrix.begin() + static_cast<std::ptrdiff_t>(Below(random, layout.device_matrix.size())), 1);
+  if (layout.is_nested && Below(random, 3) == 0)
+    layout.device_matrix.insert(
+        layout.device_matrix.begin() + static_cast<std::ptrdiff_t>(Below(random, layout.device_matrix.size())), 1);
   layout.tensor_map.resize(axes);
   std::vector<std::int32_t> dims(layout.device_matrix.size());
   std::iota(dims.begin(), dims.end(), 0);

@@ -1,5 +1,5 @@
-// The slices of devices: the spec's worked examples, and random layouts against the definition by elements. Slice, merge
-// and re-shard go through expressions and read plans, as files do.
+// The slices of devices: the spec's worked examples, and random layouts against the definition by elements. Slice,
+// merge and re-shard go through expressions and read plans, as files do.
 #include "layout/mindspore/slice.h"
 
 #include <gmock/gmock.h>
@@ -103,7 +103,8 @@ TEST(GatheredDevicesTest, HasTheSpecsExamples) {
   EXPECT_THAT(*GatheredDevices(GridOf(Flat({2, 4}, {-1, 0})), whole, full, 0), ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(*GatheredDevices(GridOf(Flat({2, 4}, {-1, -1}, 1, 2)), whole, full, 0), ElementsAre(0, 1));
   const auto uneven = GatheredDevices(GridOf(Flat({3}, {0, -1})), GridOf(Flat({2}, {0, -1})), full, 0);
-  EXPECT_THAT(std::string(uneven.status().message()), HasSubstr("over 3 devices of a stage, and the destination over 2"));
+  EXPECT_THAT(std::string(uneven.status().message()),
+              HasSubstr("over 3 devices of a stage, and the destination over 2"));
 }
 
 // --- random layouts ---
@@ -115,8 +116,7 @@ class Slices {
     for (std::uint32_t device = 0; device < DevicesOf(layout); ++device) {
       elements_.push_back(ElementsOf(layout, full, device));
       const auto bytes = std::as_bytes(std::span(elements_.back()));
-      sources_.push_back(
-          std::make_unique<MemorySource>(std::vector<std::byte>(bytes.begin(), bytes.end()), true));
+      sources_.push_back(std::make_unique<MemorySource>(std::vector<std::byte>(bytes.begin(), bytes.end()), true));
     }
   }
 

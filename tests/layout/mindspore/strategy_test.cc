@@ -1,6 +1,4 @@
 // Strategies: both forms of file, what is refused of them, the map of parameters, and merging.
-#include "layout/mindspore/strategy_file.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +6,7 @@
 
 #include "fuse/temporary_mount.h"
 #include "layout/mindspore/protobuf_text.h"
+#include "layout/mindspore/strategy_file.h"
 
 namespace shardfs::testing {
 namespace {
