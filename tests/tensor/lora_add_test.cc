@@ -144,7 +144,8 @@ TEST_F(LoraAddProperty, LargeFactors) {
   for (const Size& size :
        {Size{{3, 20'011}, {kRowsOfB, kColumnsOfA}, 64}, Size{{5'003, 2}, {kRowsOfB, kColumnsOfA}, 64},
         Size{{700, 30}, {kColumnsOfA, kRowsOfB}, 129}, Size{{6, 300}, {kRowsOfB, kColumnsOfA}, 2'049},
-        Size{{300, 7}, {kColumnsOfA, kRowsOfB}, 8'200}, Size{{9, 10'000}, {kRowsOfB, kColumnsOfA}, 8}}) {
+        Size{{300, 7}, {kColumnsOfA, kRowsOfB}, 8'200}, Size{{3, 5}, {kRowsOfB, kColumnsOfA}, 20'000},
+        Size{{9, 10'000}, {kRowsOfB, kColumnsOfA}, 8}}) {
     const ExpressionAndValues pair = MakeMerged(size.shape, size.axes, size.rank);
     ASSERT_NO_FATAL_FAILURE(ExpectEqualRanges(pair, size.rank));
     const std::uint64_t columns = size.shape[1];

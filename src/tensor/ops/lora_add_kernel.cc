@@ -106,7 +106,7 @@ Status LoraAddKernel::Produce(std::uint64_t first, std::uint64_t elements, std::
   Scratch* const scratch = ThreadScratch();
   if (scratch == nullptr) return Status::ResourceExhausted("no memory for the columns of a LoRA adapter");
   // A read of more than a row needs all columns, whichever of them comes first.
-  if (elements > row_ && row_ * columns_.rank() <= kColumnFloats - kTile * columns_.rank()) {
+  if (elements > row_ && columns_.rank() <= kMaxRanks && row_ <= kColumnFloats / columns_.rank() - kTile) {
     SHARDFS_RETURN_IF_ERROR(RequireColumns(PlaceOf(first / row_).column, row_, scratch));
   }
   while (elements > 0) {
