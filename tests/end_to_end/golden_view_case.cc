@@ -42,7 +42,8 @@ GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   const Json json = Json::parse(file);
   GoldenViewCase golden;
   golden.name = view + "_" + directory.filename().string();
-  std::replace(golden.name.begin(), golden.name.end(), '-', '_');
+  std::replace_if(
+      golden.name.begin(), golden.name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   const fs::path of = json.contains("source_of") ? directory / json["source_of"].get<std::string>() : directory;
   golden.source = (of / json.value("source_dir", "source")).lexically_normal();
   const fs::path expected_of =
