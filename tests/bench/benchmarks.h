@@ -28,6 +28,7 @@ Result<Rows> MeasureSmall(const Workplace& workplace, const CheckpointCase& chec
 // Of no checkpoint, or of one of its own.
 Result<Rows> MeasureKernels(const Workplace& workplace);
 Result<Rows> MeasureTrueScale(const Workplace& workplace);
+Result<Rows> MeasureShardedState(const Workplace& workplace);
 
 struct CheckpointBenchmark {
   const char* name;

@@ -28,6 +28,19 @@ struct Preset {
   int experts, experts_full;
 };
 constexpr Preset kPresets[] = {{"bf16", "deepseek-v3", 20, 44}, {"w8a8", "deepseek-r1-w8a8", 64, 112}};
+constexpr Preset kShardedStatePreset = {kShardedState, "deepseek-v3", 20, 44};
+
+// The command line behind SOURCE.
+std::vector<std::string> LayoutOf(std::string_view name) {
+  if (name == kShardedState) return {"--layout", "sharded-state", "--engine-version", "0.26", "--tp", "16"};
+  return {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
+}
+
+const Preset* FindCase(const std::string& name) {
+  if (name == kShardedState) return &kShardedStatePreset;
+  const auto* preset = std::find_if(std::begin(kPresets), std::end(kPresets), [&](auto& p) { return p.name == name; });
+  return preset == std::end(kPresets) ? nullptr : preset;
+}
 
 // Source, finished directory: quick, full. Rounded up; the larger of both presets.
 constexpr std::uint64_t kSourceBytes[] = {4'450'000'000, 6'700'000'000};
@@ -59,7 +72,7 @@ Status Make(const Workplace& workplace, const Preset& preset, const std::string&
   SHARDFS_RETURN_IF_ERROR(RunProcess(make).status());
   std::vector<std::string> materialize = {workplace.shardfs, "materialize", directory + "/source",
                                           directory + "/finished"};
-  for (const std::string& argument : LayoutArguments()) materialize.push_back(argument);
+  for (const std::string& argument : LayoutOf(preset.name)) materialize.push_back(argument);
   SHARDFS_RETURN_IF_ERROR(RunProcess(materialize).status());
   // Or what is written back later takes its share of the machine from what is measured.
   SHARDFS_RETURN_IF_ERROR(WriteBack(directory));
@@ -70,7 +83,7 @@ Status Make(const Workplace& workplace, const Preset& preset, const std::string&
 // What `shardfs plan --json` says of the files.
 Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
   std::vector<std::string> plan = {workplace.shardfs, "plan", checkpoint.source, "--json"};
-  for (const std::string& argument : LayoutArguments()) plan.push_back(argument);
+  plan.insert(plan.end(), checkpoint.layout.begin(), checkpoint.layout.end());
   SHARDFS_ASSIGN_OR_RETURN(const ProcessResult result, RunProcess(plan));
   try {
     const auto json = nlohmann::json::parse(result.out);
@@ -80,7 +93,11 @@ Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
       file.path = entry.at("path").get<std::string>();
       file.bytes = entry.at("bytes").get<std::uint64_t>();
       file.ranks = entry.at("ranks").get<std::vector<std::uint64_t>>();
-      if (const auto slash = file.path.find('/'); slash != std::string::npos) file.folder = file.path.substr(0, slash);
+      if (const auto slash = file.path.find('/'); slash != std::string::npos) {
+        file.folder = file.path.substr(0, slash);
+      } else if (file.path.ends_with(".safetensors")) {
+        file.folder = file.path;
+      }
       checkpoint.output_bytes += file.bytes;
       checkpoint.files.push_back(std::move(file));
     }
@@ -94,10 +111,6 @@ Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
 
 }  // namespace
 
-std::vector<std::string> LayoutArguments() {
-  return {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
-}
-
 std::vector<std::string> CheckpointNames() {
   std::vector<std::string> names;
   for (const Preset& preset : kPresets) names.emplace_back(preset.name);
@@ -105,12 +118,13 @@ std::vector<std::string> CheckpointNames() {
 }
 
 Result<CheckpointCase> PrepareCheckpoint(const Workplace& workplace, const std::string& name) {
-  const auto* preset = std::find_if(std::begin(kPresets), std::end(kPresets), [&](auto& p) { return p.name == name; });
-  if (preset == std::end(kPresets)) return Status::InvalidArgument("there is no checkpoint " + name);
+  const Preset* const preset = FindCase(name);
+  if (preset == nullptr) return Status::InvalidArgument("there is no checkpoint " + name);
   const std::string directory = workplace.checkpoints + "/" + name + (workplace.full ? "-full" : "");
   if (!fs::exists(MarkOf(directory))) SHARDFS_RETURN_IF_ERROR(Make(workplace, *preset, directory));
   CheckpointCase checkpoint;
   checkpoint.name = name;
+  checkpoint.layout = LayoutOf(name);
   checkpoint.source = directory + "/source";
   checkpoint.finished = directory + "/finished";
   std::error_code error;

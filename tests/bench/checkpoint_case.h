@@ -15,13 +15,14 @@ namespace shardfs::bench {
 
 struct OutputFile {
   std::string path;    // relative
-  std::string folder;  // the first part of it, or empty
+  std::string folder;  // the first part of it; of weights that lie in no folder, the file itself; else empty
   std::uint64_t bytes = 0;
   std::vector<std::uint64_t> ranks;  // that load it
 };
 
 struct CheckpointCase {
-  std::string name;  // "bf16", "w8a8"
+  std::string name;  // "bf16", "w8a8", kShardedState
+  std::vector<std::string> layout;  // the command line behind SOURCE
   std::string source;
   std::string finished;                   // what materialize wrote onto the disk
   std::vector<std::string> source_files;  // safetensors, as absolute paths
@@ -30,10 +31,10 @@ struct CheckpointCase {
   std::uint64_t output_bytes = 0;
 };
 
-// The command line behind SOURCE: dp 2, tp 8, moe_tp 4, moe_ep 4.
-std::vector<std::string> LayoutArguments();
+// The case of vLLM's sharded_state, whose files lie in no folders.
+inline constexpr char kShardedState[] = "sharded_state";
 
-// "bf16" and "w8a8".
+// The cases of the mindie layout: "bf16" and "w8a8".
 std::vector<std::string> CheckpointNames();
 
 // Makes the checkpoint and its finished directory in workplace.checkpoints, or takes those that are there.

@@ -10,7 +10,7 @@ namespace shardfs::bench {
 
 Result<FuseMount> MountCheckpoint(const Workplace& workplace, const CheckpointCase& checkpoint) {
   std::vector<std::string> arguments = {workplace.shardfs, "mount"};
-  for (const std::string& argument : LayoutArguments()) arguments.push_back(argument);
+  arguments.insert(arguments.end(), checkpoint.layout.begin(), checkpoint.layout.end());
   arguments.push_back(checkpoint.source);
   return FuseMount::Start(workplace.scratch, std::move(arguments));
 }

@@ -14,7 +14,7 @@ Measurement Materialize(const Workplace& workplace, const CheckpointCase& checkp
     return TimeIntoTmpfs(
         workplace, pages, checkpoint.output_bytes, checkpoint.output_bytes, [&](const std::string& destination) {
           std::vector<std::string> arguments = {workplace.shardfs, "materialize", checkpoint.source, destination};
-          for (const std::string& argument : LayoutArguments()) arguments.push_back(argument);
+          arguments.insert(arguments.end(), checkpoint.layout.begin(), checkpoint.layout.end());
           return arguments;
         });
   };

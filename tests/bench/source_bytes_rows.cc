@@ -31,7 +31,7 @@ Result<Rows> MeasureSourceBytes(const Workplace& workplace, const CheckpointCase
   }
   SHARDFS_ASSIGN_OR_RETURN(const MountPoint tmpfs, MountTmpfs(workplace.scratch, TmpfsPages::kSmall));
   std::vector<std::string> arguments = {workplace.shardfs, "materialize", checkpoint.source, tmpfs.path() + "/out"};
-  for (const std::string& argument : LayoutArguments()) arguments.push_back(argument);
+  arguments.insert(arguments.end(), checkpoint.layout.begin(), checkpoint.layout.end());
   SHARDFS_ASSIGN_OR_RETURN(const ProcessResult result,
                            RunProcess(arguments, {.cgroup_procs = cgroup->procs(), .standard_input = -1}));
   row.ours = {static_cast<double>(result.bytes_from_disk) / 1e9};
