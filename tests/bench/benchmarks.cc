@@ -20,7 +20,8 @@ const std::vector<Benchmark>& OtherBenchmarks() {
   static const std::vector<Benchmark> benchmarks = {
       {"kernels", "short rows, transposes and casts by one thread, beside memcpy", MeasureKernels},
       {"lora", "read() of a mount with a LoRA adapter, beside the same without one", MeasureLora},
-      {"true-scale", "mount of DeepSeek-R1 W8A8 at true scale, beside reading its headers", MeasureTrueScale},
+      {"true-scale", "mounts at true scale: DeepSeek-R1 W8A8 beside reading its headers, and sharded_state", MeasureTrueScale},
+      {"sharded-state", "materialize and read() of vLLM's sharded_state, beside cp -r and a plain tmpfs", MeasureShardedState},
   };
   return benchmarks;
 }

@@ -29,6 +29,7 @@ Result<Rows> MeasureSmall(const Workplace& workplace, const CheckpointCase& chec
 Result<Rows> MeasureKernels(const Workplace& workplace);
 Result<Rows> MeasureLora(const Workplace& workplace);
 Result<Rows> MeasureTrueScale(const Workplace& workplace);
+Result<Rows> MeasureShardedState(const Workplace& workplace);
 
 struct CheckpointBenchmark {
   const char* name;

@@ -39,6 +39,7 @@ struct Case {
   Arguments made;  // by make_checkpoint
   int experts, experts_full;
   Arguments shown;  // by shardfs
+  bool has_own_benchmark = false;
 };
 
 const std::vector<Case>& Cases() {
@@ -48,6 +49,8 @@ const std::vector<Case>& Cases() {
       {"fp8", DeepseekV3({"--preset", "deepseek-v3", "--kind", "fp8"}), 20, 44, Mindie({"--dequantize", "bf16"})},
       {"rank-cut", {"--preset", "deepseek-moe-16b", "--layers", "3", "--vocab", "16160"}, 64, 64,
        {"--layout", "rank-cut", "--preset", "deepseek-moe-16b", "--tp", "8"}},
+      {kShardedState, DeepseekV3({"--preset", "deepseek-v3"}), 20, 44,
+       {"--layout", "sharded-state", "--engine-version", "0.26", "--tp", "16"}, true},
   };
   return cases;
 }
@@ -115,7 +118,9 @@ Status ReadPlan(const Workplace& workplace, CheckpointCase& checkpoint) {
 
 std::vector<std::string> CheckpointNames() {
   std::vector<std::string> names;
-  for (const Case& one : Cases()) names.push_back(one.name);
+  for (const Case& one : Cases()) {
+    if (!one.has_own_benchmark) names.push_back(one.name);
+  }
   return names;
 }
 

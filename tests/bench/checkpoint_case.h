@@ -31,7 +31,11 @@ struct CheckpointCase {
   std::uint64_t output_bytes = 0;
 };
 
+// Of all cases that every benchmark of a checkpoint is for.
 std::vector<std::string> CheckpointNames();
+
+// The case of vLLM's sharded_state, which has a benchmark of its own: its files lie in no folders.
+inline constexpr char kShardedState[] = "sharded-state";
 
 // The one that every benchmark is run of, also in a quick run.
 inline constexpr const char* kMainCheckpoint = "w8a8";

@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
 
 #include "cli/run_shardfs.h"
+#include "fuse/temporary_mount.h"
 #include "shardfs/layout/registry.h"
 
 namespace shardfs {
@@ -79,6 +81,27 @@ TEST(LayoutsTest, ManTagsEveryOption) {
   EXPECT_THAT(man, HasSubstr(".TP\n\\fB\\-\\-moe\\-tp\\fR \\fIN\\fR, \\fB\\-\\-moe_tp\\fR \\fIN\\fR\n"));
   EXPECT_THAT(man, HasSubstr(".TP\n\\fB\\-\\-mtp\\fR, \\fB\\-\\-no\\-mtp\\fR\n"));
   EXPECT_EQ(RunShardfs({"layouts", "--format", "html"}).exit_code, 2);
+}
+
+// What the command prints of a layout's table, an option of the layout takes back.
+TEST(LayoutsTest, TheTableOfNamesIsTakenBack) {
+  EXPECT_THAT(Listing({"sharded-state"}), AllOf(HasSubstr("vllm 0.6.3 to 0.26"), HasSubstr("sglang 0.5.9 to 0.5.18")));
+  const MountableDirectory scratch;
+  const std::string file = scratch.path() / "names.json";
+  std::string json = Listing({"sharded-state", "--json"});
+  const auto last = json.find("\"last\": \"0.26\"");
+  ASSERT_NE(last, std::string::npos);
+  json.replace(last, 14, "\"last\": \"0.27\"");
+  std::ofstream(file) << json;
+  std::vector<std::string> plan = {"plan", GoldenCase() + "/source", "--layout", "sharded-state", "--tp",
+                                   "2",    "--engine-version",       "0.27"};
+  const ProgramResult unknown = RunShardfs(plan);
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("vllm 0.27: the names of its state dict are not known here; the nearest"));
+  plan.insert(plan.end(), {"--names", file});
+  const ProgramResult known = RunShardfs(plan);
+  EXPECT_EQ(known.exit_code, 0) << known.err;
+  EXPECT_THAT(known.out, HasSubstr("for vllm 0.27, 2 ranks"));
 }
 
 }  // namespace

@@ -82,7 +82,8 @@ GoldenViewCase ReadCase(const std::string& view, const fs::path& directory) {
   const Json json = Json::parse(file);
   GoldenViewCase golden;
   golden.name = view + "_" + directory.filename().string();
-  std::replace(golden.name.begin(), golden.name.end(), '-', '_');
+  std::replace_if(
+      golden.name.begin(), golden.name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   golden.is_refused = json.contains("refused") && json["refused"] != false;
   if (view == "lora") {
     ReadLoraCase(json, directory, golden);
