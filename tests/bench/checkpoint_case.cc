@@ -20,10 +20,11 @@ namespace fs = std::filesystem;
 
 // Layers before the fourth cannot have experts, and 3 dense ones of full width would be most of the checkpoint: they
 // and the vocabulary are narrowed, which leaves the length of every row as it is.
-const std::vector<std::string> kDeepSeekShape = {"--layers",       "4",    "--first-k-dense", "3",    "--mtp-layers", "0",
-                                         "--intermediate", "4096", "--vocab",         "16160"};
+const std::vector<std::string> kDeepSeekShape = {
+    "--layers", "4", "--first-k-dense", "3", "--mtp-layers", "0", "--intermediate", "4096", "--vocab", "16160"};
 
-const std::vector<std::string> kDeepSeekLayout = {"--dp", "2", "--tp", "8", "--moe-tp", "4", "--moe-ep", "4", "--no-mtp"};
+const std::vector<std::string> kDeepSeekLayout = {"--dp", "2",        "--tp", "8",       "--moe-tp",
+                                                  "4",    "--moe-ep", "4",    "--no-mtp"};
 const std::vector<std::string> kRankCutShape = {"--layers", "3", "--vocab", "16160"};
 const std::vector<std::string> kRankCutLayout = {"--layout", "rank-cut", "--preset", "deepseek-moe-16b", "--tp", "8"};
 
