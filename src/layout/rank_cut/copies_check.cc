@@ -1,7 +1,7 @@
-// An axis that is cut falls into cells between the ends of all slices; the cells of a tensor are the products of those of
-// its axes. Each rank that holds the tensor adds one to the cells of its part. A cell must come out at
-// (ranks that hold the tensor) / (slices of each axis, multiplied); with 0 it is lost. Tensors of one cut, stage and
-// expert block have the same cells, so one of them is counted.
+// An axis that is cut falls into cells between the ends of all slices; the cells of a tensor are the products of those
+// of its axes. Each rank that holds the tensor adds one to the cells of its part. A cell must come out at (ranks that
+// hold the tensor) / (slices of each axis, multiplied); with 0 it is lost. Tensors of one cut, stage and expert block
+// have the same cells, so one of them is counted.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,14 +113,13 @@ Status CheckOne(const TableInForce& in_force, const PlacedTensor& tensor) {
   const std::string& rule = in_force.table.rules[tensor.rule].text();
   counter.ForAll([&](std::uint64_t cell, std::uint64_t slices) {
     if (counts[cell] == 0 && lost.ok()) {
-      lost = Refuse("lost", fmt::format("{}: {} is on none of the {} ranks that hold parts of it (rule {})", tensor.name,
-                                        counter.Describe(cell), holders, rule));
+      lost = Refuse("lost", fmt::format("{}: {} is on none of the {} ranks that hold parts of it (rule {})",
+                                        tensor.name, counter.Describe(cell), holders, rule));
     }
     if (counts[cell] * slices == holders || !copies.ok()) return;
-    copies = Refuse("copies",
-                    fmt::format("{}: {} is on {} ranks, but {} ranks with {} slices make {:.3g} (rule {})", tensor.name,
-                                counter.Describe(cell), counts[cell], holders, slices,
-                                static_cast<double>(holders) / static_cast<double>(slices), rule));
+    copies = Refuse("copies", fmt::format("{}: {} is on {} ranks, but {} ranks with {} slices make {:.3g} (rule {})",
+                                          tensor.name, counter.Describe(cell), counts[cell], holders, slices,
+                                          static_cast<double>(holders) / static_cast<double>(slices), rule));
   });
   return lost.ok() ? copies : lost;
 }

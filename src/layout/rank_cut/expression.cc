@@ -94,8 +94,8 @@ Expression Expression::Number(std::uint64_t number) {
 Result<Expression> Expression::Parse(std::string_view text) {
   constexpr std::string_view kConfig = "config:";
   if (text.size() > kMaxTextBytes) {
-    return Refuse("bad-rule", fmt::format("expression {} has {} bytes, more than {}", QuoteName(text), text.size(),
-                                          kMaxTextBytes));
+    return Refuse("bad-rule",
+                  fmt::format("expression {} has {} bytes, more than {}", QuoteName(text), text.size(), kMaxTextBytes));
   }
   Expression expression;
   expression.text_ = text;
@@ -132,8 +132,8 @@ Result<std::int64_t> Expression::Evaluate(const Context& context) const {
   }
   if (value != nullptr && !value->is_null()) {
     if (const auto number = value->AsInt64()) return *number;
-    return Refuse("unknown-dim", fmt::format("{}: {} of config.json is no whole number", QuoteName(text_),
-                                             QuoteName(*config_key_)));
+    return Refuse("unknown-dim",
+                  fmt::format("{}: {} of config.json is no whole number", QuoteName(text_), QuoteName(*config_key_)));
   }
   if (!steps_.empty()) return Compute(context);
   return Refuse("unknown-dim", fmt::format("{}: config.json {} {}", QuoteName(text_),

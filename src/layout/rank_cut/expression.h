@@ -36,8 +36,8 @@ class Expression {
     const JsonValue* config = nullptr;
   };
 
-  // bad-rule for a division by 0 or a number beyond 63 bits; unknown-dim for a key that config.json lacks, or that is no
-  // whole number there; otherwise what value_of refuses.
+  // bad-rule for a division by 0 or a number beyond 63 bits; unknown-dim for a key that config.json lacks, or that is
+  // no whole number there; otherwise what value_of refuses.
   Result<std::int64_t> Evaluate(const Context& context) const;
 
  private:

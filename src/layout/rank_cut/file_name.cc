@@ -71,9 +71,10 @@ Result<FileName> FileName::Parse(std::string_view text) {
                                     [&](const auto& one) { return one.first == inner.substr(0, colon); });
     const auto width = WidthOf(colon == inner.size() ? "" : inner.substr(colon + 1));
     if (found == kCoordinates.end() || !width) {
-      return wrong(fmt::format("{{{}}} is none of {{rank}}, {{tp}}, {{pp}}, {{dp}}, {{ep}}, {{etp}}, {{edp}}, {{cp}}, "
-                               "nor one with a width, as {{rank:05d}}",
-                               inner));
+      return wrong(
+          fmt::format("{{{}}} is none of {{rank}}, {{tp}}, {{pp}}, {{dp}}, {{ep}}, {{etp}}, {{edp}}, {{cp}}, "
+                      "nor one with a width, as {{rank:05d}}",
+                      inner));
     }
     name.pieces_.push_back({"", found->second, *width});
     i = close + 1;

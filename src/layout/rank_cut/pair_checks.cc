@@ -134,14 +134,15 @@ class PairChecker {
                             const PlacedTensor& weight, const RankPlace& place) {
     const Shape& shape = weight.cut->shape;
     if (shape.size() != block.size() || scale.cut->shape.size() != block.size()) {
-      return Refuse("scale", fmt::format("rank {}: {} {} and {} {}, but the rule's blocks have {} axes", place.rank,
-                                         scale.name, ShapeToString(scale.cut->shape), weight.name,
-                                         ShapeToString(shape), block.size()));
+      return Refuse("scale",
+                    fmt::format("rank {}: {} {} and {} {}, but the rule's blocks have {} axes", place.rank, scale.name,
+                                ShapeToString(scale.cut->shape), weight.name, ShapeToString(shape), block.size()));
     }
     for (std::size_t axis = 0; axis < block.size(); ++axis) {
       std::vector<Interval> needed;
       for (const Interval& part : PartsOf(*weight.cut, axis, place)) {
-        const bool on_border = part.begin % block[axis] == 0 && (part.end % block[axis] == 0 || part.end == shape[axis]);
+        const bool on_border =
+            part.begin % block[axis] == 0 && (part.end % block[axis] == 0 || part.end == shape[axis]);
         if (!on_border) {
           return Refuse("scale", fmt::format("rank {}: {} axis {} is cut at {}, not at a border of blocks of {}",
                                              place.rank, weight.name, axis, Show(part), block[axis]));

@@ -64,8 +64,8 @@ class Placer {
     if (matched.rules == 0) return Refuse("no-rule", spec.name);
     const Rule& rule = rules[matched.rule];
     if (matched.rules > 1) {
-      return Refuse("two-rules", fmt::format("{}: both {} and {}", spec.name, rule.text(),
-                                             rules[matched.second].text()));
+      return Refuse("two-rules",
+                    fmt::format("{}: both {} and {}", spec.name, rule.text(), rules[matched.second].text()));
     }
     ++placement_.rule_tensors[matched.rule];
     if (rule.drop) {
@@ -172,8 +172,8 @@ class Placer {
     if (!rule.dtypes.empty() && std::find(rule.dtypes.begin(), rule.dtypes.end(), spec.dtype) == rule.dtypes.end()) {
       std::vector<std::string_view> names;
       for (const Dtype dtype : rule.dtypes) names.push_back(DtypeName(dtype));
-      return Refuse("dtype", fmt::format("{}: {}, the rule says {}", spec.name, DtypeName(spec.dtype),
-                                         fmt::join(names, " or ")));
+      return Refuse(
+          "dtype", fmt::format("{}: {}, the rule says {}", spec.name, DtypeName(spec.dtype), fmt::join(names, " or ")));
     }
     if (!rule.shape) return Status::Ok();
     Shape wanted;
@@ -183,8 +183,8 @@ class Placer {
       wanted.push_back(number);
     }
     if (wanted == spec.shape) return Status::Ok();
-    return Refuse("shape", fmt::format("{}: {}, the rule says {}", spec.name, ShapeToString(spec.shape),
-                                       ShapeToString(wanted)));
+    return Refuse("shape",
+                  fmt::format("{}: {}, the rule says {}", spec.name, ShapeToString(spec.shape), ShapeToString(wanted)));
   }
 
   Result<const TensorCut*> CutOf(std::uint32_t rule, const TensorSpec& spec) {
@@ -201,12 +201,13 @@ class Placer {
       const Rule& rule = force_.table.rules[r];
       if (placement_.rule_tensors[r] > 0 || rule.optional) continue;
       const bool is_head = rule.text() == "lm_head.weight";
-      return Refuse("unused-rule", fmt::format("{}: no tensor of the source matches; {}, or mark the rule \"optional\": "
-                                               "true",
-                                               rule.text(),
-                                               is_head ? "where the head is the embedding, take a table that copies it "
-                                                         "(\"also\", as preset qwen2-tied)"
-                                                       : "correct it"));
+      return Refuse("unused-rule",
+                    fmt::format("{}: no tensor of the source matches; {}, or mark the rule \"optional\": "
+                                "true",
+                                rule.text(),
+                                is_head ? "where the head is the embedding, take a table that copies it "
+                                          "(\"also\", as preset qwen2-tied)"
+                                        : "correct it"));
     }
     return Status::Ok();
   }
@@ -273,10 +274,9 @@ Status CheckExtraLayers(const LayersSpec& layers, const Dims& dims, std::uint64_
 Result<TableInForce> PutInForce(RuleTable table, const JsonValue* config) {
   SHARDFS_ASSIGN_OR_RETURN(RankGrids grids, RankGrids::Create(table.mesh));
   const MeshSizes& sizes = grids.sizes();
-  SHARDFS_ASSIGN_OR_RETURN(Dims dims, Dims::Create(table.dims,
-                                                   {{"tp", sizes.tp}, {"pp", sizes.pp}, {"ep", sizes.ep},
-                                                    {"etp", sizes.etp}},
-                                                   config));
+  SHARDFS_ASSIGN_OR_RETURN(
+      Dims dims,
+      Dims::Create(table.dims, {{"tp", sizes.tp}, {"pp", sizes.pp}, {"ep", sizes.ep}, {"etp", sizes.etp}}, config));
   std::vector<Interval> stages(sizes.pp);
   if (table.layers) {
     SHARDFS_ASSIGN_OR_RETURN(stages, SplitLayers(*table.layers, dims, sizes.pp));

@@ -31,7 +31,7 @@ struct PlacedTensor {
 };
 
 struct Placement {
-  std::vector<PlacedTensor> tensors;       // in the checkpoint's order
+  std::vector<PlacedTensor> tensors;  // in the checkpoint's order
   std::vector<IgnoredTensor> dropped;
   std::vector<std::uint64_t> rule_tensors;  // by rule: how many tensors it matches
   std::deque<TensorCut> cuts;               // that tensors point to

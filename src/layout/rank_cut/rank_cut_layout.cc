@@ -87,8 +87,8 @@ class ViewBuilder {
       }
       const Status added = tree_.AddFile(file.name, RankSet::All(world_), std::move(shown));
       if (added.ok()) continue;
-      return Refuse("file-clash", fmt::format("{} of the source, which companions=root shows: {}",
-                                              QuoteName(file.name), added.message()));
+      return Refuse("file-clash", fmt::format("{} of the source, which companions=root shows: {}", QuoteName(file.name),
+                                              added.message()));
     }
     return Status::Ok();
   }
@@ -101,11 +101,11 @@ class ViewBuilder {
     view_.options = request_.in_force;
     view_.options.emplace_back("order", in_force.grids.order());
     view_.options.emplace_back("expert_order", in_force.grids.expert_order());
-    view_.summary = fmt::format(
-        "rank-cut layout ({}) for {} ranks: {} of {} tensors; tp {}, pp {}, ep {}, etp {}, cp {}, dp {}",
-        request_.preset.empty() ? "a table of rules" : "preset " + request_.preset, world_,
-        checkpoint_->tensors().specs().size() - placement.dropped.size(), checkpoint_->tensors().specs().size(),
-        sizes.tp, sizes.pp, sizes.ep, sizes.etp, sizes.cp, sizes.dp);
+    view_.summary =
+        fmt::format("rank-cut layout ({}) for {} ranks: {} of {} tensors; tp {}, pp {}, ep {}, etp {}, cp {}, dp {}",
+                    request_.preset.empty() ? "a table of rules" : "preset " + request_.preset, world_,
+                    checkpoint_->tensors().specs().size() - placement.dropped.size(),
+                    checkpoint_->tensors().specs().size(), sizes.tp, sizes.pp, sizes.ep, sizes.etp, sizes.cp, sizes.dp);
     view_.ignored = placement.dropped;
     view_.ignored.insert(view_.ignored.end(), checkpoint_->ignored().begin(), checkpoint_->ignored().end());
     if (checkpoint_->FindFile("config.json") != nullptr) view_.read_files = {"config.json"};

@@ -48,8 +48,7 @@ constexpr std::array<OptionSpec, 17> kOptions = {{
     {"embed_tokens", OptionKind::kChoice, "HOW", "The same for model.embed_tokens.weight", kOfTable, kHeadChoices},
     {"router", OptionKind::kChoice, "HOW", "Rotate a router's rows so that the rank's own experts come first", kOfTable,
      kRouterChoices},
-    {"companions", OptionKind::kChoice, "WHERE", "Where the source's other files are shown", "none",
-     kCompanionChoices},
+    {"companions", OptionKind::kChoice, "WHERE", "Where the source's other files are shown", "none", kCompanionChoices},
 }};
 
 constexpr const OptionSpec& SpecOf(std::string_view name) {
@@ -67,8 +66,8 @@ Status ReadTable(const OptionValues& values, RankCutRequest& request) {
   const auto file = values.Text(SpecOf("rules"));
   const auto preset = values.Text(SpecOf("preset"));
   if (file && preset) {
-    return Refuse("bad-rule", fmt::format("rules {} and preset {} are both given; give one of them", QuoteName(*file),
-                                          *preset));
+    return Refuse("bad-rule",
+                  fmt::format("rules {} and preset {} are both given; give one of them", QuoteName(*file), *preset));
   }
   if (!file && !preset) {
     return Refuse("bad-rule", fmt::format("the rank-cut layout needs a table: add --rules FILE, or --preset NAME with "
@@ -143,7 +142,8 @@ Status SetRouter(const OptionValues& values, RuleTable& table) {
   rule->rolls = *how == "rolled";
   if (!rule->rolls) return Status::Ok();
   if (!table.experts) return Refuse("bad-rule", "router is rolled, but the table has no experts");
-  const bool cuts_rows = std::any_of(rule->cuts.begin(), rule->cuts.end(), [](const CutRule& cut) { return cut.axis == 0; });
+  const bool cuts_rows =
+      std::any_of(rule->cuts.begin(), rule->cuts.end(), [](const CutRule& cut) { return cut.axis == 0; });
   if (cuts_rows) return Refuse("bad-rule", fmt::format("router is rolled, but rule {} cuts axis 0", kRouter));
   return Status::Ok();
 }

@@ -15,10 +15,10 @@ namespace shardfs::rank_cut {
 std::span<const OptionSpec> RankCutSpecs();
 
 struct RankCutRequest {
-  RuleTable table;             // as the options leave it
-  std::string preset;          // its name; empty for a file
+  RuleTable table;     // as the options leave it
+  std::string preset;  // its name; empty for a file
   bool shows_companions = false;
-  OptionPairs in_force;        // without the sizes, which the grids know
+  OptionPairs in_force;  // without the sizes, which the grids know
 };
 
 // bad-rule for a table that is none, for both or neither of rules and preset, and for an option whose rule the table

@@ -1,5 +1,5 @@
-// Ranks of one file name share one file. That their tensors are equal is decided from coordinates, and from slices where
-// coordinates differ; then the files are built in parallel, each from what its first rank holds.
+// Ranks of one file name share one file. That their tensors are equal is decided from coordinates, and from slices
+// where coordinates differ; then the files are built in parallel, each from what its first rank holds.
 #include "layout/rank_cut/rank_files.h"
 
 #include <fmt/format.h>
@@ -77,8 +77,8 @@ Result<std::vector<RankFile>> BuildRankFiles(const TableInForce& in_force, const
     RankFile& one = files[file->second];
     one.ranks.push_back(place.rank);
     if (FilesAgree(placement, places[one.ranks.front()], place)) continue;
-    return Refuse("file-clash", fmt::format("{}: rank {} and rank {} differ", QuoteName(one.name), place.rank,
-                                            one.ranks.front()));
+    return Refuse("file-clash",
+                  fmt::format("{}: rank {} and rank {} differ", QuoteName(one.name), place.rank, one.ranks.front()));
   }
   std::vector<Status> outcomes(files.size());
   ParallelFor(files.size(), [&](std::size_t i) {
@@ -110,21 +110,21 @@ std::string RankMapJson(const TableInForce& in_force, const std::vector<RankFile
   std::vector<JsonValue> ranks;
   for (const RankPlace& place : in_force.grids.ranks()) {
     const RankFile& file = *file_of[place.rank];
-    ranks.push_back(JsonValue::Object(
-        {{"rank", Count(place.rank)},
-         {"tp", Count(place.tp)},
-         {"cp", Count(place.cp)},
-         {"dp", Count(place.dp)},
-         {"pp", Count(place.pp)},
-         {"ep", Count(place.ep)},
-         {"etp", Count(place.etp)},
-         {"edp", Count(place.edp)},
-         {"file", JsonValue::String(file.name)},
-         {"layers", Pair(in_force.stages[place.pp])},
-         {"experts", in_force.experts.empty() ? JsonValue::Null() : Pair(in_force.experts[place.ep])},
-         {"tensors", Count(file.file->tensors().size())},
-         {"bytes", Count(file.file->size())},
-         {"header_sha256", JsonValue::String(file.header_sha256)}}));
+    ranks.push_back(
+        JsonValue::Object({{"rank", Count(place.rank)},
+                           {"tp", Count(place.tp)},
+                           {"cp", Count(place.cp)},
+                           {"dp", Count(place.dp)},
+                           {"pp", Count(place.pp)},
+                           {"ep", Count(place.ep)},
+                           {"etp", Count(place.etp)},
+                           {"edp", Count(place.edp)},
+                           {"file", JsonValue::String(file.name)},
+                           {"layers", Pair(in_force.stages[place.pp])},
+                           {"experts", in_force.experts.empty() ? JsonValue::Null() : Pair(in_force.experts[place.ep])},
+                           {"tensors", Count(file.file->tensors().size())},
+                           {"bytes", Count(file.file->size())},
+                           {"header_sha256", JsonValue::String(file.header_sha256)}}));
   }
   return DumpPythonJson(JsonValue::Object({{"mesh", std::move(mesh)}, {"ranks", JsonValue::Array(std::move(ranks))}}),
                         {.indent = 1});

@@ -1,4 +1,5 @@
-// RankFiles: the file of each rank, and rank_map.json, which says what is in them. Source: spec/rank-cuts.md, section 3.
+// RankFiles: the file of each rank, and rank_map.json, which says what is in them. Source: spec/rank-cuts.md,
+// section 3.
 #pragma once
 
 #include <memory>

@@ -85,8 +85,8 @@ Status RankGrids::PlaceRanks() {
     place.etp = expert->CoordinateOf(rank, "tp");
     place.edp = expert->CoordinateOf(rank, "dp");
     if (const std::uint32_t stage = expert->CoordinateOf(rank, "pp"); stage != place.pp) {
-      return Refuse("bad-mesh", fmt::format("rank {}: stage {} in the dense grid, {} in the expert grid", rank,
-                                            place.pp, stage));
+      return Refuse("bad-mesh",
+                    fmt::format("rank {}: stage {} in the dense grid, {} in the expert grid", rank, place.pp, stage));
     }
     ranks_.push_back(place);
   }

@@ -65,8 +65,7 @@ void DescribeRanks(const TableInForce& in_force, const Placement& placement, Vie
     const Kind kind = KindOf(tensor.name, tensor.expert_block.has_value());
     if (kind == Kind::kNone) continue;
     const bool is_known = std::any_of(shown.begin(), shown.end(), [&](const auto& one) {
-      return one.first == kind && one.second->stage == tensor.stage &&
-             one.second->expert_block == tensor.expert_block;
+      return one.first == kind && one.second->stage == tensor.stage && one.second->expert_block == tensor.expert_block;
     });
     if (!is_known) shown.emplace_back(kind, &tensor);
   }
@@ -75,7 +74,7 @@ void DescribeRanks(const TableInForce& in_force, const Placement& placement, Vie
   view->expert_groups = in_force.experts.empty() ? 0 : static_cast<std::uint32_t>(in_force.experts.size());
   for (const RankPlace& place : in_force.grids.ranks()) {
     RankDescription rank;
-    rank.coordinates = {{"tp", place.tp}, {"cp", place.cp}, {"dp", place.dp},  {"pp", place.pp},
+    rank.coordinates = {{"tp", place.tp}, {"cp", place.cp},   {"dp", place.dp},  {"pp", place.pp},
                         {"ep", place.ep}, {"etp", place.etp}, {"edp", place.edp}};
     const Interval& stage = in_force.stages[place.pp];
     rank.layers = {stage.begin, stage.end, layers};
@@ -106,28 +105,30 @@ std::vector<std::string> QuestionsOf(const TableInForce& in_force, const Placeme
   if (above_one({sizes.tp, sizes.cp, sizes.dp, sizes.pp}) > 1 || above_one({sizes.etp, sizes.ep, sizes.edp}) > 1) {
     const std::string& order = in_force.grids.order();
     const std::string& expert = in_force.grids.expert_order();
-    questions.push_back(fmt::format(
-        "Does the loader count its ranks in the order {}, the fastest first{}? If not: -O order=..., -O expert_order=...",
-        FastestFirst(sizes, order), expert == order ? "" : fmt::format(", and {} for experts", expert)));
+    questions.push_back(
+        fmt::format("Does the loader count its ranks in the order {}, the fastest first{}? If not: -O order=..., -O "
+                    "expert_order=...",
+                    FastestFirst(sizes, order), expert == order ? "" : fmt::format(", and {} for experts", expert)));
   }
   for (std::size_t r = 0; r < in_force.table.rules.size(); ++r) {
     const Rule& rule = in_force.table.rules[r];
     if (placement.rule_tensors[r] == 0 || rule.drop) continue;
     const std::string& name = rule.text();
-    const bool is_fused = std::any_of(rule.cuts.begin(), rule.cuts.end(),
-                                      [](const CutRule& cut) { return !cut.blocks.empty(); });
+    const bool is_fused =
+        std::any_of(rule.cuts.begin(), rule.cuts.end(), [](const CutRule& cut) { return !cut.blocks.empty(); });
     if (is_fused || name.find("qkv") != std::string::npos || name.find("query_key_value") != std::string::npos) {
       questions.push_back(fmt::format("Is {} stored as {}? If not: change its cut in the file of --rules", name,
                                       is_fused ? "its blocks one behind the other, not interleaved by heads"
                                                : "its heads interleaved, not as blocks of query, key and value"));
     }
     if (sizes.ep > 1 && !rule.expert && name.ends_with(".gate.weight")) {
-      questions.push_back(rule.rolls ? fmt::format("Does the loader want the rows of {} rotated, its own experts first? "
-                                                   "If not: -O router=in_order",
-                                                   name)
-                                     : fmt::format("Does the loader want the rows of {} in order, not rotated so that "
-                                                   "its own experts come first? If not: -O router=rolled",
-                                                   name));
+      questions.push_back(rule.rolls
+                              ? fmt::format("Does the loader want the rows of {} rotated, its own experts first? "
+                                            "If not: -O router=in_order",
+                                            name)
+                              : fmt::format("Does the loader want the rows of {} in order, not rotated so that "
+                                            "its own experts come first? If not: -O router=rolled",
+                                            name));
     }
     for (const auto& [pattern, option] :
          {std::pair("lm_head.weight", "lm_head"), std::pair("model.embed_tokens.weight", "embed_tokens")}) {

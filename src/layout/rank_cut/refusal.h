@@ -8,8 +8,8 @@
 
 namespace shardfs::rank_cut {
 
-// "<code>: <message>". kCorruption for the codes that speak of the checkpoint (no-rule, layer-range, expert-range, shape,
-// dtype); kInvalidArgument for all others, which speak of the table or the options.
+// "<code>: <message>". kCorruption for the codes that speak of the checkpoint (no-rule, layer-range, expert-range,
+// shape, dtype); kInvalidArgument for all others, which speak of the table or the options.
 Status Refuse(std::string_view code, std::string_view message);
 
 }  // namespace shardfs::rank_cut

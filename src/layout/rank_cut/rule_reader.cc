@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kMaxCuts = 8;
 constexpr std::size_t kMaxBlocks = 64;
 
-constexpr std::array<std::string_view, 12> kRuleKeys = {"match", "cut", "expert", "stage", "shape",    "dtype",
-                                                        "as",    "also", "roll",  "drop",  "optional", "why"};
+constexpr std::array<std::string_view, 12> kRuleKeys = {"match", "cut",  "expert", "stage", "shape",    "dtype",
+                                                        "as",    "also", "roll",   "drop",  "optional", "why"};
 constexpr std::array<std::string_view, 9> kCutKeys = {"axis",      "group",  "uneven", "units", "unit_size",
                                                       "replicate", "blocks", "pad",    "why"};
 constexpr std::array<std::string_view, 5> kBlockKeys = {"size", "units", "unit_size", "replicate", "why"};
@@ -147,8 +147,7 @@ Result<std::vector<OutputName>> ReadAs(const TableObject& object, const Rule& ru
 Status ReadAlso(const TableObject& object, Rule& rule) {
   SHARDFS_ASSIGN_OR_RETURN(const auto items, object.Items("also"));
   for (const JsonValue* const item : items) {
-    SHARDFS_ASSIGN_OR_RETURN(const TableObject one,
-                             TableObject::Create(*item, "also of " + rule.text(), kAlsoKeys));
+    SHARDFS_ASSIGN_OR_RETURN(const TableObject one, TableObject::Create(*item, "also of " + rule.text(), kAlsoKeys));
     AlsoOutput also;
     SHARDFS_ASSIGN_OR_RETURN(also.as, ReadAs(one, rule));
     if (also.as.empty()) return one.Missing("as");
@@ -174,8 +173,8 @@ Status CheckRule(const TableObject& object, const Rule& rule) {
   for (const NamePattern& pattern : rule.match) {
     if (rule.drop) break;
     if (pattern.expert_wildcard().has_value() == rule.expert) continue;
-    return Refuse("bad-rule", fmt::format("{}: expert must be true where the pattern has {{E}}, and only there",
-                                          pattern.text()));
+    return Refuse("bad-rule",
+                  fmt::format("{}: expert must be true where the pattern has {{E}}, and only there", pattern.text()));
   }
   if (rule.drop) {
     for (const std::string_view key : {"cut", "as", "also", "roll"}) {

@@ -1,5 +1,5 @@
-// The table is read top down, an object at a time (table_object.h). What is refused here can be said of the table alone:
-// keys, types, what excludes what. Sizes are expressions, which wait for config.json and the mesh.
+// The table is read top down, an object at a time (table_object.h). What is refused here can be said of the table
+// alone: keys, types, what excludes what. Sizes are expressions, which wait for config.json and the mesh.
 #include "layout/rank_cut/rule_table.h"
 
 #include <fmt/format.h>
@@ -24,8 +24,8 @@ constexpr std::array<std::string_view, 11> kTableKeys = {"rank_cut", "arch",  "w
                                                          "experts",  "rules", "pairs", "scales", "files"};
 constexpr std::array<std::string_view, 10> kMeshKeys = {"tp",  "cp",    "dp",    "pp",           "ep",
                                                         "etp", "world", "order", "expert_order", "why"};
-constexpr std::array<std::string_view, 11> kLayersKeys = {"count", "split",     "names", "extra",  "first",      "last",
-                                                          "embedding", "loss", "counts", "allow_empty", "why"};
+constexpr std::array<std::string_view, 11> kLayersKeys = {
+    "count", "split", "names", "extra", "first", "last", "embedding", "loss", "counts", "allow_empty", "why"};
 constexpr std::array<std::string_view, 3> kExtraKeys = {"index", "stage", "why"};
 constexpr std::array<std::string_view, 4> kExpertsKeys = {"count", "names", "uneven", "why"};
 constexpr std::array<std::string_view, 7> kPairKeys = {"out",     "out_part", "in_part", "out_axis",
@@ -33,15 +33,15 @@ constexpr std::array<std::string_view, 7> kPairKeys = {"out",     "out_part", "i
 constexpr std::array<std::string_view, 5> kScaleKeys = {"match", "scale_part", "weight_part", "block", "why"};
 constexpr std::array<std::string_view, 3> kFilesKeys = {"name", "metadata", "why"};
 constexpr std::array<std::string_view, 2> kNames = {"global", "local"};
-constexpr std::array<std::string_view, 7> kSplits = {"even", "ceil", "remainder_first", "remainder_last",
+constexpr std::array<std::string_view, 7> kSplits = {"even", "ceil",    "remainder_first", "remainder_last",
                                                      "ends", "account", "explicit"};
 
 Result<MeshSpec> ReadMesh(const JsonValue& value) {
   SHARDFS_ASSIGN_OR_RETURN(const TableObject object, TableObject::Create(value, "mesh", kMeshKeys));
   MeshSpec mesh;
-  for (const auto& [key, size] : {std::pair("tp", &mesh.tp), std::pair("cp", &mesh.cp), std::pair("dp", &mesh.dp),
-                                  std::pair("pp", &mesh.pp), std::pair("ep", &mesh.ep), std::pair("etp", &mesh.etp),
-                                  std::pair("world", &mesh.world)}) {
+  for (const auto& [key, size] :
+       {std::pair("tp", &mesh.tp), std::pair("cp", &mesh.cp), std::pair("dp", &mesh.dp), std::pair("pp", &mesh.pp),
+        std::pair("ep", &mesh.ep), std::pair("etp", &mesh.etp), std::pair("world", &mesh.world)}) {
     SHARDFS_ASSIGN_OR_RETURN(*size, object.Size(key));
   }
   SHARDFS_ASSIGN_OR_RETURN(const auto order, object.Text("order"));
@@ -60,9 +60,9 @@ Status CheckSplitKeys(const TableObject& object, LayersSpec::Split split) {
        {"counts", LayersSpec::Split::kExplicit}}};
   for (const auto& [key, owner] : kOwners) {
     if (object.Find(key) == nullptr || owner == split) continue;
-    return Refuse("bad-rule", fmt::format("layers has {} and the split {}; only {} takes it", key,
-                                          kSplits[static_cast<std::size_t>(split)],
-                                          kSplits[static_cast<std::size_t>(owner)]));
+    return Refuse("bad-rule",
+                  fmt::format("layers has {} and the split {}; only {} takes it", key,
+                              kSplits[static_cast<std::size_t>(split)], kSplits[static_cast<std::size_t>(owner)]));
   }
   if (split == LayersSpec::Split::kExplicit && object.Find("counts") == nullptr) return object.Missing("counts");
   if (split == LayersSpec::Split::kEnds && object.Find("first") == nullptr && object.Find("last") == nullptr) {
@@ -193,9 +193,8 @@ Status ReadDims(const TableObject& object, RuleTable& table) {
 Status CheckSections(const RuleTable& table) {
   for (const Rule& rule : table.rules) {
     if (rule.drop) continue;
-    const bool has_layer = std::any_of(rule.match.begin(), rule.match.end(), [](const NamePattern& pattern) {
-      return pattern.layer_wildcard().has_value();
-    });
+    const bool has_layer = std::any_of(rule.match.begin(), rule.match.end(),
+                                       [](const NamePattern& pattern) { return pattern.layer_wildcard().has_value(); });
     if (has_layer && !table.layers) {
       return Refuse("bad-rule", fmt::format("rule {} has {{L}}, but the table has no layers", rule.text()));
     }

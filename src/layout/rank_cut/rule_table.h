@@ -57,10 +57,10 @@ struct LayersSpec {
   };
   Expression count;
   Split split = Split::kEven;
-  std::optional<Expression> first, last;       // kEnds
-  bool counts_embedding = false;               // kAccount: as a layer of the first stage
-  bool counts_loss = false;                    // kAccount: as one of the last
-  std::vector<Expression> counts;              // kExplicit
+  std::optional<Expression> first, last;  // kEnds
+  bool counts_embedding = false;          // kAccount: as a layer of the first stage
+  bool counts_loss = false;               // kAccount: as one of the last
+  std::vector<Expression> counts;         // kExplicit
   bool allow_empty = false;
   bool local_names = false;
   std::vector<ExtraLayer> extra;

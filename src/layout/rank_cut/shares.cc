@@ -71,9 +71,9 @@ Result<Counts> SplitExplicit(const LayersSpec& layers, const Dims& dims, std::ui
     sum = CheckedAdd(sum, size).value_or(UINT64_MAX);
   }
   if (counts.size() == stages && sum == count) return counts;
-  return Remainder(count, stages,
-                   fmt::format(", but counts [{}] are {} stages of {} layers", fmt::join(counts, ", "), counts.size(),
-                               sum));
+  return Remainder(
+      count, stages,
+      fmt::format(", but counts [{}] are {} stages of {} layers", fmt::join(counts, ", "), counts.size(), sum));
 }
 
 Result<Counts> CountsOf(const LayersSpec& layers, const Dims& dims, std::uint64_t count, std::uint64_t stages) {

@@ -1,5 +1,5 @@
-// Shares: how many things, in order, are shared out among some: rows, units or experts among ranks, layers among stages.
-// Source: spec/rank-cuts.md, section 2, "layers", "experts", "rules".
+// Shares: how many things, in order, are shared out among some: rows, units or experts among ranks, layers among
+// stages. Source: spec/rank-cuts.md, section 2, "layers", "experts", "rules".
 #pragma once
 
 #include <cstdint>

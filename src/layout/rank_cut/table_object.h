@@ -17,8 +17,7 @@ namespace shardfs::rank_cut {
 class TableObject {
  public:
   // `what` is the object's name in messages ("a cut of lm_head.weight"). Borrows `value`.
-  static Result<TableObject> Create(const JsonValue& value, std::string what,
-                                    std::span<const std::string_view> keys);
+  static Result<TableObject> Create(const JsonValue& value, std::string what, std::span<const std::string_view> keys);
 
   const std::string& what() const { return what_; }
   const JsonValue* Find(std::string_view key) const;  // nullptr where it is not given

@@ -109,8 +109,8 @@ class AxisCutter {
     const auto step = CheckedMul(multiple, rule_.pad->per_rank ? ranks_ : 1);
     const auto padded = step && *step > 0 ? CheckedMul(CeilDiv(size_, *step), *step) : std::nullopt;
     if (!padded) {
-      return Refuse("bad-rule", fmt::format("{}: {} elements cannot be padded to a multiple of {}", name_, size_,
-                                            multiple));
+      return Refuse("bad-rule",
+                    fmt::format("{}: {} elements cannot be padded to a multiple of {}", name_, size_, multiple));
     }
     if (*padded % ranks_ != 0) return NotDivisible(*padded);
     const std::uint64_t share = *padded / ranks_;
@@ -137,8 +137,8 @@ class AxisCutter {
 Result<AxisCut> Roll(const CutContext& context, std::string_view name, const Shape& shape) {
   const std::uint64_t experts = context.experts.empty() ? 0 : context.experts.back().end;
   if (shape.empty() || shape[0] != experts) {
-    return Refuse("shape", fmt::format("{}: {}, but a router that is rolled has a row for each of the {} experts",
-                                       name, ShapeToString(shape), experts));
+    return Refuse("shape", fmt::format("{}: {}, but a router that is rolled has a row for each of the {} experts", name,
+                                       ShapeToString(shape), experts));
   }
   AxisCut cut{0, CutGroup::kEp, {}, {{{0, experts}, 1}}};
   for (const Interval& block : context.experts) {
@@ -210,8 +210,8 @@ Result<TensorCut> WorkOut(const Rule& rule, const CutContext& context, std::stri
       return Refuse("bad-axis", fmt::format("{}: axis {} of a tensor {} of {} axes", name, one.axis,
                                             ShapeToString(shape), shape.size()));
     }
-    const bool twice = std::any_of(cut.axes.begin(), cut.axes.end(),
-                                   [&](const AxisCut& other) { return other.axis == *axis; });
+    const bool twice =
+        std::any_of(cut.axes.begin(), cut.axes.end(), [&](const AxisCut& other) { return other.axis == *axis; });
     if (twice) {
       return Refuse("bad-axis", fmt::format("{}: axis {} of {} is cut twice", name, *axis, ShapeToString(shape)));
     }

@@ -93,20 +93,30 @@ const Refused kRefused[] = {
      [](Json& t) { t["layers"]["count"] = "config:layers"; }},
     {"bad-mesh: world 3 is not a multiple of tp*cp*pp = 2", kUsage, [](Json& t) { t["mesh"]["world"] = 3; }},
     {"bad-mesh: dp is 2, but world 2 over tp*cp*pp = 2 is 1", kUsage,
-     [](Json& t) { t["mesh"] = {{"tp", 2}, {"world", 2}, {"dp", 2}}; }},
+     [](Json& t) {
+       t["mesh"] = {{"tp", 2}, {"world", 2}, {"dp", 2}};
+     }},
     {"bad-mesh: order tp-cp lacks pp, whose size is 2", kUsage,
-     [](Json& t) { t["mesh"] = {{"tp", 2}, {"pp", 2}, {"order", "tp-cp"}}; }},
+     [](Json& t) {
+       t["mesh"] = {{"tp", 2}, {"pp", 2}, {"order", "tp-cp"}};
+     }},
     {"bad-mesh: order tp-dp-pp lacks ep, whose size is 2 (in the expert grid", kUsage,
-     [](Json& t) { t["mesh"] = {{"tp", 2}, {"ep", 2}, {"order", "tp-dp-pp"}}; }},
+     [](Json& t) {
+       t["mesh"] = {{"tp", 2}, {"ep", 2}, {"order", "tp-dp-pp"}};
+     }},
     {"bad-mesh: rank 1: stage 1 in the dense grid, 0 in the expert grid", kUsage,
      [](Json& t) {
        t["mesh"] = {{"tp", 2}, {"pp", 2}, {"ep", 2}, {"order", "pp-tp-dp"}, {"expert_order", "ep-tp-dp-pp"}};
      }},
     {"bad-mesh: the sizes make more than 16384 ranks", kUsage, [](Json& t) { t["mesh"]["dp"] = 1ull << 40; }},
     {"unused-rule: model.layers.{L}.rope", kUsage,
-     [](Json& t) { t["rules"].push_back({{"match", "model.layers.{L}.rope"}}); }},
+     [](Json& t) {
+       t["rules"].push_back({{"match", "model.layers.{L}.rope"}});
+     }},
     {"two-rules: model.norm.weight: both model.norm.weight and *.norm.weight", kUsage,
-     [](Json& t) { t["rules"].push_back({{"match", "*.norm.weight"}, {"stage", "last"}}); }},
+     [](Json& t) {
+       t["rules"].push_back({{"match", "*.norm.weight"}, {"stage", "last"}});
+     }},
     {"no-stage: model.norm.weight: not in a layer, the rule must say a stage", kUsage,
      [](Json& t) { t["rules"][8].erase("stage"); }},
     {"bad-rule: stage 3 of 1 stages", kUsage, [](Json& t) { t["rules"][8]["stage"] = 3; }},
@@ -133,13 +143,22 @@ const Refused kRefused[] = {
        t["mesh"]["tp"] = 4;
        t["rules"][9]["cut"] = {{"axis", 0}, {"group", "tp"}};
      }},
-    {"not-divisible: experts: 4 over ep 3", kUsage, [](Json& t) { t["mesh"] = {{"tp", 3}, {"ep", 3}}; }},
+    {"not-divisible: experts: 4 over ep 3", kUsage,
+     [](Json& t) {
+       t["mesh"] = {{"tp", 3}, {"ep", 3}};
+     }},
     {"not-divisible: lm_head.weight: axis 0 has 10 elements, no multiple of 4 units", kUsage,
-     [](Json& t) { t["rules"][9]["cut"] = {{"axis", 0}, {"group", "tp"}, {"units", "heads"}}; }},
+     [](Json& t) {
+       t["rules"][9]["cut"] = {{"axis", 0}, {"group", "tp"}, {"units", "heads"}};
+     }},
     {"bad-axis: model.norm.weight: axis 1 of a tensor [4] of 1 axes", kUsage,
-     [](Json& t) { t["rules"][8]["cut"] = {{"axis", 1}, {"group", "tp"}}; }},
+     [](Json& t) {
+       t["rules"][8]["cut"] = {{"axis", 1}, {"group", "tp"}};
+     }},
     {"bad-axis: lm_head.weight: axis 1 of [10, 4] is cut twice", kUsage,
-     [](Json& t) { t["rules"][9]["cut"] = {{{"axis", 1}, {"group", "tp"}}, {{"axis", -1}, {"group", "ep"}}}; }},
+     [](Json& t) {
+       t["rules"][9]["cut"] = {{{"axis", 1}, {"group", "tp"}}, {{"axis", -1}, {"group", "ep"}}};
+     }},
     {"empty-cut: lm_head.weight: tp 3 of 4 would hold nothing of the 5 on axis 0", kUsage,
      [](Json& t) {
        t["mesh"]["tp"] = 4;
@@ -150,11 +169,16 @@ const Refused kRefused[] = {
      kUsage, [](Json& t) { t["rules"][3]["cut"]["axis"] = 0; }},
     {"pair: rank 1: model.layers.0.self_attn.q_proj.weight holds units (2, 4), "
      "model.layers.0.self_attn.k_proj.weight takes (0, 1)",
-     kUsage, [](Json& t) { t["rules"][2]["cut"] = {{"axis", 0}, {"group", "tp"}, {"units", 1}, {"replicate", true}}; }},
+     kUsage,
+     [](Json& t) {
+       t["rules"][2]["cut"] = {{"axis", 0}, {"group", "tp"}, {"units", 1}, {"replicate", true}};
+     }},
     {"pair: rank 0: model.layers.0.mlp.gate_proj.weight has no partner 'model.layers.0.mlp.up_proj.weight'", kUsage,
      [](Json& t) { t["pairs"][2]["in_part"] = "up_proj"; }},
     {"lost: lm_head.weight: axis 0 at 0, axis 1 at 2 is on none of the 2 ranks", kUsage,
-     [](Json& t) { t["rules"][9]["cut"] = {{{"axis", 0}, {"group", "tp"}}, {{"axis", 1}, {"group", "tp"}}}; }},
+     [](Json& t) {
+       t["rules"][9]["cut"] = {{{"axis", 0}, {"group", "tp"}}, {{"axis", 1}, {"group", "tp"}}};
+     }},
     {"lost: model.layers.1.mlp.experts.0.down_proj.weight: axis 1 at 4 is on none", kUsage,
      [](Json& t) {
        t["mesh"]["ep"] = 2;
@@ -177,13 +201,19 @@ const Refused kRefused[] = {
     {"expert-range: model.layers.1.mlp.experts.2.down_proj.weight: expert 2 of 2", kDamaged,
      [](Json& t) { t["experts"]["count"] = 2; }},
     {"shape: model.layers.1.mlp.gate.weight: [4, 4], the rule says [8, 4]", kDamaged,
-     [](Json& t) { t["rules"][6]["shape"] = {"experts*2", 4}; }},
+     [](Json& t) {
+       t["rules"][6]["shape"] = {"experts*2", 4};
+     }},
     {"shape: model.layers.0.self_attn.k_proj.weight: axis 0 has 4 elements, the rule says 2 units of 4", kDamaged,
      [](Json& t) { t["rules"][2]["cut"]["unit_size"] = 4; }},
     {"shape: model.layers.0.mlp.gate_proj.weight: axis 0 has 8 elements, the rule's blocks have 6", kDamaged,
-     [](Json& t) { t["rules"][4]["cut"] = {{"axis", 0}, {"group", "tp"}, {"blocks", {{{"size", 4}}, {{"size", 2}}}}}; }},
+     [](Json& t) {
+       t["rules"][4]["cut"] = {{"axis", 0}, {"group", "tp"}, {"blocks", {{{"size", 4}}, {{"size", 2}}}}};
+     }},
     {"dtype: model.norm.weight: I32, the rule says BF16 or F16", kDamaged,
-     [](Json& t) { t["rules"][8]["dtype"] = {"BF16", "F16"}; }},
+     [](Json& t) {
+       t["rules"][8]["dtype"] = {"BF16", "F16"};
+     }},
 };
 
 TEST(RankCutLayout, RefusesByCodeWithTheTensorAndBothNumbers) {

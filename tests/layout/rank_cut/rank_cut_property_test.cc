@@ -91,7 +91,9 @@ class RandomTables {
   Case Make() {
     Case made;
     auto& sizes = made.sizes;
-    sizes = {{"tp", OneOf<int>({1, 2, 3, 4})}, {"cp", OneOf<int>({1, 1, 1, 2})}, {"dp", OneOf<int>({1, 1, 2, 3})},
+    sizes = {{"tp", OneOf<int>({1, 2, 3, 4})},
+             {"cp", OneOf<int>({1, 1, 1, 2})},
+             {"dp", OneOf<int>({1, 1, 2, 3})},
              {"pp", OneOf<int>({1, 2, 3})}};
     const int stage_ranks = sizes["tp"] * sizes["cp"] * sizes["dp"];
     std::vector<int> divisors;
@@ -299,9 +301,7 @@ class Reassembly {
   std::map<std::string, std::vector<std::int32_t>> rebuilt_;
 };
 
-std::string CodeOf(const Status& status) {
-  return std::string(status.message().substr(0, status.message().find(':')));
-}
+std::string CodeOf(const Status& status) { return std::string(status.message().substr(0, status.message().find(':'))); }
 
 TEST(RankCutProperty, TablesThatAreTakenGiveTheSourceElementByElement) {
   constexpr int kCases = 2000;

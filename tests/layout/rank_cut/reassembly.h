@@ -103,7 +103,8 @@ inline std::vector<int> StagesOf(const std::string& split, int layers, int stage
     for (int l = 0; l < layers; ++l) give(split == "remainder_last" ? stages - 1 - l % stages : l % stages);
   }
   std::vector<int> stage_of;
-  for (int s = 0; s < stages; ++s) stage_of.insert(stage_of.end(), static_cast<std::size_t>(counts[static_cast<std::size_t>(s)]), s);
+  for (int s = 0; s < stages; ++s)
+    stage_of.insert(stage_of.end(), static_cast<std::size_t>(counts[static_cast<std::size_t>(s)]), s);
   return stage_of;
 }
 

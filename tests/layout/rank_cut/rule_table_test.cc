@@ -19,8 +19,8 @@ JsonValue Config(std::string_view text) { return ParseJson(text, "config.json").
 Result<std::uint64_t> Evaluate(std::string_view text, std::string_view config = "{}") {
   const JsonValue json = Config(config);
   SHARDFS_ASSIGN_OR_RETURN(const Expression width, Expression::Parse("config:width=heads*4"));
-  SHARDFS_ASSIGN_OR_RETURN(const Dims dims, Dims::Create({{"heads", Expression::Number(6)}, {"width", width}},
-                                                         {{"tp", 2}}, &json));
+  SHARDFS_ASSIGN_OR_RETURN(const Dims dims,
+                           Dims::Create({{"heads", Expression::Number(6)}, {"width", width}}, {{"tp", 2}}, &json));
   SHARDFS_ASSIGN_OR_RETURN(const Expression expression, Expression::Parse(text));
   return dims.Evaluate(expression, "a test");
 }
@@ -39,8 +39,8 @@ TEST(RankCutExpression, ComputesAsArithmeticDoes) {
 }
 
 TEST(RankCutExpression, RefusesWhatIsNone) {
-  for (const char* text : {"", "2+", "(2", "2)", "2 3", "*2", "a b", "99999999999999999999", "-2", "2%3", "config:",
-                           "config:=2", "1/0", "9223372036854775807+1", "2-3"}) {
+  for (const char* text : {"", "2+", "(2", "2)", "2 3", "*2", "a b", "99999999999999999999", "-2", "2%3",
+                           "config:", "config:=2", "1/0", "9223372036854775807+1", "2-3"}) {
     const auto value = Evaluate(text);
     ASSERT_FALSE(value.ok()) << text;
     EXPECT_THAT(std::string(value.status().message()), StartsWith("bad-rule: ")) << text;
