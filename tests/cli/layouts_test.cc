@@ -46,6 +46,26 @@ TEST(LayoutsTest, ANameAsksForThatOne) {
   EXPECT_THAT(unknown.err, HasSubstr("'mindy'"));
 }
 
+TEST(LayoutsTest, PresetsAreListedAndPrinted) {
+  const std::string text = Listing({"rank-cut"});
+  const auto list = nlohmann::json::parse(Listing({"rank-cut", "--json"}), nullptr, false);
+  ASSERT_EQ(list.size(), 1u);
+  const auto presets = FindLayout("rank-cut")->presets();
+  ASSERT_EQ(list[0]["presets"].size(), presets.size());
+  for (const LayoutPreset& preset : presets) {
+    EXPECT_THAT(text, HasSubstr("\n      " + std::string(preset.name) + " "));
+    const std::string printed = Listing({"rank-cut", "--preset", std::string(preset.name)});
+    EXPECT_EQ(printed, std::string(preset.text) + (preset.text.ends_with('\n') ? "" : "\n"));
+    EXPECT_EQ(nlohmann::json::parse(printed, nullptr, false)["rank_cut"], 1);
+  }
+  const ProgramResult unknown = RunShardfs({"layouts", "rank-cut", "--preset", "llame"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("'llame'"), HasSubstr("did you mean llama?")));
+  const ProgramResult none = RunShardfs({"layouts", "mindie", "--preset", "llama"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("mindie has no presets"));
+}
+
 TEST(LayoutsTest, JsonHasEveryDeclaration) {
   const auto list = nlohmann::json::parse(Listing({"--format", "json"}), nullptr, false);
   ASSERT_TRUE(list.is_array());

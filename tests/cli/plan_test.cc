@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -55,6 +58,31 @@ TEST(PlanTest, TreeIsTheReferencesDirectory) {
     if (entry.is_regular_file()) expected[fs::relative(entry, GoldenCase() + "/expected")] = entry.file_size();
   }
   EXPECT_EQ(planned, expected);
+}
+
+// A layout that says where ranks stand and what they hold, and what only the loader knows.
+TEST(PlanTest, SaysWhereRanksStandAndWhatNoFileTells) {
+  const std::string golden = SHARDFS_TESTS_DIR "/golden/rank-cut/v3_tp2_ep2_pp2";
+  std::vector<std::string> arguments = {"plan",    golden + "/source",       "--layout", "rank-cut",
+                                        "--rules", golden + "/rules.json"};
+  const ProgramResult text = RunShardfs(arguments);
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("tp 1, pp 1, ep 1: layer"));
+  EXPECT_THAT(text.out, HasSubstr("Questions that no file answers"));
+  EXPECT_THAT(text.out, HasSubstr("-O router=rolled"));
+  const fs::path page = fs::temp_directory_path() / ("shardfs-plan-" + std::to_string(::getpid()) + ".html");
+  arguments.insert(arguments.end(), {"--json", "--html", page.string()});
+  const json plan = json::parse(RunShardfs(arguments).out, nullptr, false);
+  ASSERT_EQ(plan["ranks"].size(), 4u);
+  EXPECT_EQ(plan["ranks"][3]["coordinates"]["tp"], 1);
+  EXPECT_EQ(plan["ranks"][3]["coordinates"]["pp"], 1);
+  EXPECT_GT(plan["ranks"][3]["experts"][0], 0);
+  EXPECT_FALSE(plan["questions"].empty());
+  std::ifstream file(page);
+  const std::string html((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  fs::remove(page);
+  EXPECT_THAT(html, HasSubstr("id=\"mesh-table\""));
+  EXPECT_THAT(html, HasSubstr("id=\"questions\""));
 }
 
 TEST(PlanTest, SumsAgree) {
