@@ -1,6 +1,6 @@
 #include "layout/file_by_file/name_filter.h"
 
-#include <fmt/format.h>
+#include <utility>
 
 #include "base/quote_name.h"
 
@@ -10,12 +10,9 @@ Result<NameFilter> NameFilter::Parse(const OptionValues& values) {
   NameFilter filter;
   filter.text_ = values.Text(kFileNameRegex).value_or("");
   if (filter.text_.empty()) return filter;
-  try {
-    filter.regex_.emplace(filter.text_);
-  } catch (const std::regex_error& error) {
-    return Status::InvalidArgument(
-        fmt::format("file_name_regex: {} is no regular expression ({})", QuoteName(filter.text_), error.what()));
-  }
+  Result<PythonRegex> regex = PythonRegex::Parse(filter.text_);
+  if (!regex.ok()) return regex.status().WithContext("file_name_regex " + QuoteName(filter.text_));
+  filter.regex_ = std::move(regex).value();
   return filter;
 }
 

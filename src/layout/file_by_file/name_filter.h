@@ -2,9 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <regex>
 #include <string>
 
+#include "base/python_regex.h"
 #include "shardfs/base/result.h"
 #include "shardfs/option/option_spec.h"
 #include "shardfs/option/option_values.h"
@@ -17,15 +17,14 @@ inline constexpr OptionSpec kFileNameRegex = {
 
 class NameFilter {
  public:
-  // kInvalidArgument for what is no regular expression. Its form is ECMAScript's, in which those of Python that choose
-  // file names are written as well.
+  // kInvalidArgument or kNotSupported for what is no regular expression of Python's, or one that PythonRegex leaves out.
   static Result<NameFilter> Parse(const OptionValues& values);
 
-  bool Takes(const std::string& file_name) const { return !regex_ || std::regex_search(file_name, *regex_); }
+  bool Takes(const std::string& file_name) const { return !regex_ || regex_->MatchesAnywhere(file_name); }
   const std::string& text() const { return text_; }  // empty where it is not given
 
  private:
-  std::optional<std::regex> regex_;
+  std::optional<PythonRegex> regex_;
   std::string text_;
 };
 

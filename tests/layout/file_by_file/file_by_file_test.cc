@@ -148,7 +148,7 @@ TEST_F(FileByFileTest, NamesFoldersAndFilesAsTheReferenceDoes) {
   EXPECT_THAT(MessageOf(Show<SafetensorsLayout>(Open<CkptReader>(""), {{"file_name", "one"}})),
               HasSubstr("file_name names one file, and 2 are shown"));
   EXPECT_THAT(MessageOf(Show<SafetensorsLayout>(Open<CkptReader>(""), {{"file_name_regex", "("}})),
-              HasSubstr("no regular expression"));
+              HasSubstr("the regular expression"));
 }
 
 TEST_F(FileByFileTest, ADirectoryIsConvertedByItsRankFoldersAlone) {
