@@ -46,7 +46,8 @@ void ReadCkptCase(const Json& json, const fs::path& directory, GoldenViewCase& g
   golden.source = input.empty() ? directory / "source" : directory / "source" / input;
   golden.expected = directory / "expected";
   golden.options = {"--layout", json["op"] == "to-safetensors" ? "safetensors" : "ckpt"};
-  for (const auto& [name, value] : json.value("options", Json::object()).items()) {
+  const Json given = json.value("options", Json::object());
+  for (const auto& [name, value] : given.items()) {
     if (name == "key_hex") {
       golden.texts.emplace_back("key_file", value.get<std::string>() + "\n");
     } else if (name == "name_map") {
