@@ -68,8 +68,10 @@ TEST_F(EncryptedCkpt, TheKeyComesFromAFileOrTheEnvironmentAndGoesNowhere) {
     if (entry.is_regular_file()) ExpectNoKey(ReadFile(entry.path()));
   }
   ::setenv("SHARDFS_KEY", kHex128, 1);
-  for (const char* form : {"text", "json"}) {
-    const ProgramResult plan = RunShardfs({"plan", source, "--layout", "safetensors", "--format", form});
+  for (const bool as_json : {false, true}) {
+    std::vector<std::string> arguments = {"plan", source, "--layout", "safetensors"};
+    if (as_json) arguments.push_back("--json");
+    const ProgramResult plan = RunShardfs(arguments);
     EXPECT_EQ(plan.exit_code, 0) << plan.err;
     ExpectNoKey(plan.out + plan.err);
   }
