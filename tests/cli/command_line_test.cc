@@ -56,7 +56,7 @@ TEST(CommandLineTest, UnknownWordsAreRefusedInOneSentence) {
 TEST(CommandLineTest, NamesWhatWasProbablyMeant) {
   ExpectRefused({"plan", "/data", "--moetp", "4"}, "shardfs plan has no option --moetp; did you mean --moe-tp?");
   ExpectRefused({"plan", "--moetp=4", "/data"}, "did you mean --moe-tp?");
-  ExpectRefused({"plan", "/data", "--ep", "4"}, "did you mean --moe-ep?");
+  ExpectRefused({"plan", "/data", "--moeep", "4"}, "did you mean --moe-ep?");
   ExpectRefused({"mount", "/data", "/mnt", "--logfile", "/x"}, "did you mean --log-file?");
   ExpectRefused({"plan", "/data", "-tp", "4"}, "shardfs plan has no option -tp; did you mean --tp?");
   ExpectRefused({"materialize", "/data", "/out", "--resart"}, "did you mean --restart?");

@@ -243,7 +243,7 @@ TEST_F(OptionsTest, Refusals) {
       {{kSource, "-O", "=1"}, "'=1'"},
       {{kSource, "-O", "ep_level=1", "-O", "ep_level=2"}, "ep_level is given twice"},
       {{kSource, "-O", "frobnicate=1"}, "--frobnicate"},
-      {{kSource, "--tp", "2", "--order", "index"}, "the mindie layout has no --order; huggingface has"},
+      {{kSource, "--tp", "2", "--order", "index"}, "the mindie layout has no --order; huggingface and rank-cut have"},
       {{kSource, "--layout", "huggingface", "--tp", "2"}, "the huggingface layout has no --tp"},
       {{kSource, "--frobnicate"}, "--frobnicate"},
       {{}, "SOURCE"},

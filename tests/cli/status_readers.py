@@ -25,7 +25,7 @@ def opened(path):
 def whole(name, text):
     if name == "status.json":
         return text.endswith(b"}\n") and json.loads(text)["health"] == "healthy"
-    return text.startswith(b"# HELP ") and text.endswith(b"\n") and b"\nshardfs_open_files " in text
+    return text.startswith(b"# HELP ") and text.endswith(b"\n") and b"\nshardfs_open_files{" in text
 
 
 def read_in_pieces(path, size=7):
