@@ -18,7 +18,7 @@ _shardfs_value() {
 # What the program says of readers, transforms, layouts and options: the names of the kind $2, and the choices of the
 # option $2 ("moe_tp"), one a line.
 _shardfs_names() {
-  "$1" layouts --format words 2>/dev/null | sed -nE "s/^($2) //p"
+  "$1" layouts --format words 2>/dev/null | sed -nE "s/^($2) //p" | sort -u
 }
 _shardfs_choices() {
   "$1" layouts --format words 2>/dev/null | sed -n "s/^option $2 //p" | tr ' ' '\n'

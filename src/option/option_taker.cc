@@ -31,8 +31,10 @@ Status NotTaken(const GivenOption& option, std::span<const OptionTaker> all, std
   }
   const std::string from = is_flag ? "" : fmt::format(" ({})", option.where);
   if (!takers.empty()) {
-    return Status::InvalidArgument(fmt::format("the {} layout has no {}{}; {} {}", layout, flag, from,
-                                               fmt::join(takers, " and "), takers.size() == 1 ? "has" : "have"));
+    const auto last = takers.end() - 1;
+    return Status::InvalidArgument(fmt::format("the {} layout has no {}{}; {}{}{} {}", layout, flag, from,
+                                               fmt::join(takers.begin(), last, ", "), takers.size() > 1 ? " and " : "",
+                                               *last, takers.size() == 1 ? "has" : "have"));
   }
   const std::string meant = DidYouMean(is_flag ? flag : option.name, names);
   return Status::InvalidArgument(

@@ -28,7 +28,7 @@ complete_line mount --moe-
 expect '--moe-ep --moe-tp'
 complete_line mount --moe_
 expect '--moe_ep --moe_tp'
-complete_line mount --no-m
+complete_line mount --no-mt
 expect --no-mtp
 complete_line mount --fore
 expect --foreground
@@ -42,15 +42,15 @@ complete_line mount --layout ''
 expect "$("$SHARDFS_EXECUTABLE" layouts --format words | sed -n 's/^layout //p' | sort | tr '\n' ' ' | sed 's/ $//')"
 expect_among mindie
 expect_among huggingface
-complete_line mount --layout = m
-expect mindie
+complete_line mount --layout = hu
+expect huggingface
 complete_line mount --from h
 expect huggingface
 complete_line plan -O fid
 expect 'fidelity=loader fidelity=sharder'
-complete_line plan -O mtp
+complete_line plan -O mtp=
 expect 'mtp=false mtp=true'
-complete_line plan -O max_
+complete_line plan -O max_s
 expect 'max_shard_size='
 complete_line plan --fidelity ''
 expect 'loader sharder'
@@ -58,8 +58,8 @@ complete_line plan --ep-level = ''
 expect '1 2'
 complete_line layouts --format ''
 expect 'json man text words'
-complete_line layouts mi
-expect mindie
+complete_line layouts hug
+expect huggingface
 complete_line materialize --node-rank ''
 expect auto
 complete_line verify --progress ''
@@ -91,12 +91,12 @@ try_shell() {
   expect_line "$1" 'shardfs mount --moe-' '--moe-ep --moe-tp'
   expect_line "$1" 'shardfs umount --' '--help --if-mounted --lazy'
   expect_line "$1" 'shardfs verify --progress ' 'auto bar json lines none'
-  expect_line "$1" 'shardfs mount --layout mi' 'mindie'
+  expect_line "$1" 'shardfs mount --layout hu' 'huggingface'
   expect_line "$1" 'shardfs mount --from h' 'huggingface'
   expect_line "$1" 'shardfs mount -O fid' 'fidelity=loader fidelity=sharder'
   expect_line "$1" 'shardfs mount --fidelity ' 'loader sharder'
   expect_line "$1" 'shardfs layouts --format ' 'json man text words'
-  expect_line "$1" 'shardfs layouts mi' 'mindie'
+  expect_line "$1" 'shardfs layouts deq' 'dequantize'
   expect_line "$1" 'shardfs mount --config m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --mtp m' 'models/'
   expect_line "$1" 'shardfs mount --dp ' ''

@@ -181,7 +181,7 @@ TEST_F(ToySource, IsRecognisedByNamesAndCanBeNamed) {
   EXPECT_THAT(unnamed.err, HasSubstr("has no 'model.toy', the index of a toy checkpoint"));
   const ProgramResult unknown = Plan({"--from", "tyo"});
   EXPECT_EQ(unknown.exit_code, 2);
-  EXPECT_THAT(unknown.err, HasSubstr("there is no reader 'tyo'; there is huggingface, mindie, toy"));
+  EXPECT_THAT(unknown.err, HasSubstr("there is no reader 'tyo'; there is huggingface, ckpt, mindspore, mindie, toy"));
 }
 
 TEST_F(ToySource, ADamagedOneIsRefusedByItsReader) {

@@ -142,7 +142,7 @@ TEST_F(ToyOptions, MountRefusesThemBehindOAsTheCommandLineDoes) {
 
 TEST_F(ToyOptions, OneThatNothingTakesIsRefusedByName) {
   EXPECT_THAT(Refusal({"--layout", "toy", "--moe-tp", "2"}), HasSubstr("the toy layout has no --moe-tp; mindie has"));
-  EXPECT_THAT(Refusal({"--layout", "toy", "--max-shard-size", "1GB"}), HasSubstr("mindie and huggingface have"));
+  EXPECT_THAT(Refusal({"--layout", "toy", "--max-shard-size", "1GB"}), HasSubstr("mindie, huggingface and sharded-state have"));
   EXPECT_THAT(Refusal({"--layout", "huggingface", "--toy-order", "reverse"}),
               HasSubstr("the huggingface layout has no --toy-order; toy has"));
   EXPECT_THAT(Refusal({"--layout", "huggingface", "-O", "toy_sequence=reverse"}),

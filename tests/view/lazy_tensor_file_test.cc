@@ -42,13 +42,21 @@ class LazyTensorFileTest : public ::testing::Test {
 };
 
 TEST_F(LazyTensorFileTest, KnowsSizeCountAndSourcesBeforeItIsMade) {
-  const auto file = Lazy({4});
-  EXPECT_EQ(file->size(), (*Make({4}))->size());
+  EXPECT_EQ(Lazy({4})->size(), (*Make({4}))->size());
   made_ = 0;
+  const std::uint64_t large = std::uint64_t{5} << 20;
+  const auto file = Lazy({large});
+  EXPECT_GT(file->size(), large);
   EXPECT_EQ(file->kind(), FileKind::kTensors);
   EXPECT_EQ(file->tensor_count(), 1u);
   EXPECT_THAT(SourcesOf(*file), ElementsAre(&used_, &unused_));
   EXPECT_EQ(made_, 0);
+}
+
+// A small one is cheap to make, and then nothing is read ahead that it does not need.
+TEST_F(LazyTensorFileTest, ASmallOneTellsItsOwnSourcesAtOnce) {
+  EXPECT_THAT(SourcesOf(*Lazy({4})), ElementsAre(&used_));
+  EXPECT_EQ(made_, 1);
 }
 
 TEST_F(LazyTensorFileTest, IsMadeOnceByTheFirstRead) {
