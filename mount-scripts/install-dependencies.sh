@@ -27,7 +27,7 @@ packages=(
 )
 test_packages=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev libyaml-cpp-dev attr diffutils util-linux mount
-  dpkg-dev groff zsh fish qemu-system-x86 busybox-static cpio
+  dpkg-dev groff zsh fish qemu-system-x86 busybox-static cpio python3 python3-yaml
 )
 release_packages=(dpkg-dev rpm lintian rpmlint)
 cross_packages=(
