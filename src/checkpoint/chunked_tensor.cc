@@ -18,7 +18,7 @@ class ChunkReader {
  public:
   explicit ChunkReader(std::span<const FileRange> chunks) : chunks_(chunks) {}
 
-  // What is left of the chunk that is being read.
+  // Returns the bytes of the current chunk that have not been taken.
   std::uint64_t left() const { return chunks_.empty() ? 0 : chunks_.front().size - used_; }
 
   // The next `size` bytes, at most left(); the chunk's rest is next.

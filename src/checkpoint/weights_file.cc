@@ -68,7 +68,7 @@ Result<WeightsFile> OpenCkpt(const SourceRoot& root, const std::string& path, co
     opened.cipher = bytes.encrypted->mode();
     bytes.encrypted->set_checks_ahead(true);
   }
-  // Of an encrypted file no block is to be decrypted for the sake of bytes that may be of no use.
+  // Little of an encrypted file is read ahead: each block costs a decryption, and its bytes may be of no use.
   constexpr std::uint64_t kEncryptedAhead = 64;
   auto content = bytes.encrypted == nullptr ? ReadCkpt(*bytes.source) : ReadCkpt(*bytes.source, kEncryptedAhead);
   if (bytes.encrypted != nullptr) {

@@ -35,7 +35,8 @@ struct FuseOptions {
   // Called once, from a thread that serves nothing, when the kernel has opened the connection and all that needs the
   // privileges of the start is done: they may be dropped in it.
   std::function<void()> on_ready;
-  // Of the files that the view takes bytes from; null: the session finds them and makes its own, which reports nothing.
+  // The watch looks at the files that the view takes bytes from. Where it is null, the session finds these files and makes
+  // a watch of its own, which reports nothing.
   std::shared_ptr<SourceWatch> watch;
   std::function<void()> on_open;  // called for every file that is opened, from serving threads; never waits or throws
   // Called by Run when the view is no longer mounted and threads of it still wait for a source that hangs, seconds

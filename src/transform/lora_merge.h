@@ -49,7 +49,7 @@ class LoraMerge {
   bool has_tied_embeddings_ = false;
   LoraChanges changes_;
 
-  // Of the last adapter.
+  // These three belong to the last adapter.
   std::shared_ptr<const LoraAdapter> adapter_;
   StateDictPtr tensors_;
   std::map<std::uint32_t, Done> done_;

@@ -31,7 +31,10 @@ class HeadedFile final : public VirtualFile {
 
 std::unique_ptr<const VirtualFile> MakeHeadedFile(ReadPlan header, std::vector<PlannedTensor> tensors,
                                                   std::shared_ptr<const void> keep_alive) {
+  std::size_t segments = header.segments().size();
+  for (const PlannedTensor& tensor : tensors) segments += tensor.plan.segments().size();
   ReadPlanBuilder builder;
+  builder.Reserve(segments);
   builder.AppendPlan(std::move(header));
   std::vector<FileTensor> file_tensors;
   file_tensors.reserve(tensors.size());

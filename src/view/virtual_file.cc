@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "shardfs/format/safetensors/header.h"
+#include "view/headed_file.h"
 
 namespace shardfs {
 namespace {
@@ -49,28 +50,6 @@ class PassthroughFile final : public VirtualFile {
 
  private:
   std::unique_ptr<const ByteSource> source_;
-};
-
-class TensorFile final : public VirtualFile {
- public:
-  TensorFile(ReadPlan plan, std::vector<FileTensor> tensors, std::shared_ptr<const void> keep_alive)
-      : keep_alive_(std::move(keep_alive)), tensors_(std::move(tensors)), plan_(std::move(plan)) {}
-
-  FileKind kind() const override { return FileKind::kTensors; }
-  std::uint64_t size() const override { return plan_.size(); }
-  Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {
-    return plan_.ReadAt(offset, destination);
-  }
-  void VisitSources(std::uint64_t offset, std::uint64_t size,
-                    const std::function<void(const SourceSpan&)>& visit) const override {
-    plan_.VisitSources(offset, size, visit);
-  }
-  std::span<const FileTensor> tensors() const override { return tensors_; }
-
- private:
-  std::shared_ptr<const void> keep_alive_;  // outlives plan_, which borrows sources
-  std::vector<FileTensor> tensors_;
-  ReadPlan plan_;
 };
 
 }  // namespace
@@ -119,25 +98,14 @@ Result<std::unique_ptr<const VirtualFile>> MakePlannedFile(std::vector<PlannedTe
                                                            const FileMetadata& metadata) {
   std::vector<NewTensor> entries;
   entries.reserve(tensors.size());
-  std::size_t segments = 1;
-  for (const PlannedTensor& tensor : tensors) {
-    entries.push_back({tensor.name, tensor.dtype, tensor.shape});
-    segments += tensor.plan.segments().size();
-  }
+  for (const PlannedTensor& tensor : tensors) entries.push_back({tensor.name, tensor.dtype, tensor.shape});
   SHARDFS_ASSIGN_OR_RETURN(SerializedHeader header, SerializeHeader(entries, metadata));
   ReadPlanBuilder builder;
-  builder.Reserve(segments);
   builder.AppendMemory(std::move(header.bytes));
-  std::vector<FileTensor> file_tensors;
-  file_tensors.reserve(tensors.size());
-  for (const std::size_t index : header.order) {
-    PlannedTensor& tensor = tensors[index];
-    const std::uint64_t begin = builder.size();
-    builder.AppendPlan(std::move(tensor.plan));
-    file_tensors.push_back({std::move(tensor.name), tensor.dtype, std::move(tensor.shape), begin, builder.size()});
-  }
-  return std::unique_ptr<const VirtualFile>(
-      std::make_unique<const TensorFile>(std::move(builder).Build(), std::move(file_tensors), std::move(keep_alive)));
+  std::vector<PlannedTensor> ordered;
+  ordered.reserve(tensors.size());
+  for (const std::size_t index : header.order) ordered.push_back(std::move(tensors[index]));
+  return MakeHeadedFile(std::move(builder).Build(), std::move(ordered), std::move(keep_alive));
 }
 
 }  // namespace shardfs

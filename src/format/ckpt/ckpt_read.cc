@@ -315,7 +315,7 @@ class Walker {
   std::uint64_t fields_ = 0;
   std::optional<std::string> tag_;  // of the entry that is being read
   bool failed_before_ = false;      // whether what is wrong is in the entries before it
-  // Of the name before.
+  // These describe the last entry of the name before.
   bool has_last_ = false;
   std::string last_tag_;
   const CkptType* last_type_ = nullptr;  // null for a string or a map

@@ -1,7 +1,7 @@
 // EncryptedSource: the plain bytes of an encrypted .ckpt as a ByteSource. Nothing is decrypted ahead of a read, and no
 // plain byte is kept.
 //
-// Of AES-GCM each block's tag is checked once, by the first read that needs the block and before that read gets a byte;
+// AES-GCM gives each block a tag, which the first read that needs the block checks before it gets a byte;
 // from then on any range of it is decrypted alone. A block that fails fails every read that needs it, for good. CBC has
 // no tag: a changed block gives other bytes, which nothing can tell.
 //

@@ -8,10 +8,10 @@ namespace shardfs::rank_cut {
 
 Result<Rule> ReadRule(const JsonValue& value);
 
-// Of the key "stage"; kOfLayer where it is not given.
+// Reads the key "stage"; kOfLayer where it is not given.
 Result<StageRule> ReadStage(const TableObject& object);
 
-// Of the key "uneven".
+// Reads the key "uneven".
 Result<Uneven> ReadUneven(const TableObject& object);
 
 }  // namespace shardfs::rank_cut
