@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "shardfs/base/file_descriptor.h"
 
@@ -66,26 +67,40 @@ bool ReadAll(int file, Clock::time_point deadline, std::string& bytes) {
   }
 }
 
+struct Reader {
+  pid_t process = -1;
+  FileDescriptor output;
+};
+
+// The process that copies `path` into a pipe; nothing with errno set where there can be none. ListViews calls this from
+// several threads. A child has every descriptor of its parent, so without the mutex a child that hangs could hold the
+// write end of another child's pipe, whose reader would then never see the end.
+Reader StartReader(const std::string& path) {
+  static std::mutex one_pipe_at_a_time;
+  const std::lock_guard lock(one_pipe_at_a_time);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  Reader reader{-1, FileDescriptor(ends[0])};
+  const FileDescriptor write_end(ends[1]);
+  reader.process = ::fork();
+  if (reader.process == 0) Copy(path.c_str(), write_end.get());
+  return reader;
+}
+
 }  // namespace
 
 DeadlineRead ReadWithDeadline(const std::string& path, std::chrono::milliseconds timeout) {
   const Clock::time_point deadline = Clock::now() + timeout;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {DeadlineRead::Outcome::kFailed, errno, ""};
-  const FileDescriptor read_end(ends[0]);
-  FileDescriptor write_end(ends[1]);
-  const pid_t child = ::fork();
-  if (child < 0) return {DeadlineRead::Outcome::kFailed, errno, ""};
-  if (child == 0) Copy(path.c_str(), write_end.get());
-  write_end = FileDescriptor();
+  const Reader reader = StartReader(path);
+  if (reader.process < 0) return {DeadlineRead::Outcome::kFailed, errno, ""};
 
   DeadlineRead result;
-  if (!ReadAll(read_end.get(), deadline, result.bytes)) {
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, WNOHANG);
+  if (!ReadAll(reader.output.get(), deadline, result.bytes)) {
+    ::kill(reader.process, SIGKILL);
+    ::waitpid(reader.process, nullptr, WNOHANG);
     return {DeadlineRead::Outcome::kTimedOut, 0, ""};
   }
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  while (::waitpid(reader.process, nullptr, 0) < 0 && errno == EINTR) {
   }
   if (result.bytes.size() < sizeof result.error_number) return {DeadlineRead::Outcome::kFailed, EIO, ""};
   const std::size_t size = result.bytes.size() - sizeof result.error_number;
