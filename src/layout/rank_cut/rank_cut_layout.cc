@@ -8,6 +8,7 @@
 
 #include "base/quote_name.h"
 #include "layout/rank_cut/cut_checks.h"
+#include "layout/rank_cut/cut_table.h"
 #include "layout/rank_cut/placement.h"
 #include "layout/rank_cut/presets.h"
 #include "layout/rank_cut/rank_cut_options.h"
@@ -110,6 +111,7 @@ class ViewBuilder {
     view_.ignored.insert(view_.ignored.end(), checkpoint_->ignored().begin(), checkpoint_->ignored().end());
     if (checkpoint_->FindFile("config.json") != nullptr) view_.read_files = {"config.json"};
     if (request_.preset == kPresetNames.front()) view_.warnings.emplace_back(kReconstructed);
+    view_.account = CutTable(in_force, placement);
     view_.questions = QuestionsOf(in_force, placement);
     DescribeRanks(in_force, placement, &view_);
   }

@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 using Json = nlohmann::ordered_json;
 using Options = std::vector<std::pair<std::string, std::string>>;
 
@@ -277,6 +278,33 @@ TEST(RankCutLayout, AsksWhatNoFileTells) {
   EXPECT_THAT(view->warnings, IsEmpty());
   EXPECT_THAT(Build(Table(), {{"lm_head", "split"}})->questions, Contains(HasSubstr("-O lm_head=whole")));
   EXPECT_THAT(Build(Table(), {{"tp", "1"}})->questions, IsEmpty());
+}
+
+TEST(RankCutLayout, SaysHowEachRuleCuts) {
+  Json table = Table();
+  table["mesh"] = {{"tp", 4}, {"pp", 2}, {"ep", 2}, {"etp", 2}};
+  table["rules"][6]["roll"] = "ep";
+  const auto view = Build(table);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_THAT(
+      view->account,
+      UnorderedElementsAre("model.embed_tokens.weight: 1 tensor [10, 4]; on the first stage; whole",
+                  "model.layers.{L}.self_attn.q_proj.weight: 2 tensors [8, 4]; on the stage of its layer; axis 0 over tp "
+                  "4: [2, 4] a rank",
+                  "model.layers.{L}.self_attn.k_proj.weight: 2 tensors [4, 4]; on the stage of its layer; axis 0 over tp "
+                  "4 in 2 slices, each on 2 ranks: [2, 4] a rank",
+                  "model.layers.{L}.self_attn.o_proj.weight: 2 tensors [4, 8]; on the stage of its layer; axis 1 over tp "
+                  "4: [4, 2] a rank",
+                  "model.layers.{L}.mlp.gate_proj.weight: 1 tensor [8, 4]; on the stage of its layer; axis 0 over tp 4: "
+                  "[2, 4] a rank",
+                  "model.layers.{L}.mlp.down_proj.weight: 1 tensor [4, 8]; on the stage of its layer; axis 1 over tp 4: "
+                  "[4, 2] a rank",
+                  "model.layers.{L}.mlp.gate.weight: 1 tensor [4, 4]; on the stage of its layer; axis 0 rotated by ep 2: "
+                  "[4, 4] a rank",
+                  "model.layers.{L}.mlp.experts.{E}.down_proj.weight: 4 tensors [4, 8]; on the stage of its layer, "
+                  "experts over ep 2; axis 1 over etp 2: [4, 4] a rank",
+                  "model.norm.weight: 1 tensor [4]; on the last stage; whole",
+                  "lm_head.weight: 1 tensor [10, 4]; on the last stage; whole"));
 }
 
 TEST(RankCutLayout, SaysWhereEachRankStandsAndWhatItHolds) {
