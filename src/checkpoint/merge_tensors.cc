@@ -59,7 +59,8 @@ Status CheckUnique(std::span<const TensorInfo> tensors, std::span<const NamedInd
                             QuoteName(files.second),
                             others == 0 ? "" : fmt::format(", as {} {} more", others == 1 ? "does" : "do", others)));
   }
-  return Status::Corruption(fmt::format("{}; {}", defects.text(), WayOut(twice, indices)));
+  // The code is one of those that programs may look for. Source: spec/rank-cuts.md, section 4.
+  return Status::Corruption(fmt::format("duplicate-name: {}; {}", defects.text(), WayOut(twice, indices)));
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ TEST_F(SafetensorsDirectoryRefusalTest, DanglingIndex) {
 TEST_F(SafetensorsDirectoryRefusalTest, TensorInTwoFiles) {
   directory_.WriteShard("1.safetensors", {"a", "b"});
   directory_.WriteShard("2.safetensors", {"b", "c"});
-  ExpectRefused(StatusCode::kCorruption, {"tensor 'b' stands in '1.safetensors' and in '2.safetensors'", "move"});
+  ExpectRefused(StatusCode::kCorruption, {"duplicate-name: tensor 'b' stands in '1.safetensors' and in '2.safetensors'", "move"});
 }
 
 TEST_F(SafetensorsDirectoryRefusalTest, AMergedCopyBesideItsShards) {
