@@ -14,6 +14,7 @@
 #include "base/natural_order.h"
 #include "base/parallel.h"
 #include "base/quote_name.h"
+#include "checkpoint/kept_headers.h"
 #include "layout/huggingface/huggingface_options.h"
 #include "source/own_files.h"
 #include "view/file_split.h"

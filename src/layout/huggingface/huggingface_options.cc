@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "base/quote_name.h"
+#include "checkpoint/kept_headers.h"
 
 namespace shardfs {
 namespace {
@@ -55,11 +55,6 @@ Status CheckKeptFiles(const OptionValues& values, const Checkpoint& checkpoint) 
 }
 
 }  // namespace
-
-bool KeepsHeaders(const Checkpoint& checkpoint) {
-  const auto transforms = checkpoint.transforms();
-  return std::all_of(transforms.begin(), transforms.end(), [](const auto& transform) { return transform.keeps_headers; });
-}
 
 std::span<const OptionSpec> HuggingfaceOptions::Specs() { return kOptions; }
 

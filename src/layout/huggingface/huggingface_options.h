@@ -12,9 +12,6 @@
 
 namespace shardfs {
 
-// Whether the files of the source may be shown with their own headers: no transform has changed more than bytes.
-bool KeepsHeaders(const Checkpoint& checkpoint);
-
 struct HuggingfaceOptions {
   enum class Order : std::uint8_t { kIndex, kFile, kNatural };
 

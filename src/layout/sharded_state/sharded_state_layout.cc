@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "base/quote_name.h"
+#include "checkpoint/kept_headers.h"
 #include "layout/sharded_state/engine_names_data.h"
 #include "layout/sharded_state/rule_sources.h"
 #include "layout/sharded_state/serve_command.h"
@@ -105,15 +106,15 @@ class ViewBuilder {
     return Status::Ok();
   }
 
-  // The stock script copies the index like any other file. Behind a transform it is the one of what the transform made.
+  // The stock script copies the index like any other file. Behind a transform that changes more than bytes it is the one
+  // of what the transform made.
   Status AddIndices() {
-    const bool is_changed = !checkpoint_->transforms().empty();
     for (const CheckedIndex& index : checkpoint_->indices()) {
       if (!index.defects.empty()) {
         view_.warnings.push_back(fmt::format("{} {}; the layout goes by the headers", QuoteName(index.name),
                                              DescribeIndexDefects(index.defects)));
       }
-      if (!is_changed) {
+      if (KeepsHeaders(*checkpoint_)) {
         SHARDFS_ASSIGN_OR_RETURN(auto source, checkpoint_->sources().OpenFile(index.name));
         SHARDFS_RETURN_IF_ERROR(tree_.AddFile(index.name, RankSet::All(tp_), MakePassthroughFile(std::move(source))));
       } else if (index.name == kIndexName) {
