@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "base/parallel.h"
 #include "base/quote_name.h"
 #include "checkpoint/checkpoint_index.h"
 #include "source/descriptor_limit.h"
@@ -127,10 +128,20 @@ Status SafetensorsDirectory::Load() {
 }
 
 Status SafetensorsDirectory::LoadFiles(DirectoryListing& listing) {
-  SHARDFS_ASSIGN_OR_RETURN(std::vector<NamedIndex> indices, ReadIndices(*root_, listing.indices));
+  Result<std::vector<NamedIndex>> indices_read = std::vector<NamedIndex>();
+  Result<std::vector<Shard>> shards_read = std::vector<Shard>();
+  // An index of a large checkpoint takes as long to parse as the headers, and one processor: so they go side by side.
+  ParallelFor(2, [&](int part) {
+    if (part == 0) {
+      indices_read = ReadIndices(*root_, listing.indices);
+    } else if (!listing.shards.empty()) {
+      const Status reserved = ReserveDescriptors(listing.shards.size());
+      shards_read = reserved.ok() ? ReadShards(*root_, listing.shards) : reserved;
+    }
+  });
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<NamedIndex> indices, std::move(indices_read));
   if (listing.shards.empty()) return NoShards(listing, indices);
-  SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(listing.shards.size()));
-  SHARDFS_ASSIGN_OR_RETURN(std::vector<Shard> shards, ReadShards(*root_, listing.shards));
+  SHARDFS_ASSIGN_OR_RETURN(std::vector<Shard> shards, std::move(shards_read));
   SHARDFS_ASSIGN_OR_RETURN(std::vector<TensorInfo> tensors, MergeTensors(shards, indices));
   other_entries_ = std::move(listing.others);
   std::vector<std::shared_ptr<const FileSource>> files;

@@ -73,8 +73,11 @@ std::vector<std::string> CutTable(const TableInForce& in_force, const Placement&
     const auto same = std::find_if(lines.rbegin(), lines.rend(), [&](const Line& line) {
       return std::tie(line.rule, line.is_copy, line.cut) == std::tie(tensor.rule, tensor.is_copy, tensor.cut);
     });
-    Line& line = same != lines.rend() ? *same : lines.emplace_back(tensor.rule, tensor.is_copy, tensor.cut, 0);
-    ++line.tensors;
+    if (same != lines.rend()) {
+      ++same->tensors;
+    } else {
+      lines.push_back({tensor.rule, tensor.is_copy, tensor.cut, 1});
+    }
   }
   std::vector<std::string> table;
   for (const Line& line : lines) {

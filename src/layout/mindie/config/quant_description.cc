@@ -12,6 +12,7 @@ Result<QuantDescription> QuantDescription::Parse(std::string_view json, const st
   if (!description.document_.is_object()) {
     return Status::Corruption(fmt::format("{} is not a JSON object", file_name));
   }
+  description.by_key_.reserve(description.document_.members().size());
   for (const auto& [key, value] : description.document_.members()) description.by_key_.emplace(key, &value);
   return description;
 }
