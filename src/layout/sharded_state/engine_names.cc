@@ -101,6 +101,7 @@ Result<EngineNameTable::Engine> EngineNameTable::ParseEngine(const std::string& 
   Engine engine;
   SHARDFS_ASSIGN_OR_RETURN(engine.last, ReleaseAt(json, "last"));
   if (const JsonValue* const since = json.Find("since")) {
+    if (!since->is_object()) return Status::InvalidArgument("its \"since\" is no object of model types and releases");
     for (const auto& [type, release] : since->members()) {
       SHARDFS_ASSIGN_OR_RETURN(engine.since[type], ReleaseNumber::Parse(release.text()));
     }

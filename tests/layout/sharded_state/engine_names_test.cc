@@ -129,6 +129,7 @@ TEST(EngineNamesTest, AFileThatIsNotUnderstoodIsRefused) {
   EXPECT_THAT(refusal("[]"), HasSubstr("no table of names"));
   EXPECT_THAT(refusal("{\"vllm\": {\"releases\": []}}"), HasSubstr("\"last\""));
   EXPECT_THAT(refusal("{\"vllm\": {\"last\": \"0.26\", \"releases\": []}}"), HasSubstr("no list \"releases\""));
+  EXPECT_THAT(refusal(R"({"vllm": {"last": "0.26", "since": ["0.6.6"]}})"), HasSubstr("\"since\" is no object"));
   EXPECT_THAT(refusal(R"({"vllm": {"last": "0.26", "releases": [{"first": "0.20", "blocks": {"atention": {}}}]}})"),
               AllOf(HasSubstr("no block 'atention'"), HasSubstr("attention")));
   EXPECT_THAT(
