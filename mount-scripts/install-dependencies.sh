@@ -34,7 +34,9 @@ cross_packages=(
   g++-aarch64-linux-gnu dpkg-dev qemu-user-static libfuse3-dev:arm64 libprotobuf-dev:arm64 libssl-dev:arm64
   zlib1g-dev:arm64
 )
-platform_packages=(qemu-system-arm qemu-system-x86 cpio xz-utils e2fsprogs)
+platform_packages=(
+  qemu-system-arm qemu-system-x86 cpio xz-utils e2fsprogs make flex bison bc libgtest-dev:arm64 libgmock-dev:arm64
+)
 browser_packages=(nodejs npm chromium)
 clean_machine_packages=(mmdebstrap)
 

@@ -26,6 +26,7 @@ if(SHARDFS_STATIC)
   endif()
   if(CMAKE_CROSSCOMPILING)  # where the shared ones, which have the same headers, need not be installed
     list(PREPEND CMAKE_PREFIX_PATH ${SHARDFS_STATIC_DEPENDENCIES})
+    set(CMAKE_FIND_LIBRARY_SUFFIXES .a)  # for the tests, which are linked with what is found
   endif()
 endif()
 

@@ -10,27 +10,36 @@ machines=$root/build-dependencies/machines
 
 # get_package SUITE ARCH PACKAGE: its files, unpacked; `unpacked` is where. Skips the test where it cannot be had.
 get_package() {
-  local suite=$1 architecture=$2 package=$3 version
+  local suite=$1 architecture=$2 package=$3 name
   archive_of "$suite" "$machines/lists-$suite-$architecture" "$architecture" || skip_download "$archive_failure"
-  # A package that only names another one.
+  local names=("$package")
+  # A package that only names another one: of the release's last update, or of the release, which every mirror has.
   case $package in
-    linux-image-*)
-      package=$(apt-cache "${archive[@]}" depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p;' | head -n 1)
-      [[ -n $package ]] || skip_download "Debian's $suite has no $3 for $architecture"
-      ;;
+    linux-image-*) mapfile -t names < <(apt-cache "${archive[@]}" show "$package" 2>/dev/null | sed -n 's/^Depends: \(linux-image-[0-9][^ ]*\).*/\1/p') ;;
   esac
-  version=$(apt-cache "${archive[@]}" show "$package" 2>/dev/null | sed -n '/^Version: /{s///p;q}') || true
-  [[ -n $version ]] || skip_download "Debian's $suite has no $package for $architecture"
-  unpacked=$machines/${package}_${version//:/_}_$architecture
-  [[ ! -e $unpacked/complete ]] || return 0
-  mkdir -p "$scratch/download"
-  (cd "$scratch/download" && apt-get "${archive[@]}" download "$package") >"$scratch/log" 2>&1 ||
-    skip_download "$package of Debian's $suite cannot be downloaded: $(tail -n 1 "$scratch/log")"
-  rm -rf "$unpacked"
-  mkdir -p "$unpacked"
-  dpkg-deb -x "$scratch/download/${package}"_*.deb "$unpacked"
-  rm -f "$scratch/download/${package}"_*.deb
-  touch "$unpacked/complete"
+  for name in "${names[@]}"; do
+    if get_package_named "$architecture" "$name"; then return 0; fi
+  done
+  skip_download "$package of Debian's $suite cannot be had for $architecture: $(tail -n 1 "$scratch/log" 2>/dev/null)"
+}
+
+# get_package_named ARCH PACKAGE: of the archive that get_package has found; false where no version of it can be
+# downloaded. That of the last update comes first.
+get_package_named() {
+  local architecture=$1 package=$2 version
+  for version in $(apt-cache "${archive[@]}" show "$package" 2>/dev/null | sed -n 's/^Version: //p'); do
+    unpacked=$machines/${package}_${version//:/_}_$architecture
+    [[ ! -e $unpacked/complete ]] || return 0
+    mkdir -p "$scratch/download"
+    (cd "$scratch/download" && apt-get "${archive[@]}" download "$package=$version") >"$scratch/log" 2>&1 || continue
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked"
+    dpkg-deb -x "$scratch/download/${package}"_*.deb "$unpacked"
+    rm -f "$scratch/download/${package}"_*.deb
+    touch "$unpacked/complete"
+    return 0
+  done
+  return 1
 }
 
 # get_kernel SUITE ARCH PACKAGE: `kernel` is its image, `modules` the directory of its modules.
@@ -40,6 +49,30 @@ get_kernel() {
   modules=$unpacked/lib/modules
   if [[ ! -d $modules ]]; then modules=$unpacked/usr/lib/modules; fi
   [[ -e $kernel && -d $modules ]] || fail "$unpacked holds no kernel"
+}
+
+# build_64k_kernel: as get_kernel, one with pages of 64 KiB for arm64, made of Debian 11's sources, once (some ten
+# minutes); it has what it needs built in.
+build_64k_kernel() {
+  local config=$platforms/machine/aarch64-64k.config built
+  local -a source
+  get_package bullseye arm64 linux-source-5.10
+  built=$machines/64k-$(basename "$unpacked")-$(sha256sum "$config" | cut -c 1-12)
+  modules=$built/modules kernel=$built/Image
+  [[ ! -e $kernel ]] || return 0
+  require_command flex
+  require_command bison
+  require_command bc
+  mkdir -p "$modules" "$scratch/linux"
+  tar -C "$scratch/linux" --strip-components=1 -xf "$unpacked/usr/src/linux-source-5.10.tar.xz"
+  source=(make -C "$scratch/linux" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-)
+  if ! { "${source[@]}" KCONFIG_ALLCONFIG="$config" allnoconfig && "${source[@]}" -j "$(nproc)" Image; } >"$scratch/log" 2>&1; then
+    fail "the kernel does not build: $(tail "$scratch/log")"
+  fi
+  grep -q '^CONFIG_ARM64_64K_PAGES=y' "$scratch/linux/.config" || fail "the kernel's pages are not of 64 KiB"
+  cp "$scratch/linux/arch/arm64/boot/Image" "$kernel.new"
+  mv "$kernel.new" "$kernel"
+  rm -rf "$scratch/linux"
 }
 
 # copy_module NAME DIRECTORY: unpacked, where the kernel has it as a module.
@@ -112,10 +145,29 @@ make_machine() {
   (cd "$ram" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$scratch/ram.gz"
 }
 
-# run_machine ARCH: boots it and prints what it has to say; fails unless all was right. A machine that says nothing
+# make_kernels_machine SUITE ARCH PROGRAM: one that runs kernel_cost alone, with the shared libraries that it needs.
+make_kernels_machine() {
+  local suite=$1 architecture=$2 program=$3 library
+  ram=$scratch/ram
+  rm -rf "$ram"
+  mkdir -p "$ram"/{bin,sbin,dev,proc,tests,usr}
+  ln -s ../bin "$ram/usr/bin"
+  get_package "$suite" "$architecture" busybox-static
+  cp "$(find "$unpacked" -type f -name busybox -perm -100)" "$ram/bin/busybox"
+  cp "$program" "$ram/tests/kernel_cost"
+  if [[ $architecture == amd64 ]]; then
+    for library in $(ldd "$program" | grep -o '/[^ ]*'); do cp -L --parents "$library" "$ram"; done
+  fi
+  cp "$platforms/machine/kernels_init" "$ram/init"
+  chmod 755 "$ram/init" "$ram/bin/busybox"
+  (cd "$ram" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$scratch/ram.gz"
+}
+
+# run_machine ARCH [OPTION...]: with further options of qemu's; boots it and prints what it has to say; fails unless all was right. A machine that says nothing
 # more for minutes hangs: emulation is slow, and may share its processors.
 run_machine() {
   local architecture=$1 emulator said=$scratch/machine.log
+  shift
   case $architecture in
     amd64)
       emulator=(qemu-system-x86_64 -machine q35 -cpu max
@@ -126,7 +178,7 @@ run_machine() {
         -append "console=ttyAMA0 quiet panic=-1 mitigations=off")
       ;;
   esac
-  timeout -k 10 1500 "${emulator[@]}" -accel tcg -smp 1 -m "${memory:-1024}" -nodefaults -no-user-config -display none \
+  timeout -k 10 1500 "${emulator[@]}" -accel tcg "$@" -smp 1 -m "${memory:-1024}" -nodefaults -no-user-config -display none \
     -serial stdio -no-reboot -kernel "$kernel" -initrd "$scratch/ram.gz" </dev/null >"$said" 2>&1 || true
   grep -a '^MACHINE' "$said" | tr -d '\r' || true
   grep -aq '^MACHINE [0-9.]* RESULT 0' "$said" || fail "the machine is not content: $(tail -n 20 "$said")"

@@ -24,7 +24,7 @@ build_for_aarch64() {
 machine_row() {
   local architecture=$1 suite=$2 package=$3 program=$4
   write_cases
-  get_kernel "$suite" "$architecture" "$package"
+  if [[ $package == 64k ]]; then build_64k_kernel; else get_kernel "$suite" "$architecture" "$package"; fi
   mapfile -t names < <(ls "$cases")
   memory=2048
   make_machine "$suite" "$architecture" "$program" "${names[@]}"
@@ -63,13 +63,28 @@ case $1 in
     compile_tool page_tool aarch64-linux-gnu
     machine_row arm64 bullseye linux-image-cloud-arm64 "$cross/src/cli/shardfs"
     ;;
-  aarch64-6.12-16k)
+  aarch64-6.12-16k | aarch64-5.10-64k)
     build_for_aarch64 "${unit_tests_of_pages[@]}"
     compile_tool page_tool aarch64-linux-gnu
     make_disk
     unit_tests=
     for test in "${unit_tests_of_pages[@]}"; do unit_tests+=" $(find "$cross/tests" -type f -name "$test")"; done
-    machine_row arm64 trixie linux-image-arm64-16k "$cross/src/cli/shardfs"
+    case $1 in
+      *-16k) machine_row arm64 trixie linux-image-arm64-16k "$cross/src/cli/shardfs" ;;
+      *-64k) machine_row arm64 bullseye 64k "$cross/src/cli/shardfs" ;;
+    esac
+    ;;
+  kernels)
+    build_for_aarch64 kernel_cost
+    cmake --build "$SHARDFS_BUILD_DIR" --target kernel_cost >/dev/null
+    for machine in amd64:cloud-amd64 arm64:cloud-arm64; do
+      architecture=${machine%%:*}
+      get_kernel bookworm "$architecture" "linux-image-${machine#*:}"
+      if [[ $architecture == amd64 ]]; then program=$SHARDFS_BUILD_DIR; else program=$cross; fi
+      make_kernels_machine bookworm "$architecture" "$program/tests/tensor/kernel_cost"
+      echo "$architecture: instructions for each element, emulated"
+      run_machine "$architecture" -icount shift=0,sleep=off
+    done
     ;;
   release | bullseye | rpm) source "$platforms/release.sh" && "release_row_$1" ;;
   *)

@@ -13,6 +13,9 @@ Each ROW is a machine, or a way to install; without any, all of them are run, wh
   aarch64-user                         every golden case on this kernel, the processor being emulated (qemu-user)
   aarch64-5.10                         a virtual machine with pages of 4 KiB
   aarch64-6.12-16k                     one with pages of 16 KiB, a disk with ext4, and the unit tests that know of pages
+  aarch64-5.10-64k                     the same with pages of 64 KiB, of a kernel that is built for it (ten minutes, once)
+  kernels                              instructions of each vector kernel for an element, AVX2 and NEON, in machines
+                                       whose clock counts instructions
   release                              build-release.sh, twice: the same bytes; lintian and rpmlint without errors
   bullseye                             the .deb and the tarball in a Debian 11 (glibc 2.31); needs mmdebstrap
   rpm                                  the .rpm installed into an empty root, run there, and removed without a trace
@@ -35,7 +38,7 @@ while (($#)); do
   esac
   shift
 done
-((${#rows[@]})) || rows=(amd64-5.10 amd64-6.1 amd64-6.12 aarch64-user aarch64-5.10 aarch64-6.12-16k release bullseye rpm)
+((${#rows[@]})) || rows=(amd64-5.10 amd64-6.1 amd64-6.12 aarch64-user aarch64-5.10 aarch64-6.12-16k aarch64-5.10-64k kernels release bullseye rpm)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=${build:-$(realpath "$here/../../build")}
