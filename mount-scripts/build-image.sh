@@ -90,7 +90,7 @@ layer_digest=$digest layer_size=$size
 
 cat >"$work/config.json" <<TEXT
 {"created": "$created", "architecture": "$architecture", "os": "linux",
- "config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["shardfs", "--help"], "WorkingDir": "/",
+ "config": {"Env": ["PATH=/usr/bin:/bin"], "User": "65534:65534", "Entrypoint": ["shardfs"], "Cmd": ["--help"], "WorkingDir": "/",
             "Labels": {"org.opencontainers.image.title": "shardfs", "org.opencontainers.image.version": "$version"}},
  "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer_digest"]},
  "history": [{"created": "$created", "created_by": "mount-scripts/build-image.sh"}]}

@@ -31,6 +31,39 @@ _shardfs_assignments() {
     $1 == "option" { for (i = 3; i <= NF; ++i) print $2 "=" $i }'
 }
 
+# Where views are mounted, one a line, from /proc/self/mountinfo (or the file that SHARDFS_MOUNTINFO names, for tests).
+_shardfs_mounts() {
+  local point
+  sed -nE 's/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ ([^ ]+) .* - fuse\.shardfs .*/\1/p' "${SHARDFS_MOUNTINFO:-/proc/self/mountinfo}" |
+    while read -r point; do printf '%b\n' "${point//\\/\\0}"; done
+}
+
+# Proposes the lines of standard input that begin with the word at hand, spaces and all.
+_shardfs_propose_lines() {
+  local line
+  while IFS= read -r line; do
+    if [[ $line == "$1"* ]]; then COMPREPLY+=("$line"); fi
+  done
+}
+
+# Directories, and the files that can be a source.
+_shardfs_sources() {
+  compgen -d -- "$1"
+  compgen -f -X '!*.safetensors' -- "$1"
+  compgen -f -X '!*.ckpt' -- "$1"
+}
+
+# What stands in the place of a subcommand's arguments: the kinds of $1 for the word $2.
+_shardfs_places() {
+  compopt -o filenames 2>/dev/null || true # outside of a completion there is nothing to set
+  case $1 in
+    umount | status | warm) _shardfs_propose_lines "$2" < <(_shardfs_mounts) ;;
+    explain | verify) _shardfs_propose_lines "$2" < <({ _shardfs_mounts; _shardfs_sources "$2"; } | sort -u) ;;
+    check-mindie | merge-strategies) _shardfs_propose_lines "$2" < <(compgen -f -- "$2") ;;
+    *) _shardfs_propose_lines "$2" < <(_shardfs_sources "$2" | sort -u) ;;
+  esac
+}
+
 _shardfs() {
   local program=$1 current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} subcommand='' word value
   COMPREPLY=()
@@ -61,17 +94,23 @@ _shardfs() {
       value=$(_shardfs_value "$program" "$subcommand" "$word")
       if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_words "$program" "$subcommand")" -- "$current")
-      elif [[ $word == -* && $value == FILE ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        compopt -o filenames 2>/dev/null || true # outside of a completion there is nothing to set
+      elif [[ $word == -* && $value =~ ^FILE(\||$) ]]; then
+        compopt -o filenames 2>/dev/null || true
+        _shardfs_propose_lines "$current" < <(compgen -f -- "$current")
+      elif [[ $word == -* && $value == *DIR ]]; then
+        compopt -o filenames 2>/dev/null || true
+        _shardfs_propose_lines "$current" < <(compgen -d -- "$current")
+      elif [[ $word == -* && $value == USER* ]]; then
+        mapfile -t COMPREPLY < <(compgen -u -- "$current")
+      elif [[ $word == -* && $value == GROUP ]]; then
+        mapfile -t COMPREPLY < <(compgen -g -- "$current")
       elif [[ $word == -* && -n $value ]]; then # one of few, or a number, for which there is nothing to propose
         word=${word#--}
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_choices "$program" "${word//-/_}")" -- "$current")
       elif [[ $subcommand == layouts ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" 'reader|transform|layout')" -- "$current")
       else
-        mapfile -t COMPREPLY < <(compgen -d -- "$current")
-        compopt -o filenames 2>/dev/null || true
+        _shardfs_places "$subcommand" "$current"
       fi
       ;;
   esac

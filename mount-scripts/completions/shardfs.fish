@@ -30,6 +30,20 @@ function __shardfs_choices
     $argv[1] layouts --format words 2>/dev/null | string replace -rf "^option $argv[2] (\S.*)" '$1' | string split ' '
 end
 
+# Where views are mounted.
+function __shardfs_mounts
+    set -l table /proc/self/mountinfo
+    set -q SHARDFS_MOUNTINFO; and set table $SHARDFS_MOUNTINFO
+    string replace -rf '^\S+ \S+ \S+ \S+ (\S+) .* - fuse\.shardfs .*' '$1' <$table | string replace -a '\040' ' '
+end
+
+# Directories, and the files that can be a source.
+function __shardfs_sources
+    __fish_complete_directories $argv[1] ''
+    __fish_complete_suffix $argv[1] .safetensors | string match -r '.*\.safetensors\b.*'
+    __fish_complete_suffix $argv[1] .ckpt | string match -r '.*\.ckpt\b.*'
+end
+
 function __shardfs_proposals
     set -l words (commandline -opc)
     set -l subcommand (__shardfs_subcommand)
@@ -61,14 +75,30 @@ function __shardfs_proposals
             end
             if string match -q -- '-*' $current
                 __shardfs_options $words[1] $subcommand
-            else if test "$value" = FILE
+            else if string match -qr -- '^FILE(\||$)' "$value"
                 __fish_complete_path $current
+            else if string match -q -- '*DIR' "$value"
+                __fish_complete_directories $current ''
+            else if string match -q -- 'USER*' "$value"
+                __fish_complete_users
+            else if test "$value" = GROUP
+                __fish_complete_groups
             else if test -n "$value" # one of few, or a number, for which there is nothing to propose
                 __shardfs_choices $words[1] (string replace -r '^--' '' -- $words[-1] | string replace -a - _)
             else if test $subcommand = layouts
                 __shardfs_names $words[1] '(?:reader|transform|layout)'
             else
-                __fish_complete_directories $current ''
+                switch $subcommand
+                    case umount status warm
+                        __shardfs_mounts
+                    case explain verify
+                        __shardfs_mounts
+                        __shardfs_sources $current
+                    case check-mindie merge-strategies
+                        __fish_complete_path $current
+                    case '*'
+                        __shardfs_sources $current
+                end
             end
     end
 end

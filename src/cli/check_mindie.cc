@@ -47,8 +47,8 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   }
   const Result<MindieMapping> mapping = MindieSizes(config, *model, servers);
   if (!mapping.ok()) {
-    return std::vector{
-        Wrong("configuration", std::string(mapping.status().message()), "set these sizes in " + arguments.file)};
+    return std::vector{Wrong(Tr("configuration"), std::string(mapping.status().message()),
+                             Tr("set these sizes in {}", arguments.file))};
   }
   View layout;  // what the options of ranks look at
   layout.world_size = mapping->world_size();
@@ -65,20 +65,18 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
 }
 
 // The last line: what all the others come to.
-std::string LastLine(const std::vector<Finding>& findings) {
+Text LastLine(const std::vector<Finding>& findings) {
   const auto wrong = std::count_if(findings.begin(), findings.end(),
                                    [](const Finding& finding) { return finding.level == Finding::Level::kWrong; });
-  if (wrong == 0) return "Nothing that was checked is wrong: MindIE should load this directory.\n";
-  return fmt::format("{} wrong: MindIE will not load this directory, or not as it should.\n",
-                     wrong == 1 ? "1 thing is" : fmt::format("{} things are", wrong));
+  if (wrong == 0) return Tr("Nothing that was checked is wrong: MindIE should load this directory.");
+  if (wrong == 1) return Tr("1 thing is wrong: MindIE will not load this directory, or not as it should.");
+  return Tr("{} things are wrong: MindIE will not load this directory, or not as it should.", wrong);
 }
 
 int RunCheckMindie(const CheckMindieArguments& arguments) {
   const auto findings = Check(arguments);
   if (!findings.ok()) return ExitCodeOf(findings.status());
-  if (arguments.json) return ReportFindings(*findings, true);
-  std::cout << FormatFindings(*findings) << LastLine(*findings);
-  return FinishOutput("result", AnyWrong(*findings) ? 1 : 0);
+  return ReportFindings(*findings, arguments.json, LastLine(*findings));
 }
 
 }  // namespace

@@ -52,22 +52,20 @@ Result<std::vector<Finding>> Check(const CheckServerArguments& arguments) {
 }
 
 // The last line: what all the others come to.
-std::string LastLine(std::string_view product, const std::vector<Finding>& findings) {
+Text LastLine(std::string_view product, const std::vector<Finding>& findings) {
   const auto wrong = std::count_if(findings.begin(), findings.end(),
                                    [](const Finding& finding) { return finding.level == Finding::Level::kWrong; });
   if (wrong == 0) {
-    return fmt::format("Nothing that was checked is wrong: {} should load this directory.\n", product);
+    return Tr("Nothing that was checked is wrong: {} should load this directory.", product);
   }
-  return fmt::format("{} wrong: {} will not load this directory, or not as it should.\n",
-                     wrong == 1 ? "1 thing is" : fmt::format("{} things are", wrong), product);
+  if (wrong == 1) return Tr("1 thing is wrong: {} will not load this directory, or not as it should.", product);
+  return Tr("{} things are wrong: {} will not load this directory, or not as it should.", wrong, product);
 }
 
 int RunCheckServer(const CheckServerArguments& arguments) {
   const auto findings = Check(arguments);
   if (!findings.ok()) return ExitCodeOf(findings.status());
-  if (arguments.json) return ReportFindings(*findings, true);
-  std::cout << FormatFindings(*findings) << LastLine(ProductName(arguments.engine), *findings);
-  return FinishOutput("result", AnyWrong(*findings) ? 1 : 0);
+  return ReportFindings(*findings, arguments.json, LastLine(ProductName(arguments.engine), *findings));
 }
 
 Command AddCheckServerCommand(CLI::App& program, std::string_view engine) {

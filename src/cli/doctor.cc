@@ -63,9 +63,9 @@ Finding WrongPlan(const Status& status) {
   const std::string message(status.message());
   const std::size_t advice = message.rfind("; ");
   if (advice == std::string::npos) {
-    return Wrong("plan", message, "give a complete checkpoint as SOURCE, and sizes that divide it");
+    return Wrong(Tr("plan"), message, Tr("give a complete checkpoint as SOURCE, and sizes that divide it"));
   }
-  return Wrong("plan", message.substr(0, advice), message.substr(advice + 2));
+  return Wrong(Tr("plan"), message.substr(0, advice), message.substr(advice + 2));
 }
 
 // Whether the request says enough for a plan: a count, such as a parallel size, or a file or a layout that has them.
@@ -89,8 +89,8 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
     if (!checkpoint.ok()) return WrongPlan(checkpoint.status());
     Describe(**checkpoint, task);
     for (const std::string& warning : RefusalWarnings(**checkpoint)) PrintWarning(warning);
-    return Advice("plan", "the parallel sizes are not given, so what a node needs is not known",
-                  "give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep");
+    return Advice(Tr("plan"), Tr("the parallel sizes are not given, so what a node needs is not known"),
+                  Tr("give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep"));
   }
   const auto view = BuildView(request);
   if (!view.ok()) return WrongPlan(view.status());
@@ -98,14 +98,14 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   task.layout = view->layout;
   const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, false);
-  if (!report.ok()) return Wrong("plan", std::string(report.status().message()), "give another --nnodes");
+  if (!report.ok()) return Wrong(Tr("plan"), std::string(report.status().message()), Tr("give another --nnodes"));
   task.node_bytes = 0;
   for (const PlanNode& node : report->nodes) {
     task.node_bytes = std::max(*task.node_bytes, node.bytes);
     task.node_inodes = std::max(task.node_inodes, InodesOf(*view->view.tree, node));
   }
   task.view = DescribeMount(*view, {});
-  return Ok("plan", view->view.summary);
+  return Ok(Tr("plan"), view->view.summary);
 }
 
 int RunDoctor(const DoctorArguments& arguments) {

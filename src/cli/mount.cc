@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +26,7 @@
 #include "console/output.h"
 #include "service/daemon.h"
 #include "service/describe_mount.h"
+#include "service/handed_mount.h"
 #include "service/inherited_descriptors.h"
 #include "service/log_rotation.h"
 #include "service/mount_point.h"
@@ -50,6 +53,9 @@ struct MountArguments {
   std::string log_file;
   std::string run_as;                                       // as typed; empty: whoever mounts
   std::array<std::string, kSelinuxOptions.size()> selinux;  // labels; empty: none
+  int fuse_fd = -1;                                         // of a mount that another process has made; -1: none
+
+  bool is_handed() const { return fuse_fd >= 0; }
 };
 
 // Ranks fault pages at once, and each waits for its own: threads are there to wait, so many more than cores.
@@ -61,8 +67,13 @@ Status SetUpLog(const MountArguments& arguments, const std::string& mount_point)
     return Status::Ok();
   }
   std::error_code error;
-  const std::string path = std::filesystem::weakly_canonical(arguments.log_file, error).string();
-  if (!error && IsWithin(path, mount_point)) {
+  std::string path = arguments.log_file;
+  bool is_within = arguments.is_handed() && IsWithinByName(path, mount_point);  // to look at it would hang
+  if (!arguments.is_handed()) {
+    path = std::filesystem::weakly_canonical(arguments.log_file, error).string();
+    is_within = !error && IsWithin(path, mount_point);
+  }
+  if (is_within) {
     return Status::InvalidArgument("the log file " + path + " is inside the mountpoint " + mount_point +
                                    "; put it elsewhere");
   }
@@ -97,8 +108,35 @@ std::vector<std::string> EntryWarnings(const std::string& mount_point, const Fus
   return warnings;
 }
 
+// What the process that mounts decides, and this one cannot.
+Status CheckSuitsHandedMount(const MountArguments& arguments) {
+  const auto refuse = [](std::string_view option, std::string_view instead) {
+    return Status::InvalidArgument(fmt::format("{} cannot be had with --fuse-fd; {}", option, instead));
+  };
+  if (!arguments.run_as.empty()) return refuse("--run-as", "start this process as that user");
+  if (const SelinuxLabels labels = LabelsAskedFor(arguments); !labels.empty()) {
+    return refuse(fmt::format("--{}", labels[0].first), "the process that mounts gives the label to mount(2)");
+  }
+  return CheckFuseDescriptor(arguments.fuse_fd);
+}
+
+// The mount point, and what else is decided by whether this process mounts on it itself.
+Status FindWhereToServe(const MountArguments& arguments, MountRequest& request) {
+  if (!arguments.is_handed()) {
+    SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.view.source));
+    return Status::Ok();
+  }
+  SHARDFS_ASSIGN_OR_RETURN(const HandedMount handed,
+                           ExamineHandedMount(arguments.mount_point, arguments.view.source));
+  for (const std::string& warning : handed.warnings) PrintWarning(warning);
+  request.mount_point = handed.mount_point;
+  request.options.device = arguments.fuse_fd;
+  request.is_visible = handed.entry.has_value();
+  return Status::Ok();
+}
+
 Result<MountRequest> Prepare(const MountArguments& arguments) {
-  SHARDFS_RETURN_IF_ERROR(CheckMayMount());
+  SHARDFS_RETURN_IF_ERROR(arguments.is_handed() ? CheckSuitsHandedMount(arguments) : CheckMayMount());
   MountRequest request;
   SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.file_mode, ParseMode(arguments.file_mode, "--file-mode"));
   SHARDFS_ASSIGN_OR_RETURN(request.options.attributes.directory_mode,
@@ -112,8 +150,9 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
   }
   SHARDFS_ASSIGN_OR_RETURN(request.options.kernel_options, SelinuxMountOptions(LabelsAskedFor(arguments)));
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
-  SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.view.source));
+  SHARDFS_RETURN_IF_ERROR(FindWhereToServe(arguments, request));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
+  if (arguments.is_handed()) return request;
   for (const std::string& warning : EntryWarnings(request.mount_point, request.options)) PrintWarning(warning);
   return request;
 }
@@ -139,12 +178,21 @@ OnHangup MeaningOfHangup(const MountArguments& arguments) {
   return terminal.valid() || arguments.log_file.empty() ? OnHangup::kStop : OnHangup::kReopenLog;
 }
 
+// The directory that the view will be found in; empty where it is not known, or where comparing it with the paths of
+// MindIE's configuration would look into a mount that nothing serves yet.
+std::string PlaceOf(const MountArguments& arguments, const MountRequest& request) {
+  if (!arguments.is_handed()) return request.mount_point;
+  const bool is_looked_at = request.is_visible && !arguments.view.Given("mindie_config").empty();
+  return is_looked_at || DescriptorOfPath(request.mount_point) ? "" : request.mount_point;
+}
+
 // Serves in this process, or, as another user, in a child of it. `on_ready` is called in this process, which a service
 // manager listens to and a terminal waits for.
 int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, ReadyNotifier on_ready) {
   const OnHangup on_hangup = MeaningOfHangup(arguments);
   ViewRequest view = arguments.view;
-  view.place = {request.mount_point, request.options.attributes.file_mode, request.options.attributes.directory_mode};
+  view.place = {PlaceOf(arguments, request), request.options.attributes.file_mode,
+                request.options.attributes.directory_mode};
   view.warns_of_place = true;
   const auto serve = [&](LogRotation& rotation, const ReadyNotifier& ready) {
     return Serve(view, request, on_hangup == OnHangup::kStop ? nullptr : &rotation, ready);
@@ -162,10 +210,23 @@ int ServeAsAsked(const MountArguments& arguments, const MountRequest& request, R
   return Supervise(request.mount_point, on_hangup, serve_supervised, std::move(on_ready));
 }
 
-int RunMount(const MountArguments& arguments) {
-  CloseInheritedDescriptors();
+// "/dev/fd/N" as the mount point is --fuse-fd N, as libfuse has it.
+Status SettleDevice(MountArguments& arguments) {
+  const std::optional<int> named = DescriptorOfPath(arguments.mount_point);
+  if (!named) return Status::Ok();
+  if (arguments.is_handed() && arguments.fuse_fd != *named) {
+    return Status::InvalidArgument(fmt::format("--fuse-fd {} and the mountpoint {} name two descriptors; give one",
+                                               arguments.fuse_fd, arguments.mount_point));
+  }
+  arguments.fuse_fd = *named;
+  return Status::Ok();
+}
+
+int RunMount(MountArguments& arguments) {
+  if (const Status status = SettleDevice(arguments); !status.ok()) return ExitCodeOf(status);
+  CloseInheritedDescriptors(arguments.is_handed() ? std::optional(arguments.fuse_fd) : std::nullopt);
   // Without root, fusermount3 has to gain some.
-  if (::geteuid() == 0) {
+  if (::geteuid() == 0 || arguments.is_handed()) {
     if (const Status status = ForbidNewPrivileges(); !status.ok()) return ExitCodeOf(status);
   }
   const Result<MountRequest> request = Prepare(arguments);
@@ -181,6 +242,10 @@ int RunMount(const MountArguments& arguments) {
 
   ::unsetenv("NOTIFY_SOCKET");  // a service that mounts in the background is ready when it says so itself
   const std::string& mount_point = request->mount_point;
+  if (arguments.is_handed()) {
+    return RunAsDaemon([&](ReadyNotifier ready) { return ServeAsAsked(arguments, *request, std::move(ready)); },
+                       [] { return Status::Ok(); }, ::_exit);
+  }
   struct stat before {};
   if (::stat(mount_point.c_str(), &before) != 0) return ExitCodeOf(Status::FromErrno(errno, mount_point));
   return RunAsDaemon([&](ReadyNotifier ready) { return ServeAsAsked(arguments, *request, std::move(ready)); },
@@ -203,6 +268,11 @@ Command AddMountCommand(CLI::App& program) {
       ->type_name("MODE");
   command->add_option("--threads", arguments->threads, "Most threads that serve reads (default: 32 or 2 a core)")
       ->check(CLI::Range(1u, 1024u))
+      ->type_name("N");
+  command
+      ->add_option("--fuse-fd", arguments->fuse_fd,
+                   "Serve the mount that another process has made with this open /dev/fuse; MOUNTPOINT is its name")
+      ->check(CLI::Range(0, INT_MAX))
       ->type_name("N");
   command->add_option("--log-file", arguments->log_file, "Log of the daemon (default: syslog)")->type_name("FILE");
   command

@@ -75,7 +75,7 @@ std::string ListToJson(const std::vector<ListedView>& views) {
     nlohmann::ordered_json one = {{"mountpoint", view.mount_point}, {"health", view.health}};
     if (!view.layout.empty()) one["layout"] = view.layout;
     if (!view.source.empty()) one["source"] = view.source;
-    if (!view.status.problem.empty()) one["message"] = view.status.problem;
+    if (!view.status.problem.empty()) one["message"] = view.status.problem.english();
     list.push_back(std::move(one));
   }
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -95,7 +95,7 @@ int ReportOne(const StatusArguments& arguments) {
   if (!mounted.ok()) return ExitCodeOf(mounted.status());
   const std::string& mount_point = mounted->mount_point;
   const ViewStatus answer = AskView(mount_point);
-  const std::string sentence = answer.problem + (answer.remedy.empty() ? "" : "; " + answer.remedy);
+  const std::string sentence = answer.problem.english() + (answer.remedy.empty() ? "" : "; " + answer.remedy.english());
   switch (answer.answer) {
     case ViewStatus::Answer::kGiven:
       break;

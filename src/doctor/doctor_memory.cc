@@ -38,13 +38,13 @@ Target TargetOf(const DoctorSystem& system, const DoctorTask& task) {
 }
 
 // Materializing would fail: wrong for who asked for it by naming a place in tmpfs, and good to know for others.
-Finding DoesNotFit(const Target& target, std::string subject, std::string message, std::string remedy) {
+Finding DoesNotFit(const Target& target, Text subject, Text message, Text remedy) {
   Finding finding = Advice(std::move(subject), std::move(message), std::move(remedy));
   if (target.chosen) finding.level = Finding::Level::kWrong;
   return finding;
 }
 
-constexpr std::string_view kLessMemory = "share the ranks among more nodes (--nnodes), or mount instead of materialize";
+Text LessMemory() { return Tr("share the ranks among more nodes (--nnodes), or mount instead of materialize"); }
 
 // What may still be filled of this machine's memory, or of a control group's.
 std::optional<MemoryLimit> LeastMemory(const DoctorSystem& system) {
@@ -81,88 +81,89 @@ Finding ProbeTmpfs(const DoctorSystem& system, const DoctorTask& task) {
   const Target target = TargetOf(system, task);
   const std::string subject = "tmpfs " + target.path;
   if (!target.mount) {
-    return Advice(subject, "is no tmpfs, so there is none to materialize into",
-                  "mount -t tmpfs -o size=90%,huge=within_size tmpfs /dev/shm");
+    return Advice(subject, Tr("is no tmpfs, so there is none to materialize into"),
+                  Tr("mount -t tmpfs -o size=90%,huge=within_size tmpfs /dev/shm"));
   }
   const auto room = system.room(target.path);
-  if (!room.ok()) return Advice(subject, std::string(room.status().message()), "mount it again");
-  const std::string sizes = fmt::format("{} free of {}", FormatBytes(room->free), FormatBytes(room->total));
+  if (!room.ok()) return Advice(subject, std::string(room.status().message()), Tr("mount it again"));
+  const Text sizes = Tr("{} free of {}", FormatBytes(room->free), FormatBytes(room->total));
   if (!task.node_bytes) return Ok(subject, sizes);
   if (room->free >= *task.node_bytes) {
-    return Ok(subject, fmt::format("{}; a node's files take {}", sizes, FormatBytes(*task.node_bytes)));
+    return Ok(subject, Tr("{}; a node's files take {}", sizes, FormatBytes(*task.node_bytes)));
   }
   const std::uint64_t used = room->total - std::min(room->total, room->free);
   const std::uint64_t wanted_gib = RoundUpToGib(*task.node_bytes + used) + 1;
   const auto least = LeastMemory(system);
   const std::uint64_t memory = MemoryOf(system);
   const bool fits = (!least || *task.node_bytes <= least->available) && (memory == 0 || wanted_gib <= memory >> 30);
-  const std::string message = fmt::format("{}, and a node's files take {}", sizes, FormatBytes(*task.node_bytes));
+  const Text message = Tr("{}, and a node's files take {}", sizes, FormatBytes(*task.node_bytes));
   if (fits) {
-    return DoesNotFit(target, subject, message, fmt::format("mount -o remount,size={}G {}", wanted_gib, target.path));
+    return DoesNotFit(target, subject, message, Tr("mount -o remount,size={}G {}", wanted_gib, target.path));
   }
-  return DoesNotFit(target, subject, message + ", more than there is memory for", std::string(kLessMemory));
+  return DoesNotFit(target, subject, Tr("{}, more than there is memory for", message), LessMemory());
 }
 
 Finding ProbeInodes(const DoctorSystem& system, const DoctorTask& task) {
   const Target target = TargetOf(system, task);
-  const std::string subject = "inodes";
-  if (!target.mount) return Ok(subject, "no tmpfs to have them");
+  const Text subject = Tr("inodes");
+  if (!target.mount) return Ok(subject, Tr("no tmpfs to have them"));
   const auto room = system.room(target.path);
-  if (!room.ok()) return Advice(subject, std::string(room.status().message()), "mount it again");
-  if (room->inodes == 0) return Ok(subject, target.path + " has no limit of them");
-  const std::string free = fmt::format("{} of {} are free in {}", room->free_inodes, room->inodes, target.path);
+  if (!room.ok()) return Advice(subject, std::string(room.status().message()), Tr("mount it again"));
+  if (room->inodes == 0) return Ok(subject, Tr("{} has no limit of them", target.path));
+  const Text free = Tr("{} of {} are free in {}", room->free_inodes, room->inodes, target.path);
   if (task.node_inodes <= room->free_inodes) return Ok(subject, free);
-  return DoesNotFit(target, subject,
-                    fmt::format("{}, and a node's files and directories need {}", free, task.node_inodes),
-                    fmt::format("mount -o remount,nr_inodes={} {}", room->inodes + task.node_inodes, target.path));
+  return DoesNotFit(target, subject, Tr("{}, and a node's files and directories need {}", free, task.node_inodes),
+                    Tr("mount -o remount,nr_inodes={} {}", room->inodes + task.node_inodes, target.path));
 }
 
 Finding ProbeHugePages(const DoctorSystem& system, const DoctorTask& task) {
   const Target target = TargetOf(system, task);
-  if (!target.mount) return Advice("huge pages", "no tmpfs to have them", "see tmpfs");
+  if (!target.mount) return Advice(Tr("huge pages"), Tr("no tmpfs to have them"), Tr("see tmpfs"));
   const auto text = ReadTextFile(system.At("/sys/kernel/mm/transparent_hugepage/shmem_enabled"));
   if (!text.ok()) {
-    return Advice("huge pages", "the kernel has none for tmpfs", "run a kernel with CONFIG_TRANSPARENT_HUGEPAGE");
+    return Advice(Tr("huge pages"), Tr("the kernel has none for tmpfs"),
+                  Tr("run a kernel with CONFIG_TRANSPARENT_HUGEPAGE"));
   }
   // "always within_size advise [never] deny force"
   const std::size_t open = text->find('[');
   const std::string mode = open == std::string::npos ? "" : text->substr(open + 1, text->find(']') - open - 1);
   if (mode == "deny") {
     return Advice(
-        "huge pages", "shmem_enabled is deny",
-        "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled, and mount tmpfs with huge=within_size");
+        Tr("huge pages"), Tr("shmem_enabled is deny"),
+        Tr("echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled, and mount tmpfs with huge=within_size"));
   }
   const std::string option = OptionValue(target.mount->super_options, "huge").value_or("never");
   if (option == "always" || option == "within_size" || mode == "force") {
-    return Ok("huge pages", fmt::format("{} with huge={}", target.path, mode == "force" ? "force" : option));
+    return Ok(Tr("huge pages"), Tr("{} with huge={}", target.path, mode == "force" ? "force" : option));
   }
-  return Advice("huge pages",
-                fmt::format("{} has huge={}; huge pages make materializing and loading faster", target.path, option),
-                fmt::format("mount -o remount,huge=within_size {}", target.path));
+  return Advice(Tr("huge pages"),
+                Tr("{} has huge={}; huge pages make materializing and loading faster", target.path, option),
+                Tr("mount -o remount,huge=within_size {}", target.path));
 }
 
 Finding ProbeMemory(const DoctorSystem& system, const DoctorTask& task) {
   const auto least = LeastMemory(system);
   if (!least) {
-    return Advice("memory", "neither /proc/meminfo nor a control group can be read", "mount -t proc proc /proc");
+    return Advice(Tr("memory"), Tr("neither /proc/meminfo nor a control group can be read"),
+                  Tr("mount -t proc proc /proc"));
   }
-  const std::string available = fmt::format("{} available ({})", FormatBytes(least->available), least->name);
-  if (!task.node_bytes) return Ok("memory", available);
+  const Text available = Tr("{} available ({})", FormatBytes(least->available), least->name);
+  if (!task.node_bytes) return Ok(Tr("memory"), available);
   if (least->available >= *task.node_bytes) {
-    return Ok("memory", fmt::format("{}; a node's files take {}", available, FormatBytes(*task.node_bytes)));
+    return Ok(Tr("memory"), Tr("{}; a node's files take {}", available, FormatBytes(*task.node_bytes)));
   }
-  return DoesNotFit(TargetOf(system, task), "memory",
-                    fmt::format("{}, and a node's files take {}: they fit into no tmpfs here", available,
-                                FormatBytes(*task.node_bytes)),
-                    "raise the limit, " + std::string(kLessMemory));
+  return DoesNotFit(
+      TargetOf(system, task), Tr("memory"),
+      Tr("{}, and a node's files take {}: they fit into no tmpfs here", available, FormatBytes(*task.node_bytes)),
+      Tr("raise the limit, {}", LessMemory()));
 }
 
 Finding ProbeSwap(const DoctorSystem& system) {
   const auto text = ReadTextFile(system.At("/proc/swaps"));
   const std::int64_t lines = text.ok() ? std::count(text->begin(), text->end(), '\n') : 0;
-  if (lines <= 1) return Ok("swap", "none, so tmpfs stays in memory");
-  return Advice("swap", "is on, and files in tmpfs can end in it",
-                "swapoff -a, or mount tmpfs with the option noswap (kernel 6.4 or later)");
+  if (lines <= 1) return Ok(Tr("swap"), Tr("none, so tmpfs stays in memory"));
+  return Advice(Tr("swap"), Tr("is on, and files in tmpfs can end in it"),
+                Tr("swapoff -a, or mount tmpfs with the option noswap (kernel 6.4 or later)"));
 }
 
 Finding ProbeOpenFiles(const DoctorSystem& system, const DoctorTask& task) {
@@ -180,18 +181,16 @@ Finding ProbeOpenFiles(const DoctorSystem& system, const DoctorTask& task) {
     unlimited = limit == "unlimited";
     std::from_chars(limit.data(), limit.data() + limit.size(), hard);
   }
-  if (unlimited) return Ok("open files", "no limit");
-  if (hard == 0) return Advice("open files", "the limit cannot be read", "mount -t proc proc /proc");
+  if (unlimited) return Ok(Tr("open files"), Tr("no limit"));
+  if (hard == 0) return Advice(Tr("open files"), Tr("the limit cannot be read"), Tr("mount -t proc proc /proc"));
   const std::uint64_t needed = task.source_files + kOthers;
   if (hard < needed) {
-    return Wrong(
-        "open files",
-        fmt::format("the hard limit is {}, and the source's {} files need {}", hard, task.source_files, needed),
-        fmt::format("ulimit -Hn {}; LimitNOFILE={} (systemd); --ulimit nofile={} (Docker)", needed, needed, needed));
+    return Wrong(Tr("open files"),
+                 Tr("the hard limit is {}, and the source's {} files need {}", hard, task.source_files, needed),
+                 Tr("ulimit -Hn {}; LimitNOFILE={} (systemd); --ulimit nofile={} (Docker)", needed, needed, needed));
   }
-  return Ok("open files",
-            fmt::format("hard limit {}{}", hard,
-                        task.source_files == 0 ? "" : fmt::format("; the source has {}", task.source_files)));
+  return Ok(Tr("open files"), task.source_files == 0 ? Tr("hard limit {}", hard)
+                                                     : Tr("hard limit {}; the source has {}", hard, task.source_files));
 }
 
 }  // namespace shardfs

@@ -29,21 +29,20 @@ namespace fs = std::filesystem;
 std::optional<Finding> ProbeEntry(const DoctorTask& task, const std::optional<MountWithOptions>& mount, bool is_view) {
   const uid_t user = task.engine_user;
   const std::string& path = task.mount_point;
-  const std::string subject = "mountpoint";
+  const Text subject = Tr("mountpoint");
   if (is_view && mount->entry.user && *mount->entry.user != user &&
       ("," + mount->super_options + ",").find(",allow_other,") == std::string::npos) {
     return Wrong(subject,
-                 fmt::format("the engine as uid {} cannot enter {}: it is mounted without allow_other, for uid {} alone",
-                             user, path, *mount->entry.user),
-                 fmt::format("shardfs umount {}, and mount again with --allow-other --uid {}, or as uid {}", path, user,
-                             user));
+                 Tr("the engine as uid {} cannot enter {}: it is mounted without allow_other, for uid {} alone", user,
+                    path, *mount->entry.user),
+                 Tr("shardfs umount {}, and mount again with --allow-other --uid {}, or as uid {}", path, user, user));
   }
   const std::string way = is_view ? path : fs::path(path).parent_path().string();
   const std::string closed = ClosedByMode(way, GroupsOf(user));
   if (closed.empty()) return std::nullopt;
-  return Wrong(subject, fmt::format("the engine as uid {} may not pass {}", user, closed),
-               closed == path ? fmt::format("shardfs umount {}, and mount again with --uid {}", path, user)
-                              : "chmod o+x " + closed);
+  return Wrong(subject, Tr("the engine as uid {} may not pass {}", user, closed),
+               closed == path ? Tr("shardfs umount {}, and mount again with --uid {}", path, user)
+                              : Name("chmod o+x " + closed));
 }
 
 bool IsNetwork(const std::string& type) {
@@ -71,43 +70,44 @@ std::optional<std::uint64_t> CachedBytes(const std::string& path) {
   return counts.cache * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::string CacheShare(const DoctorTask& task) {
+Text CacheShare(const DoctorTask& task) {
   std::uint64_t cached = 0;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(task.source, error)) {
     if (entry.path().extension() != ".safetensors") continue;
     const auto bytes = CachedBytes(entry.path());
-    if (!bytes) return "";
+    if (!bytes) return {};
     cached += *bytes;
   }
-  if (task.source_bytes == 0) return "";
+  if (task.source_bytes == 0) return {};
   const double share = 100.0 * static_cast<double>(cached) / static_cast<double>(task.source_bytes);
-  return fmt::format(", {:.0f} % in the page cache", std::min(share, 100.0));
+  return Tr(", {:.0f} % in the page cache", std::min(share, 100.0));
 }
 
 // What `materialize` would make of it as DEST, where a mount could not be made: nothing where it would refuse it, too.
 std::optional<Finding> ProbeDestination(const std::optional<MountWithOptions>& mount, const std::string& path) {
-  const std::string subject = "mountpoint";
+  const Text subject = Tr("mountpoint");
   const bool in_tmpfs = mount && mount->entry.type == "tmpfs";
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
   if (status.type() == fs::file_type::not_found) {
     if (!fs::is_directory(fs::path(path).parent_path(), error)) return std::nullopt;
-    if (in_tmpfs) return Ok(subject, path + " is not there; `shardfs materialize` creates it in the tmpfs");
-    return Advice(subject, path + " is not there; `shardfs materialize` creates it, `shardfs mount` does not",
-                  "mkdir " + path + ", to mount on it");
+    if (in_tmpfs) return Ok(subject, Tr("{} is not there; `shardfs materialize` creates it in the tmpfs", path));
+    return Advice(subject, Tr("{} is not there; `shardfs materialize` creates it, `shardfs mount` does not", path),
+                  Tr("mkdir {}, to mount on it", path));
   }
   if (status.type() != fs::file_type::directory) return std::nullopt;
   for (const char* name : {kCompleteName, kManifestName, kJournalName}) {
     if (fs::exists(fs::path(path) / name, error)) {
-      return Ok(subject, path + " holds what `shardfs materialize` has written");
+      return Ok(subject, Tr("{} holds what `shardfs materialize` has written", path));
     }
   }
   const bool is_mount = in_tmpfs && mount->entry.mount_point == path;
   if (!is_mount) return std::nullopt;
   if (fs::is_empty(path, error))
-    return Ok(subject, path + " is an empty tmpfs; `shardfs materialize` can write into it");
-  return Wrong(subject, path + " is a tmpfs that holds other files", "give a directory in it: " + path + "/weights");
+    return Ok(subject, Tr("{} is an empty tmpfs; `shardfs materialize` can write into it", path));
+  return Wrong(subject, Tr("{} is a tmpfs that holds other files", path),
+               Tr("give a directory in it: {}/weights", path));
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ std::optional<std::string> OptionValue(const std::string& options, const std::st
 }
 
 std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTask& task) {
-  const std::string subject = "mountpoint";
+  const Text subject = Tr("mountpoint");
   std::vector<Finding> findings;
   const std::string& path = task.mount_point;
   const auto mount = MountOf(system, path);
@@ -131,7 +131,7 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
   } else {
     const auto usable = CheckMountPoint(path, task.source.empty() ? "/proc/self/no-source" : task.source);
     if (usable.ok()) {
-      findings.push_back(Ok(subject, path + " is an empty directory"));
+      findings.push_back(Ok(subject, Tr("{} is an empty directory", path)));
     } else if (auto destination = ProbeDestination(mount, path)) {
       findings.push_back(std::move(*destination));
     } else {
@@ -140,15 +140,15 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
       std::error_code error;
       const bool missing = !fs::exists(fs::symlink_status(path, error));
       findings.push_back(Wrong(subject, message.substr(0, advice),
-                               missing                       ? "mkdir -p " + path
-                               : advice == std::string::npos ? "choose another directory"
+                               missing                       ? Name("mkdir -p " + path)
+                               : advice == std::string::npos ? Tr("choose another directory")
                                                              : message.substr(advice + 2)));
     }
   }
   for (const Layout* const layout : Layouts()) {
     if (!task.layout.empty() && task.layout != layout->name()) continue;
     for (const std::string& warning : layout->WarningsOfPlace({path, 0, 0})) {
-      findings.push_back(Wrong(subject, warning, "choose a directory of another name"));
+      findings.push_back(Wrong(subject, warning, Tr("choose a directory of another name")));
     }
   }
   if (auto entry = ProbeEntry(task, mount, is_view)) findings.push_back(std::move(*entry));
@@ -160,13 +160,13 @@ Finding ProbeSourcePlace(const DoctorSystem& system, const DoctorTask& task) {
   const std::string path = fs::weakly_canonical(task.source, error);
   const auto mount = MountOf(system, path);
   const std::string type = mount ? mount->entry.type : "unknown";
-  const std::string what = fmt::format("{} in {} files on {}", FormatBytes(task.source_bytes), task.source_files, type);
+  const Text what = Tr("{} in {} files on {}", FormatBytes(task.source_bytes), task.source_files, type);
   if (IsNetwork(type)) {
     return Advice(
-        "source", what + ", which is over the network or behind another process",
-        "let each node materialize its own ranks (--node-rank, --nnodes), or copy the source to a local disk");
+        Tr("source"), Tr("{}, which is over the network or behind another process", what),
+        Tr("let each node materialize its own ranks (--node-rank, --nnodes), or copy the source to a local disk"));
   }
-  return Ok("source", what + CacheShare(task));
+  return Ok(Tr("source"), what + CacheShare(task));
 }
 
 std::vector<Finding> Examine(const DoctorSystem& system, const DoctorTask& task) {

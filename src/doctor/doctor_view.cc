@@ -58,16 +58,18 @@ std::vector<Difference> DifferencesOf(const JsonValue& status, const MountDescri
 
 // An option that only one of the two names may have its default's value there: that is advice.
 Finding ReportDifferences(const std::string& path, const std::vector<Difference>& differences) {
-  std::string text;
+  Text text;
   bool wrong = false;
   for (const Difference& difference : differences) {
-    const auto value = [](const std::string& given) { return given.empty() ? "the default" : QuoteName(given); };
-    text += fmt::format("{}{} {} where {} is asked for", text.empty() ? "" : ", ", difference.name,
-                        value(difference.shown), value(difference.asked));
+    const auto value = [](const std::string& given) {
+      return given.empty() ? Tr("the default") : Text(QuoteName(given));
+    };
+    if (!text.empty()) text += Tr(", ");
+    text += Tr("{} {} where {} is asked for", difference.name, value(difference.shown), value(difference.asked));
     wrong = wrong || (!difference.shown.empty() && !difference.asked.empty());
   }
-  Finding finding = Wrong("mountpoint", fmt::format("{} shows another view: {}", path, text),
-                          fmt::format("shardfs umount {}, and mount again with what is asked for", path));
+  Finding finding = Wrong(Tr("mountpoint"), Tr("{} shows another view: {}", path, text),
+                          Tr("shardfs umount {}, and mount again with what is asked for", path));
   if (!wrong) finding.level = Finding::Level::kAdvice;
   return finding;
 }
@@ -75,21 +77,21 @@ Finding ReportDifferences(const std::string& path, const std::vector<Difference>
 }  // namespace
 
 Finding ProbeView(const DoctorTask& task, const MountEntry& view) {
-  const std::string subject = "mountpoint";
+  const Text subject = Tr("mountpoint");
   const std::string& path = view.mount_point;
-  const std::string shows = fmt::format("{} shows {}", path, QuoteName(view.source));
+  const Text shows = Tr("{} shows {}", path, QuoteName(view.source));
   ViewStatus status = AskView(path);
   if (status.answer == ViewStatus::Answer::kUnreadable && status.error_number == ENOENT) return Ok(subject, shows);
   if (status.answer != ViewStatus::Answer::kGiven) {
-    if (status.remedy.empty()) status.remedy = "shardfs umount " + path;
+    if (status.remedy.empty()) status.remedy = Name("shardfs umount " + path);
     return Wrong(subject, std::move(status.problem), std::move(status.remedy));
   }
   const auto json = ParseJson(status.json, path + "/.shardfs/status.json");
   if (!json.ok()) return Ok(subject, shows);
   const std::string health = TextAt(*json, "health");
   if (!health.empty() && health != "healthy") {
-    return Wrong(subject, fmt::format("{}, and its health is {}", shows, QuoteName(health)),
-                 fmt::format("see what `shardfs status {}` says", path));
+    return Wrong(subject, Tr("{}, and its health is {}", shows, QuoteName(health)),
+                 Tr("see what `shardfs status {}` says", path));
   }
   if (task.view) {
     const auto differences = DifferencesOf(*json, *task.view);

@@ -87,6 +87,7 @@ struct FuseSession::State {
   MountEntry mounted;
   uid_t mounted_as = 0;
   std::string mount_options;
+  int device = -1;        // FuseOptions::device
   bool by_fuse2 = false;  // mounted by FUSE 2's fusermount, which libfuse knows nothing of
   std::function<void()> on_ready;
   std::function<void()> on_stuck;
@@ -109,6 +110,7 @@ Result<std::unique_ptr<FuseSession>> FuseSession::Create(std::shared_ptr<const V
   state->filesystem.max_threads = std::max(options.max_threads, 1u);
   state->filesystem.on_init = [state = state.get()] { state->ready.release(); };
   state->filesystem.on_open = options.on_open;
+  state->device = options.device;
   state->on_ready = options.on_ready;
   state->on_stuck = options.on_stuck;
   state->filesystem.watch = options.watch;
@@ -146,19 +148,23 @@ FuseSession::~FuseSession() {
   if (unmount_after) static_cast<void>(Unmount(state_->mount_point, UnmountMode::kLazy));
 }
 
+// libfuse takes an open device as such a mount point, and closes it with the session.
+Status FuseSession::Hold(int device) {
+  const LibfuseMessages messages;
+  if (fuse_session_mount(state_->session, ("/dev/fd/" + std::to_string(device)).c_str()) == 0) return Status::Ok();
+  return Status::IoError(messages.TextOr("libfuse refused the descriptor"));
+}
+
 Status FuseSession::Attach(const std::string& mount_point) {
   const std::string failed = "cannot mount on " + mount_point;
+  if (state_->device >= 0) return Hold(state_->device).WithContext("cannot serve " + mount_point);
   const LibfuseMessages messages;
   const bool by_root = ::geteuid() == 0;
   const Result<Fusermount> program = by_root ? Fusermount{} : FindFusermount();
   if (program.ok() && program->is_fuse2) {
     Result<FileDescriptor> device = MountByFusermount(*program, state_->mount_options, mount_point);
     if (!device.ok()) return device.status().WithContext(failed);
-    // libfuse takes an open device as such a mount point, and closes it with the session.
-    const std::string name = "/dev/fd/" + std::to_string(device->get());
-    if (fuse_session_mount(state_->session, name.c_str()) != 0) {
-      return Status::IoError(failed + ": " + messages.TextOr("libfuse refused the descriptor"));
-    }
+    SHARDFS_RETURN_IF_ERROR(Hold(device->get()).WithContext(failed));
     static_cast<void>(device->release());
     state_->by_fuse2 = true;
     return Status::Ok();
@@ -173,15 +179,18 @@ Status FuseSession::Mount(const std::string& mount_point) {
   state_->mount_point = mount_point;
   state_->mounted_as = ::geteuid();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
-  if (!entry) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
-  state_->mounted = *entry;
+  const bool is_handed = state_->device >= 0;
+  if (!entry && !is_handed) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
   state_->filesystem.mount_point = mount_point;
+  if (!entry || (is_handed && entry->type != kShardfsType)) return Status::Ok();
+  state_->mounted = *entry;
   state_->filesystem.device_major = entry->device_major;
   state_->filesystem.device_minor = entry->device_minor;
   return Status::Ok();
 }
 
 bool FuseSession::StillMounted() const {
+  if (state_->device >= 0) return !ConnectionIsCut(fuse_session_fd(state_->session));
   const Result<std::optional<MountEntry>> found = FindMount(state_->mount_point);
   if (!found.ok() || !found->has_value()) return false;
   const MountEntry& entry = **found;
@@ -233,7 +242,7 @@ bool FuseSession::Stop(std::chrono::milliseconds timeout) {
 
 void FuseSession::CutConnection() { ::close(fuse_session_fd(state_->session)); }
 
-bool FuseSession::MayUnmount() const { return state_->mounted_as == ::geteuid(); }
+bool FuseSession::MayUnmount() const { return state_->device < 0 && state_->mounted_as == ::geteuid(); }
 
 const FuseCounters& FuseSession::counters() const { return state_->filesystem.counters; }
 

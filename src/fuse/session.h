@@ -31,6 +31,9 @@ struct FuseOptions {
   AttributeOptions attributes;
   bool allow_other = false;   // other users than the mounting one may look in
   std::vector<std::string> kernel_options;  // further options for the kernel: context="system_u:object_r:nfs_t:s0:c1,c2"
+  // A /dev/fuse whose mount another process has made; the session serves it, closes it, and never unmounts. -1: the
+  // session mounts.
+  int device = -1;
   unsigned max_threads = 32;  // at least 1; reads that wait for sources at a time (read_scheduler.h)
   // Called once, from a thread that serves nothing, when the kernel has opened the connection and all that needs the
   // privileges of the start is done: they may be dropped in it.
@@ -53,7 +56,8 @@ class FuseSession {
   FuseSession& operator=(const FuseSession&) = delete;
 
   // `mount_point` must be absolute and canonical. kIoError with what the operating system or fusermount3 said, and
-  // with the package to install where there is no fusermount3 and this is not root.
+  // with the package to install where there is no fusermount3 and this is not root. With FuseOptions::device, where
+  // another process has mounted: its canonical path or, where this process does not see it, any name for messages.
   Status Mount(const std::string& mount_point);
 
   // Serves requests. OK when the view was unmounted or Stop was called.
@@ -66,8 +70,11 @@ class FuseSession {
   // a thread of it waits for a source, which may keep the process, and so the connection, in the kernel for as long.
   void CutConnection();
 
-  // Whether this process is still the user that mounted.
+  // Whether this process is still the user that mounted. Never of a mount that another process has made.
   bool MayUnmount() const;
+
+  // Whether the view is mounted still. Of a mount that another process has made: whether its connection lives.
+  bool StillMounted() const;
 
   const FuseCounters& counters() const;
 
@@ -75,8 +82,8 @@ class FuseSession {
   struct State;
   explicit FuseSession(std::unique_ptr<State> state);
   Status Attach(const std::string& mount_point);
+  Status Hold(int device);
   void RaiseReadAhead() const;
-  bool StillMounted() const;
 
   std::unique_ptr<State> state_;
 };

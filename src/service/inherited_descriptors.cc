@@ -36,21 +36,29 @@ int PassedOnPurpose() {
   return std::min(ParseCount(*count).value_or(0), INT_MAX - kFirst);
 }
 
-bool CloseByRange(int first) {
+// Those from `first` to before `end`.
+bool CloseByRange(int first, unsigned end) {
 #ifdef SYS_close_range
-  return ::syscall(SYS_close_range, static_cast<unsigned>(first), ~0u, 0u) == 0;
+  if (static_cast<unsigned>(first) >= end) return true;
+  return ::syscall(SYS_close_range, static_cast<unsigned>(first), end - 1, 0u) == 0;
 #else
-  return first < 0;
+  return first < 0 && end == 0;
 #endif
 }
 
-bool CloseListed(int first, const std::string& listing) {
+bool CloseAllByRange(int first, int kept) {
+  if (kept < first) return CloseByRange(first, ~0u);
+  return CloseByRange(first, static_cast<unsigned>(kept)) && CloseByRange(kept + 1, ~0u);
+}
+
+bool CloseListed(int first, int kept, const std::string& listing) {
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(listing.c_str()), &::closedir);
   if (!directory) return false;
   std::vector<int> open;  // closing while the directory is read could make it pass over some
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::optional<int> number = ParseCount(entry->d_name);
-    if (number && *number >= first && *number != ::dirfd(directory.get())) open.push_back(*number);
+    const bool stays = !number || *number < first || *number == kept || *number == ::dirfd(directory.get());
+    if (!stays) open.push_back(*number);
   }
   for (const int number : open) ::close(number);
   return true;
@@ -58,25 +66,28 @@ bool CloseListed(int first, const std::string& listing) {
 
 // The last resort. The limit may have been lowered since a descriptor was opened, so it is not less than the kernel's
 // default for a process that may raise its own.
-void CloseEach(int first) {
+void CloseEach(int first, int kept) {
   constexpr rlim_t kLeast = 4096;
   constexpr rlim_t kMost = 1 << 20;  // the kernel's own default of fs.nr_open
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_max = kLeast;
   const auto end = static_cast<int>(std::clamp(limit.rlim_max, kLeast, kMost));
-  for (int number = first; number < end; ++number) ::close(number);
+  for (int number = first; number < end; ++number) {
+    if (number != kept) ::close(number);
+  }
 }
 
 }  // namespace
 
-void CloseInheritedDescriptors(const std::string& listing) {
+void CloseInheritedDescriptors(std::optional<int> kept, const std::string& listing) {
   const int first = kFirst + PassedOnPurpose();
+  const int stays = kept.value_or(-1);
   constexpr int kMostSockets = 1024;  // that any unit has
   for (int number = kFirst; number < std::min(first, kFirst + kMostSockets); ++number) {
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
   }
-  if (CloseByRange(first) || CloseListed(first, listing)) return;
-  CloseEach(first);
+  if (CloseAllByRange(first, stays) || CloseListed(first, stays, listing)) return;
+  CloseEach(first, stays);
 }
 
 }  // namespace shardfs

@@ -48,6 +48,12 @@ std::shared_ptr<SourceWatch> WatchOf(const BuiltView& view) {
   return std::make_shared<SourceWatch>(std::move(watched));
 }
 
+// How to get rid of a mount that this process has served and may not take away.
+std::string HintForHandedMount(const std::string& mount_point) {
+  return mount_point + " is still mounted and dead, because this process did not mount it; the process that did must "
+                       "unmount it (`shardfs umount` where it is seen)";
+}
+
 // The mount is gone already, so what is left are threads that wait for a source, which only the end of the process ends.
 [[noreturn]] void EndWithThreadsThatHang(const std::string& mount_point) {
   spdlog::error("unmounted {}, and reads from the source still hang; the process ends without them", mount_point);
@@ -64,9 +70,11 @@ void BecomeOrEnd(const Account& account) {
   ::_exit(1);
 }
 
-void LogTheEnd(const std::string& mount_point, const FuseCounters& counters, const View& view) {
-  spdlog::info("unmounted {}: {} reads, {} bytes, {} failed reads", mount_point, counters.reads(),
-               counters.read_bytes(), counters.read_errors());
+void LogTheEnd(const std::string& mount_point, const FuseSession& session, const View& view) {
+  const FuseCounters& counters = session.counters();
+  const bool left_behind = !session.MayUnmount() && session.StillMounted();
+  spdlog::info("{} {}: {} reads, {} bytes, {} failed reads", left_behind ? "stopped serving" : "unmounted", mount_point,
+               counters.reads(), counters.read_bytes(), counters.read_errors());
   for (const ReadNotice& notice : view.notices) {
     if (const std::uint64_t reads = notice.reads->load(); reads > 0) spdlog::warn("{} {}", reads, notice.what);
   }
@@ -102,7 +110,9 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->view.tree, options);
   if (!session.ok()) return ExitCodeOf(session.status());
 
-  Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
+  // A mount that another process has made is there already, so no other one can come between.
+  Result<FileDescriptor> lock =
+      options.device >= 0 ? Result<FileDescriptor>(FileDescriptor()) : LockMountPoint(request.mount_point);
   if (!lock.ok()) return ExitCodeOf(lock.status());
   signals.Attach(**session, request.mount_point);
   OutliveParent();  // from here on a process that starts this one hears of it by `on_ready`
@@ -110,13 +120,16 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   *lock = FileDescriptor();
   if (!status.ok()) {
     signals.Detach();
+    if (options.device >= 0) return ExitCodeOf(status);
     return ExitCodeOf(Status::IoError(std::string(status.message()) + RefusalHint(options)));
   }
-  spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->view.summary);
+  spdlog::info("{} {} on {}: {}", options.device >= 0 ? "serving" : "mounted", options.source_name, request.mount_point, view->view.summary);
   status = (*session)->Run();
-  NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
+  NotifyServiceOrWarn("STOPPING=1\nSTATUS=" + std::string(options.device >= 0 ? "leaving " : "unmounting ") +
+                      request.mount_point);
   signals.Detach();
-  LogTheEnd(request.mount_point, (*session)->counters(), view->view);
+  LogTheEnd(request.mount_point, **session, view->view);
+  if (options.device >= 0 && (*session)->StillMounted()) spdlog::warn("{}", HintForHandedMount(request.mount_point));
   if (!ready) return ExitCodeOf(status);  // somebody waits to hear of it
   if (!status.ok()) spdlog::error("{}: {}", request.mount_point, status.message());
   return ToExitCode(status.code());

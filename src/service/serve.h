@@ -15,6 +15,7 @@ namespace shardfs {
 struct MountRequest {
   std::string mount_point;  // canonical, checked
   FuseOptions options;
+  bool is_visible = true;         // whether this process sees the mount point of a mount that another one has made
   std::optional<Account> run_as;  // who the process becomes once it has mounted
 };
 

@@ -69,7 +69,7 @@ std::string FormatViewList(const std::vector<ListedView>& views) {
   }
   std::string text = fmt::format("{:<{}}  {:<14}  {:<{}}  SOURCE\n", "MOUNTPOINT", point, "HEALTH", "LAYOUT", layout);
   for (const ListedView& view : views) {
-    const std::string last = view.source.empty() ? view.status.problem : view.source;
+    const std::string last = view.source.empty() ? view.status.problem.english() : view.source;
     text += fmt::format("{:<{}}  {:<14}  {:<{}}  {}\n", OneLine(view.mount_point), point, view.health,
                         view.layout.empty() ? "-" : view.layout, layout, OneLine(last));
   }

@@ -21,13 +21,13 @@ namespace {
 constexpr std::chrono::seconds kPatience{5};
 
 // Without allow_other the kernel lets in the user who has mounted, and not even root beside that one.
-std::string WhoMayAsk(const std::string& mount_point) {
+Text WhoMayAsk(const std::string& mount_point) {
   const Result<std::optional<MountEntry>> mount = FindMount(mount_point);
   const std::optional<std::uint32_t> user = mount.ok() && *mount ? (*mount)->user : std::nullopt;
-  if (!user || *user == ::geteuid()) return "ask as the owner of its files, as root, or mount it with other modes";
+  if (!user || *user == ::geteuid()) return Tr("ask as the owner of its files, as root, or mount it with other modes");
   if (*user == 0)
-    return "ask as root, who has mounted it, or mount it with --allow-other and modes that let this user in";
-  return fmt::format(
+    return Tr("ask as root, who has mounted it, or mount it with --allow-other and modes that let this user in");
+  return Tr(
       "only the user who has mounted it may look: run `sudo -u \"#{}\" shardfs status {}`, or mount it "
       "with --allow-other",
       *user, mount_point);
@@ -37,15 +37,15 @@ ViewStatus Unread(const std::string& mount_point, int error_number) {
   ViewStatus status;
   if (error_number == ENOTCONN || error_number == ECONNABORTED) {
     status.answer = ViewStatus::Answer::kDead;
-    status.problem = mount_point + " is dead: its daemon has ended without unmounting";
-    status.remedy = "take it away with `shardfs umount " + mount_point + "` and mount it again";
+    status.problem = Tr("{} is dead: its daemon has ended without unmounting", mount_point);
+    status.remedy = Tr("take it away with `shardfs umount {}` and mount it again", mount_point);
     return status;
   }
   status.error_number = error_number;
-  status.problem = "cannot read the status of " + mount_point + ": " + std::generic_category().message(error_number);
+  status.problem = Tr("cannot read the status of {}: {}", mount_point, std::generic_category().message(error_number));
   if (error_number == EACCES) status.remedy = WhoMayAsk(mount_point);
   if (error_number == ENOENT) {
-    status.remedy = "its view has a .shardfs of its own, or another version of shardfs serves it";
+    status.remedy = Tr("its view has a .shardfs of its own, or another version of shardfs serves it");
   }
   return status;
 }
@@ -58,10 +58,10 @@ ViewStatus AskView(const std::string& mount_point) {
   ViewStatus status;
   if (read.outcome == DeadlineRead::Outcome::kTimedOut) {
     status.answer = ViewStatus::Answer::kSilent;
-    status.problem =
-        mount_point + " does not answer: its daemon has not for " + std::to_string(kPatience.count()) + " seconds";
-    status.remedy = "look whether it is stopped, or waits for storage that hangs; `shardfs umount --lazy " +
-                    mount_point + "` takes it away";
+    status.problem = Tr("{} does not answer: its daemon has not for {} seconds", mount_point, kPatience.count());
+    status.remedy =
+        Tr("look whether it is stopped, or waits for storage that hangs; `shardfs umount --lazy {}` takes it away",
+           mount_point);
     return status;
   }
   status.answer = ViewStatus::Answer::kGiven;

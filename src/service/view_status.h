@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "console/text.h"
+
 namespace shardfs {
 
 struct ViewStatus {
@@ -16,8 +18,8 @@ struct ViewStatus {
   Answer answer = Answer::kUnreadable;
   int error_number = 0;  // of kUnreadable
   std::string json;      // of kGiven: the file's bytes
-  std::string problem;   // of all others: a sentence
-  std::string remedy;    // what to do about it; may be empty
+  Text problem;          // of all others: a sentence
+  Text remedy;           // what to do about it; may be empty
 };
 
 // `mount_point` as the mount table writes it. Waits at most 5 seconds.

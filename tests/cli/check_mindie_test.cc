@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "cli/environment.h"
 #include "cli/mindie_files.h"
 #include "cli/run_shardfs.h"
 #include "cli/verify_fixture.h"
@@ -55,6 +56,28 @@ TEST_F(CheckMindieTest, TheReferencesDirectoryLoads) {
   json mtp = fitting_;
   mtp["plugin_params"] = {{"plugin_type", "mtp"}, {"num_speculative_tokens", 1}};
   EXPECT_EQ(Check(mtp).exit_code, 0) << "it has the MTP layer";
+}
+
+// Every line is Chinese where LANG asks for it; what a layer below says of a file is quoted as it is.
+TEST_F(CheckMindieTest, SpeaksChinese) {
+  const ProgramResult english = Check(fitting_, {"--json"});
+  const ScopedVariable all("LC_ALL", "zh_CN.UTF-8");
+  const ProgramResult right = Check(fitting_);
+  EXPECT_EQ(right.exit_code, 0);
+  EXPECT_THAT(right.out, AllOf(HasSubstr("正常    已记录的切分参数：worldSize 4"), HasSubstr("正常    子目录："),
+                               HasSubstr("正常    属主与权限位：MindIE（uid 0）可以接受"),
+                               HasSubstr("检查项均未发现错误：MindIE 应能加载该目录。\n")));
+  EXPECT_EQ(right.out.find("ok "), std::string::npos);
+  json other = fitting_;
+  other["tp"] = 1;
+  other["dp"] = 4;
+  const ProgramResult wrong = Check(other);
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.out,
+              AllOf(HasSubstr("错误    tp：目录按 tp 2 切分，而 MindIE 将以 tp 1 运行；处理方法：在 MindIE 配置中将 tp "
+                              "设为 2，或使用 --mindie-config 重新挂载或重新写入该目录"),
+                    HasSubstr("静默加载")));
+  EXPECT_EQ(Check(fitting_, {"--json"}).out, english.out) << "--json is for programs";
 }
 
 TEST_F(CheckMindieTest, JsonSaysTheSame) {

@@ -7,7 +7,9 @@
 #include <set>
 #include <sstream>
 
+#include "cli/environment.h"
 #include "cli/run_shardfs.h"
+#include "console/text.h"
 #include "fuse/temporary_mount.h"
 #include "layout/sharded_state/check/flag_table.h"
 #include "layout/sharded_state/check/server_arguments.h"
@@ -315,6 +317,21 @@ TEST(ServerArgumentsTest, FlagsAreReadAsParsersReadThem) {
   EXPECT_EQ(find("--enable-x"), "false");
   EXPECT_EQ(find("--load-format"), std::nullopt);
   EXPECT_EQ(arguments.model(), "/m");
+}
+
+TEST_F(CheckServerTest, SpeaksChinese) {
+  for (const FlagRow& row : FlagTable()) EXPECT_NE(ChineseOf(row.verdict), row.verdict) << row.verdict;
+  const ScopedVariable all("LC_ALL", std::nullopt);
+  const ScopedVariable messages("LC_MESSAGES", std::nullopt);
+  const ScopedVariable language("LANG", "zh_CN.UTF-8");
+  const ProgramResult right = CheckVllm(Made({"--engine", "vllm", "--tp", "2"}), {});
+  EXPECT_THAT(right.out,
+              AllOf(HasSubstr("正常    引擎版本：vllm "), HasSubstr("检查项均未发现错误：vLLM 应能加载该目录。")))
+      << right.err;
+  const ProgramResult wrong = CheckVllm(Made({"--engine", "vllm", "--tp", "2"}), {"-pp", "2"});
+  EXPECT_THAT(wrong.out,
+              HasSubstr("错误    --pipeline-parallel-size：为 '2'，应为 1：文件中是一个 rank 的所有层；处理方法：给出 "
+                        "--pipeline-parallel-size 1"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/environment.h"
 #include "cli/mindie_files.h"
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
@@ -97,6 +98,18 @@ TEST(DoctorCommandTest, SaysWhatIsWrongWithTheSource) {
   EXPECT_THAT(missing.out, HasSubstr("WRONG   plan: "));
   const ProgramResult sizes = RunShardfs({"doctor", GoldenCase() + "/source"});
   EXPECT_THAT(sizes.out, HasSubstr("--mindie-config"));
+}
+
+// Of each line the level, the subject and the message of the probe are Chinese.
+TEST(DoctorCommandTest, SpeaksChinese) {
+  const ScopedVariable all("LC_ALL", "zh_CN.UTF-8");
+  const ProgramResult result = RunShardfs({"doctor", "/nonexistent-source"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("错误    规划："));
+  EXPECT_THAT(result.out, ContainsRegex("\n(正常|建议)    内核："));
+  EXPECT_THAT(result.out, ContainsRegex("\n发现 [0-9]+ 处错误"));
+  for (const char* english : {"ok ", "advice ", "WRONG ", "; do: "})
+    EXPECT_EQ(result.out.find(english), std::string::npos);
 }
 
 }  // namespace

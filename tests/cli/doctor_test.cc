@@ -345,12 +345,13 @@ TEST_F(DoctorTest, SourceOnANetworkFileSystem) {
 }
 
 TEST_F(DoctorTest, LinesAndJson) {
-  const std::vector<Finding> findings = {Ok("a", "fine"), Wrong("b", "bad\nnews", "type this")};
+  const std::vector<Finding> findings = {Ok(Name("a"), Name("fine")),
+                                         Wrong(Name("b"), Name("bad\nnews"), Name("type this"))};
   EXPECT_EQ(FormatFindings(findings), "ok      a: fine\nWRONG   b: bad\\x0anews; do: type this\n");
   EXPECT_EQ(FindingsToJson(findings)[1]["level"], "wrong");
   EXPECT_EQ(Verdict({}), "nothing is wrong");
   EXPECT_EQ(Verdict(findings), "1 thing is wrong");
-  EXPECT_EQ(Verdict({findings[1], findings[1], Advice("c", "slow", "type that")}),
+  EXPECT_EQ(Verdict({findings[1], findings[1], Advice(Name("c"), Name("slow"), Name("type that"))}),
             "2 things are wrong, and 1 is advised");
   EXPECT_EQ(OptionValue("rw,size=1k,huge=advise", "huge"), "advise");
   EXPECT_EQ(OptionValue("rw,hugest=1", "huge"), std::nullopt);

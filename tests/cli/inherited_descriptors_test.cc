@@ -81,7 +81,7 @@ TEST(InheritedDescriptorsTest, ReadsTheListWhereCloseRangeIsRefused) {
 TEST(InheritedDescriptorsTest, TriesEachNumberWhereThereIsNoList) {
   EXPECT_EQ(LeftAfter([] {
               RefuseCloseRange(ENOSYS);
-              CloseInheritedDescriptors("/nonexistent");
+              CloseInheritedDescriptors(std::nullopt, "/nonexistent");
             }),
             std::vector<int>());
 }

@@ -91,9 +91,9 @@ TEST(MindieWarningsTest, NoneForAnOrdinaryPlace) {
 }
 
 TEST(MindieWarningsTest, SayWhatMindieWouldRefuse) {
-  const auto expect_one = [](const std::vector<std::string>& warnings, const std::string& named) {
+  const auto expect_one = [](const std::vector<Text>& warnings, const std::string& named) {
     ASSERT_THAT(warnings, SizeIs(1));
-    EXPECT_THAT(warnings[0], AllOf(HasSubstr("MindIE will refuse"), HasSubstr(named)));
+    EXPECT_THAT(warnings[0].english(), AllOf(HasSubstr("MindIE will refuse"), HasSubstr(named)));
   };
   expect_one(MindieWarnings("/mnt/my view", 0440, 0550), "other characters");
   expect_one(MindieWarnings("/mnt/a+b", 0440, 0550), "other characters");

@@ -77,6 +77,34 @@ complete_line mount m
 expect models
 complete_line mount --mtp m
 expect models
+touch "$scratch/model.safetensors" "$scratch/my net.ckpt"
+complete_line plan m
+expect 'model.safetensors models my net.ckpt'
+complete_line check-mindie m
+expect 'mine.json model.safetensors models my net.ckpt'
+rm "$scratch/model.safetensors" "$scratch/my net.ckpt"
+
+# Users and groups, and where views are mounted, spaces and all; a mount of another kind is none.
+complete_line mount --uid nobod
+expect nobody
+complete_line mount --run-as nobod
+expect nobody
+complete_line doctor --uid nobod
+expect nobody
+complete_line mount --gid nogrou
+expect nogroup
+export SHARDFS_MOUNTINFO=$scratch/table-of-mounts
+cat >"$SHARDFS_MOUNTINFO" <<'TEXT'
+36 27 0:40 / /mnt/r1 ro,nosuid,nodev,noexec,noatime shared:1 - fuse.shardfs /models/R1 ro,user_id=0
+37 27 0:41 / /mnt/two\040words ro,nosuid - fuse.shardfs /models/R1 ro,user_id=0
+38 27 0:42 / /mnt/other rw - fuse.sshfs host:/ rw
+TEXT
+for subcommand in umount status; do
+  complete_line "$subcommand" /m
+  expect '/mnt/r1 /mnt/two words'
+done
+complete_line verify models /mnt/r
+expect /mnt/r1
 
 # ---- the same in other shells, where they are installed ----
 
@@ -99,6 +127,9 @@ try_shell() {
   expect_line "$1" 'shardfs layouts deq' 'dequantize'
   expect_line "$1" 'shardfs mount --config m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --mtp m' 'models/'
+  expect_line "$1" 'shardfs umount /mnt/r' '/mnt/r1'
+  expect_line "$1" 'shardfs status /mnt/t' '/mnt/two words'
+  expect_line "$1" 'shardfs mount --uid nobod' 'nobody'
   expect_line "$1" 'shardfs mount --dp ' ''
   expect_line "$1" 'shardfs mat' 'materialize'
   echo "$1: as expected"

@@ -29,7 +29,17 @@ zsh_proposals() {
   # shellcheck disable=SC2016 # for zsh to expand
   HOME=$scratch zsh -f -c '
     compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*}; }
-    _files() { if [[ $1 == -/ ]]; then print -l -- $words[CURRENT]*(N/M); else print -l -- $words[CURRENT]*(NM); fi; }
+    _files() { # -/: directories; -g PATTERN: those, and the files of such names
+      local name
+      case $1 in
+        -/) print -l -- $words[CURRENT]*(N/M) ;;
+        -g)
+          print -l -- $words[CURRENT]*(N/M)
+          for name in $words[CURRENT]*(N.); do if [[ $name == ${~2} ]]; then print -- $name; fi; done
+          ;;
+        *) print -l -- $words[CURRENT]*(NM) ;;
+      esac
+    }
     _shardfs() { source "$1"; }
     words=("${(@s: :)2}") CURRENT=${#words}
     _shardfs "$1"' zsh "$root/mount-scripts/completions/_shardfs" "$1"

@@ -10,7 +10,7 @@ dockerfile=$root/mount-scripts/Dockerfile
 instructions=$(sed -e '/^#/d' -e '/^$/d' "$dockerfile" | sed -e ':a' -e '/\\$/N; s/\\\n//; ta')
 of_kind() { sed -n "s/^$1 //p" <<<"$instructions"; }
 
-if grep -vE '^(FROM|COPY|WORKDIR|RUN|CMD) ' <<<"$instructions"; then fail "an instruction that this test does not know"; fi
+if grep -vE '^(FROM|COPY|WORKDIR|RUN|USER|ENTRYPOINT|CMD) ' <<<"$instructions"; then fail "an instruction that this test does not know"; fi
 [[ $(of_kind FROM) == $'debian:12-slim AS build\ndebian:12-slim' ]] || fail "other images: $(of_kind FROM)"
 
 # The first two steps are scripts of ours; package_test.sh runs the second one.
@@ -26,6 +26,15 @@ done
 [[ ${steps[2]} == *'apt-get install '*' /tmp/shardfs_*.deb '* ]] || fail "the package is not installed"
 grep -q 'FILE_NAME "DEB-DEFAULT"' "$SHARDFS_BUILD_DIR/CPackConfig.cmake" || fail "cpack names packages otherwise"
 for ((i = 2; i < ${#steps[@]}; ++i)); do bash -n <<<"${steps[i]}"; done
+# The image's words are those of shardfs, as nobody: what must mount says --user 0 and another entry point. Its last stage
+# builds nothing, so it has no compiler.
+[[ $(of_kind ENTRYPOINT) == '["shardfs"]' && $(of_kind CMD) == '["--help"]' ]] || fail "another entry point"
+[[ $(of_kind USER) == 65534:65534 ]] || fail "the image runs as $(of_kind USER)"
+last_stage=$(sed -n '/^FROM debian:12-slim$/,$p' <<<"$instructions")
+if grep -qE 'install-dependencies|build-essential|g\+\+|cmake' <<<"$last_stage"; then fail "the image has what it was built with"; fi
+grep -qF -- "--user 0" "$dockerfile" || fail "how to mount is not said"
+release_image=$(<"$root/mount-scripts/build-image.sh")
+[[ $release_image == *'"User": "65534:65534", "Entrypoint": ["shardfs"], "Cmd": ["--help"]'* ]] || fail "the release's image differs"
 # What is not to be sent to the engine.
 grep -qx .git "$root/.dockerignore" || fail ".dockerignore lets .git in"
 grep -qx "build\*" "$root/.dockerignore" || fail ".dockerignore lets builds in"

@@ -219,7 +219,11 @@ bool MindieLayout::IsDefaultFor(const Checkpoint& checkpoint) const {
 }
 
 std::vector<std::string> MindieLayout::WarningsOfPlace(const ViewPlace& place) const {
-  return MindieWarnings(place.path, place.file_mode, place.directory_mode);
+  std::vector<std::string> warnings;
+  for (const Text& warning : MindieWarnings(place.path, place.file_mode, place.directory_mode)) {
+    warnings.push_back(warning.english());
+  }
+  return warnings;
 }
 
 }  // namespace shardfs

@@ -17,7 +17,7 @@
 namespace shardfs {
 namespace {
 
-constexpr const char* kSubject = "access";
+Text Subject() { return Tr("access"); }
 
 // The FUSE mount on the way to `path` that lets in nobody but another user than `user`.
 std::optional<MountWithOptions> ClosedMount(const std::string& path, uid_t user) {
@@ -27,22 +27,22 @@ std::optional<MountWithOptions> ClosedMount(const std::string& path, uid_t user)
   return options.find(",allow_other,") == std::string::npos ? mount : std::nullopt;
 }
 
-std::string Remedy(const std::string& path, uid_t user) {
+Text Remedy(const std::string& path, uid_t user) {
   if (const auto mount = ClosedMount(path, user)) {
-    return fmt::format("mount {} again with --allow-other --uid {}, or as uid {}: it is a FUSE mount of uid {} alone",
-                       QuoteName(mount->entry.mount_point), user, user, *mount->entry.user);
+    return Tr("mount {} again with --allow-other --uid {}, or as uid {}: it is a FUSE mount of uid {} alone",
+              QuoteName(mount->entry.mount_point), user, user, *mount->entry.user);
   }
-  return fmt::format("let uid {} in with chown, chmod or setfacl, there and in the directories above", user);
+  return Tr("let uid {} in with chown, chmod or setfacl, there and in the directories above", user);
 }
 
 Finding CannotOpen(const std::string& directory, uid_t user, const std::vector<OpenFailure>& failures) {
   const OpenFailure& first = failures.front();
   const std::string reason = std::generic_category().message(first.error_number);
   const bool is_above = failures.size() == 1 && first.path.size() <= directory.size();
-  return Wrong(kSubject,
-               is_above ? fmt::format("uid {} cannot enter {}: {}", user, QuoteName(first.path), reason)
-                        : fmt::format("uid {} cannot open {} of the files and directories, the first {}: {}", user,
-                                      failures.size(), QuoteName(first.path), reason),
+  return Wrong(Subject(),
+               is_above ? Tr("uid {} cannot enter {}: {}", user, QuoteName(first.path), reason)
+                        : Tr("uid {} cannot open {} of the files and directories, the first {}: {}", user,
+                             failures.size(), QuoteName(first.path), reason),
                Remedy(directory, user));
 }
 
@@ -50,21 +50,21 @@ Finding CannotOpen(const std::string& directory, uid_t user, const std::vector<O
 Finding Reason(const MindieDirectoryCheck& check) {
   const UserGroups user = GroupsOf(check.user);
   if (const auto mount = ClosedMount(check.directory, user.uid)) {
-    return Wrong(kSubject,
-                 fmt::format("{} is a FUSE mount of uid {} without allow_other, which uid {} cannot enter",
-                             QuoteName(mount->entry.mount_point), *mount->entry.user, user.uid),
+    return Wrong(Subject(),
+                 Tr("{} is a FUSE mount of uid {} without allow_other, which uid {} cannot enter",
+                    QuoteName(mount->entry.mount_point), *mount->entry.user, user.uid),
                  Remedy(check.directory, user.uid));
   }
   if (const std::string closed = ClosedByMode(check.directory, user); !closed.empty()) {
     struct stat attributes {};
     ::stat(closed.c_str(), &attributes);
-    return Wrong(kSubject,
-                 fmt::format("uid {} cannot enter {}: its mode is {:04o}", user.uid, QuoteName(closed),
-                             attributes.st_mode & 07777),
-                 Remedy(check.directory, user.uid));
+    return Wrong(
+        Subject(),
+        Tr("uid {} cannot enter {}: its mode is {:04o}", user.uid, QuoteName(closed), attributes.st_mode & 07777),
+        Remedy(check.directory, user.uid));
   }
-  return Advice(kSubject, fmt::format("whether uid {} can open the files was not tried", user.uid),
-                fmt::format("run this as root or as uid {}", user.uid));
+  return Advice(Subject(), Tr("whether uid {} can open the files was not tried", user.uid),
+                Tr("run this as root or as uid {}", user.uid));
 }
 
 Finding::Level LevelOf(const std::string& word) {
@@ -73,16 +73,26 @@ Finding::Level LevelOf(const std::string& word) {
 }
 
 std::string Encode(const std::vector<Finding>& findings) {
-  return FindingsToJson(findings).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  auto json = nlohmann::ordered_json::array();
+  for (const Finding& finding : findings) {
+    const auto text = [](const Text& both) {
+      return nlohmann::ordered_json{{"en", both.english()}, {"zh", both.chinese()}};
+    };
+    json.push_back({{"level", LevelName(finding.level)},
+                    {"subject", text(finding.subject)},
+                    {"message", text(finding.message)},
+                    {"remedy", text(finding.remedy)}});
+  }
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::vector<Finding> Decode(const std::string& text) {
   std::vector<Finding> findings;
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_array()) return {Wrong(kSubject, "the process that tried gave no answer", "run this again")};
+  if (!json.is_array()) return {Wrong(Subject(), Tr("the process that tried gave no answer"), Tr("run this again"))};
   for (const auto& one : json) {
-    findings.push_back(
-        {LevelOf(one.value("level", "")), one.value("subject", ""), one.value("message", ""), one.value("remedy", "")});
+    const auto both = [&one](const char* key) { return Text(one[key].value("en", ""), one[key].value("zh", "")); };
+    findings.push_back({LevelOf(one.value("level", "")), both("subject"), both("message"), both("remedy")});
   }
   return findings;
 }
@@ -101,20 +111,19 @@ Finding CheckMindieAccess(const MindieDirectoryCheck& check) {
   const auto answer = ActAs(GroupsOf(check.user), [&] {
     const auto failures = TryToOpen(check.directory, {folders.begin(), folders.end()});
     if (!failures.empty()) return Encode({CannotOpen(check.directory, check.user, failures)});
-    return Encode({Ok(kSubject, fmt::format("uid {} can open every file", check.user))});
+    return Encode({Ok(Subject(), Tr("uid {} can open every file", check.user))});
   });
   if (!answer.ok()) {
-    return Advice(kSubject, std::string(answer.status().message()),
-                  fmt::format("run this where root may become uid {}", check.user));
+    return Advice(Subject(), std::string(answer.status().message()),
+                  Tr("run this where root may become uid {}", check.user));
   }
   return Decode(*answer).front();
 }
 
 std::vector<Finding> CheckMindieDirectory(const MindieDirectoryCheck& check) {
   if (IsDead(check.directory)) {
-    return {Wrong(kSubject,
-                  fmt::format("{} is a dead mount: the daemon that served it has ended", QuoteName(check.directory)),
-                  fmt::format("shardfs umount {}, and mount it again", check.directory))};
+    return {Wrong(Subject(), Tr("{} is a dead mount: the daemon that served it has ended", QuoteName(check.directory)),
+                  Tr("shardfs umount {}, and mount it again", check.directory))};
   }
   const Finding access = CheckMindieAccess(check);
   struct stat attributes {};

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMetadata = "model_sharded_metadata.json";
-constexpr const char* kShowAgain = "show or write the directory again with --mindie-config";
+Text ShowAgain() { return Tr("show or write the directory again with --mindie-config"); }
 
 // The sizes that the metadata record, or nothing where they do not have them.
 std::optional<MindieMapping> RecordedSizes(const JsonValue& metadata) {
@@ -68,26 +68,26 @@ std::vector<Finding> CompareSizes(const MindieMapping& recorded, const MindieMap
     equal += fmt::format("{}{} {}", equal.empty() ? "" : ", ", pair.name, pair.configured);
     if (pair.recorded == pair.configured) continue;
     findings.push_back(
-        Wrong(pair.name,
-              fmt::format("the directory was made with {} {}, and MindIE will run with {} {}", pair.name, pair.recorded,
-                          pair.name, pair.configured),
-              fmt::format("set {} to {} in MindIE's configuration, or {}", pair.name, pair.recorded, kShowAgain)));
+        Wrong(Name(pair.name),
+              Tr("the directory was made with {} {}, and MindIE will run with {} {}", pair.name, pair.recorded,
+                 pair.name, pair.configured),
+              Tr("set {} to {} in MindIE's configuration, or {}", pair.name, pair.recorded, ShowAgain())));
   }
-  if (findings.empty()) findings.push_back(Ok("recorded sizes", equal));
+  if (findings.empty()) findings.push_back(Ok(Tr("recorded sizes"), equal));
   return findings;
 }
 
 // What the loader does to these bytes while loading, which it should not.
 std::optional<Finding> CheckVariant(const MindieDirectoryCheck& check, const JsonValue& metadata) {
   const JsonValue* fidelity = metadata.Find("shardfs_fidelity");
-  if (fidelity != nullptr && fidelity->text() == "loader") return Ok("variant", "made for MindIE's loader");
+  if (fidelity != nullptr && fidelity->text() == "loader") return Ok(Tr("variant"), Tr("made for MindIE's loader"));
   const auto options = MindieOptions::Parse(check.model.layout_options, check.dp_partition_up);
   if (!options.ok() || !options->RotatesRouter(check.mapping)) return std::nullopt;
-  return Wrong("router",
-               fmt::format("with dp {}, cp {} and moe_ep {} MindIE rotates router rows that weight_sharder has rotated "
-                           "already, and routes tokens to wrong experts",
-                           check.mapping.dp(), check.mapping.cp(), check.mapping.moe_ep()),
-               "show or write the directory again with -O fidelity=loader");
+  return Wrong(Tr("router"),
+               Tr("with dp {}, cp {} and moe_ep {} MindIE rotates router rows that weight_sharder has rotated "
+                  "already, and routes tokens to wrong experts",
+                  check.mapping.dp(), check.mapping.cp(), check.mapping.moe_ep()),
+               Tr("show or write the directory again with -O fidelity=loader"));
 }
 
 bool HasWeights(const fs::path& folder) {
@@ -100,11 +100,11 @@ bool HasWeights(const fs::path& folder) {
 }
 
 // The first few of many names.
-std::string Some(const std::vector<std::string>& names) {
+Text Some(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string text;
   for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i == 0 ? "" : ", ") + QuoteName(names[i]);
-  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+  if (names.size() > kShown) return Tr("{} and {} more", text, names.size() - kShown);
   return text;
 }
 
@@ -133,65 +133,64 @@ std::vector<Finding> CheckFolders(const MindieDirectoryCheck& check) {
   std::vector<Finding> findings;
   if (!missing.empty()) {
     const bool all = check.ranks.ranks().size() == check.mapping.world_size();
-    findings.push_back(Wrong("folders",
-                             fmt::format("ranks {} load {} folders, and {} of them are missing: {}",
-                                         FormatRanks(check.ranks), needed.size(), missing.size(), Some(missing)),
-                             std::string(kShowAgain) +
-                                 (all ? ", or say with --node-rank and --nnodes which node's directory this is" : "")));
+    findings.push_back(
+        Wrong(Tr("folders"),
+              Tr("ranks {} load {} folders, and {} of them are missing: {}", FormatRanks(check.ranks), needed.size(),
+                 missing.size(), Some(missing)),
+              all ? Tr("{}, or say with --node-rank and --nnodes which node's directory this is", ShowAgain())
+                  : ShowAgain()));
   }
   if (!empty.empty()) {
-    findings.push_back(Wrong("folders", "no *.safetensors, which MindIE needs in each folder, in " + Some(empty),
-                             "show or write the directory again, with -O fidelity=loader if it was weight_sharder's"));
+    findings.push_back(
+        Wrong(Tr("folders"), Tr("no *.safetensors, which MindIE needs in each folder, in {}", Some(empty)),
+              Tr("show or write the directory again, with -O fidelity=loader if it was weight_sharder's")));
   }
   if (!strange.empty()) {
-    findings.push_back(Wrong("folders",
-                             fmt::format("no rank loads {}: the directory was made with other sizes", Some(strange)),
-                             kShowAgain));
+    findings.push_back(Wrong(
+        Tr("folders"), Tr("no rank loads {}: the directory was made with other sizes", Some(strange)), ShowAgain()));
   }
   if (findings.empty()) {
-    findings.push_back(Ok("folders", fmt::format("all {} of ranks {}", needed.size(), FormatRanks(check.ranks))));
+    findings.push_back(Ok(Tr("folders"), Tr("all {} of ranks {}", needed.size(), FormatRanks(check.ranks))));
   }
   return findings;
 }
 
 Finding CheckBackend(const MindieModelConfig& model) {
-  if (model.backend == kMindieBackend) return Ok("backendType", model.backend);
-  return Wrong(
-      "backendType",
-      fmt::format("is {}, and only the backend {} reads sharded directories", QuoteName(model.backend), kMindieBackend),
-      fmt::format("set backendType to \"{}\", or let MindIE load the full checkpoint", kMindieBackend));
+  if (model.backend == kMindieBackend) return Ok(Name("backendType"), model.backend);
+  return Wrong(Name("backendType"),
+               Tr("is {}, and only the backend {} reads sharded directories", QuoteName(model.backend), kMindieBackend),
+               Tr("set backendType to \"{}\", or let MindIE load the full checkpoint", kMindieBackend));
 }
 
 Finding CheckPlace(const MindieDirectoryCheck& check) {
   if (!IsSamePlace(check.model.weight_path, check.directory)) {
-    return Wrong(
-        "modelWeightPath",
-        fmt::format("is {}, and this directory is {}", QuoteName(check.model.weight_path), QuoteName(check.directory)),
-        fmt::format("set modelWeightPath to {}, or check the other directory", QuoteName(check.directory)));
+    return Wrong(Name("modelWeightPath"),
+                 Tr("is {}, and this directory is {}", QuoteName(check.model.weight_path), QuoteName(check.directory)),
+                 Tr("set modelWeightPath to {}, or check the other directory", QuoteName(check.directory)));
   }
   // MindIE looks at the path behind the links.
   std::error_code error;
   const fs::path real = fs::canonical(check.model.weight_path, error);
   const auto warnings = MindieWarnings(error ? check.model.weight_path : real.string(), 0, 0);
-  if (!warnings.empty()) return Wrong("modelWeightPath", warnings.front(), "use a directory of another name");
-  return Ok("modelWeightPath", QuoteName(check.model.weight_path));
+  if (!warnings.empty()) return Wrong(Name("modelWeightPath"), warnings.front(), Tr("use a directory of another name"));
+  return Ok(Name("modelWeightPath"), QuoteName(check.model.weight_path));
 }
 
 // Whether MindIE's process may open it. `most`: the modes that its front end allows; 07777 where it does not look.
-std::string WhyRefused(const std::string& path, uid_t user, gid_t group, mode_t most, bool front_end) {
+Text WhyRefused(const std::string& path, uid_t user, gid_t group, mode_t most, bool front_end) {
   struct stat attributes {};
-  if (::stat(path.c_str(), &attributes) != 0) return "";
+  if (::stat(path.c_str(), &attributes) != 0) return {};
   const mode_t mode = attributes.st_mode & 07777;
-  if ((mode & 0002) != 0) return fmt::format("{} has mode {:04o}: everybody may write to it", QuoteName(path), mode);
-  if (user == 0) return "";
+  if ((mode & 0002) != 0) return Tr("{} has mode {:04o}: everybody may write to it", QuoteName(path), mode);
+  if (user == 0) return {};
   const bool owner_fits = attributes.st_uid == user || (front_end && attributes.st_uid == 0);
   if (!owner_fits && (front_end || attributes.st_gid != group)) {
-    return fmt::format("{} belongs to uid {}, and MindIE runs as uid {}", QuoteName(path), attributes.st_uid, user);
+    return Tr("{} belongs to uid {}, and MindIE runs as uid {}", QuoteName(path), attributes.st_uid, user);
   }
   if ((mode & ~most & 0777) != 0) {
-    return fmt::format("{} has mode {:04o}, and MindIE takes at most {:04o}", QuoteName(path), mode, most);
+    return Tr("{} has mode {:04o}, and MindIE takes at most {:04o}", QuoteName(path), mode, most);
   }
-  return "";
+  return {};
 }
 
 }  // namespace
@@ -211,16 +210,16 @@ std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check) {
   const std::string path = check.directory + "/" + kMetadata;
   std::error_code error;
   if (!fs::exists(path, error)) {
-    return {Wrong("metadata", fmt::format("there is no {}, so MindIE takes this for a full checkpoint", kMetadata),
-                  "give a directory that weight_sharder or shardfs has made")};
+    return {Wrong(Tr("metadata"), Tr("there is no {}, so MindIE takes this for a full checkpoint", kMetadata),
+                  Tr("give a directory that weight_sharder or shardfs has made"))};
   }
   const auto text = ReadTextFile(path);
-  if (!text.ok()) return {Advice("metadata", std::string(text.status().message()), kShowAgain)};
+  if (!text.ok()) return {Advice(Tr("metadata"), std::string(text.status().message()), ShowAgain())};
   const auto metadata = ParseJson(*text, kMetadata);
   const auto recorded = metadata.ok() ? RecordedSizes(*metadata) : std::nullopt;
   if (!recorded) {
-    return {Advice("metadata", std::string(kMetadata) + " does not say which sizes the directory was made with",
-                   "rely on the checks of tensors below, or compare all bytes with shardfs verify")};
+    return {Advice(Tr("metadata"), Tr("{} does not say which sizes the directory was made with", kMetadata),
+                   Tr("rely on the checks of tensors below, or compare all bytes with shardfs verify"))};
   }
   std::vector<Finding> findings = CompareSizes(*recorded, check.mapping);
   if (auto variant = CheckVariant(check, *metadata)) findings.push_back(std::move(*variant));
@@ -230,7 +229,7 @@ std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check) {
 Finding CheckMindiePermissions(const MindieDirectoryCheck& check) {
   const struct passwd* const entry = ::getpwuid(check.user);
   const gid_t group = entry != nullptr ? entry->pw_gid : check.user;
-  std::string problem = WhyRefused(check.directory, check.user, group, 0750, true);
+  Text problem = WhyRefused(check.directory, check.user, group, 0750, true);
   if (problem.empty()) problem = WhyRefused(check.directory + "/config.json", check.user, group, 0640, true);
   // The other files that MindIE reads from the top, whichever of them are there.
   std::error_code unlisted;
@@ -250,16 +249,16 @@ Finding CheckMindiePermissions(const MindieDirectoryCheck& check) {
       if (problem.empty()) problem = WhyRefused(file.path(), check.user, group, 07777, false);
     }
   }
-  if (problem.empty()) return Ok("owners and modes", fmt::format("MindIE as uid {} takes them", check.user));
-  return Wrong("owners and modes", problem,
-               fmt::format("mount or materialize with --uid {} and the default modes, or chown and chmod", check.user));
+  if (problem.empty()) return Ok(Tr("owners and modes"), Tr("MindIE as uid {} takes them", check.user));
+  return Wrong(Tr("owners and modes"), problem,
+               Tr("mount or materialize with --uid {} and the default modes, or chown and chmod", check.user));
 }
 
 std::vector<Finding> CheckMindieContents(const MindieDirectoryCheck& check, const Finding& access) {
   const MindieMapping& sizes = check.mapping;
   std::vector<Finding> findings = {
-      Ok("configuration", fmt::format("{} ranks: dp {}, tp {}, moe_tp {}, moe_ep {}, sp {}, cp {}", sizes.world_size(),
-                                      sizes.dp(), sizes.tp(), sizes.moe_tp(), sizes.moe_ep(), sizes.sp(), sizes.cp()))};
+      Ok(Tr("configuration"), Tr("{} ranks: dp {}, tp {}, moe_tp {}, moe_ep {}, sp {}, cp {}", sizes.world_size(),
+                                 sizes.dp(), sizes.tp(), sizes.moe_tp(), sizes.moe_ep(), sizes.sp(), sizes.cp()))};
   const auto add = [&findings](std::vector<Finding> more) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));
   };

@@ -27,8 +27,9 @@ std::vector<Finding> CheckDoubtful(const EffectiveConfig& config, const std::vec
   std::vector<Finding> findings;
   const auto group_size = config.Quantization("group_size").AsInt64();
   if (group_size == 256) {
-    findings.push_back(Advice("quantization_config.group_size", "is 256, which only MindIE's newest versions take",
-                              "look up the version's release notes"));
+    findings.push_back(Advice(Name("quantization_config.group_size"),
+                              Tr("is 256, which only MindIE's newest versions take"),
+                              Tr("look up the version's release notes")));
   }
   for (const char* key : {"quantize", "mla_quantize", "moe_quantize"}) {
     const JsonValue* value = config.json().Find(key);
@@ -36,10 +37,10 @@ std::vector<Finding> CheckDoubtful(const EffectiveConfig& config, const std::vec
     const bool is_refused = std::any_of(refused.begin(), refused.end(),
                                         [key](const RefusedSetting& setting) { return setting.key == key; });
     if (is_refused) continue;
-    findings.push_back(Advice(
-        key,
-        fmt::format("is {}, of which weight_sharder writes no directory for DeepSeek models", QuoteName(value->text())),
-        "try it, or let MindIE load the full checkpoint"));
+    findings.push_back(
+        Advice(Name(key),
+               Tr("is {}, of which weight_sharder writes no directory for DeepSeek models", QuoteName(value->text())),
+               Tr("try it, or let MindIE load the full checkpoint")));
   }
   return findings;
 }
@@ -50,32 +51,31 @@ std::optional<Finding> CheckDescription(const MindieDirectoryCheck& check, const
   // generation_config.json lies on top of config.json, this key too; how the weights are laid out, it does not decide.
   const EffectiveConfig::Setting effective = config.Find("quantize");
   if (config.quantize().empty() && effective.value != nullptr && effective.value->is_string() && !config.description()) {
-    return Wrong("description",
-                 fmt::format("\"quantize\" is {} in {}, and there is no {}", QuoteName(effective.value->text()),
-                             effective.file, kGeneral),
-                 "show or write the directory again");
+    return Wrong(Tr("description"),
+                 Tr("\"quantize\" is {} in {}, and there is no {}", QuoteName(effective.value->text()), effective.file,
+                    kGeneral),
+                 Tr("show or write the directory again"));
   }
   if (config.quantize().empty()) return std::nullopt;
   if (const Status missing = config.RequireDescription(); !missing.ok()) {
-    return Wrong("description", std::string(missing.message()), "show or write the directory again");
+    return Wrong(Tr("description"), std::string(missing.message()), Tr("show or write the directory again"));
   }
   const QuantDescription& description = *config.description();
   // The loader looks up what it loads: names of a directory that is cut, not those of the full checkpoint.
   constexpr const char* kOfCut = "model.layers.0.self_attn.k_b_proj.weight";
   if (!description.HasWeights() || description.Find(kOfCut) == nullptr) {
-    return Wrong("description",
-                 fmt::format("{} {}", description.file_name(),
-                             description.HasWeights()
-                                 ? fmt::format("does not name {}: it is that of a full checkpoint", kOfCut)
-                                 : "says of no weight what it is"),
-                 "show or write the directory again");
+    return Wrong(Tr("description"),
+                 Tr("{} {}", description.file_name(),
+                    description.HasWeights() ? Tr("does not name {}: it is that of a full checkpoint", kOfCut)
+                                             : Tr("says of no weight what it is")),
+                 Tr("show or write the directory again"));
   }
   struct stat attributes {};
   if (::lstat((check.directory + "/" + kGeneral).c_str(), &attributes) == 0 && S_ISLNK(attributes.st_mode)) {
-    return Wrong("description", fmt::format("{} is a symbolic link, which MindIE refuses", kGeneral),
-                 "put the file itself there");
+    return Wrong(Tr("description"), Tr("{} is a symbolic link, which MindIE refuses", kGeneral),
+                 Tr("put the file itself there"));
   }
-  return Ok("description", config.description()->file_name());
+  return Ok(Tr("description"), config.description()->file_name());
 }
 
 bool NamesOne(const std::vector<RefusedSetting>& refused, const std::string& message) {
@@ -89,21 +89,21 @@ bool NamesOne(const std::vector<RefusedSetting>& refused, const std::string& mes
 std::vector<Finding> CheckMindieModel(const MindieDirectoryCheck& check) {
   const auto config = ReadConfig(check);
   if (!config.ok()) {
-    return {Wrong("config.json", std::string(config.status().message()),
-                  "give a directory that weight_sharder or shardfs has made")};
+    return {Wrong(Name("config.json"), std::string(config.status().message()),
+                  Tr("give a directory that weight_sharder or shardfs has made"))};
   }
   std::vector<Finding> findings;
   const std::vector<RefusedSetting> refused = FindRefusedSettings(*config);
   for (const RefusedSetting& setting : refused) {
-    findings.push_back(
-        Wrong(setting.key, setting.problem,
-              fmt::format("correct {} of the source, and show or write the directory again", setting.file)));
+    findings.push_back(Wrong(setting.key, setting.problem,
+                             Tr("correct {} of the source, and show or write the directory again", setting.file)));
   }
   if (!config->generation_status().ok()) {
-    findings.push_back(Wrong("generation_config.json", std::string(config->generation_status().message()),
-                             "correct it, or take it away"));
+    findings.push_back(Wrong(Name("generation_config.json"), std::string(config->generation_status().message()),
+                             Tr("correct it, or take it away")));
   }
-  if (findings.empty()) findings.push_back(Ok("model configuration", "MindIE takes every value of it that it checks"));
+  if (findings.empty())
+    findings.push_back(Ok(Tr("model configuration"), Tr("MindIE takes every value of it that it checks")));
   const auto add = [&findings](std::vector<Finding> more) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));
   };
@@ -111,7 +111,7 @@ std::vector<Finding> CheckMindieModel(const MindieDirectoryCheck& check) {
   if (auto description = CheckDescription(check, *config)) findings.push_back(std::move(*description));
   for (Finding& finding : CheckMindieTensors(check, *config)) {
     // What config.json lacks for the shapes is the same fault once more.
-    if (finding.subject == "config.json" && NamesOne(refused, finding.message)) continue;
+    if (finding.subject == "config.json" && NamesOne(refused, finding.message.english())) continue;
     findings.push_back(std::move(finding));
   }
   return findings;

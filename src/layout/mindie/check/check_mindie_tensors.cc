@@ -17,16 +17,16 @@
 namespace shardfs {
 namespace {
 
-constexpr const char* kShowAgain = "show or write the directory again with --mindie-config";
+Text ShowAgain() { return Tr("show or write the directory again with --mindie-config"); }
 
 std::uint64_t CeilDivide(std::uint64_t whole, std::uint64_t parts) { return (whole + parts - 1) / parts; }
 
 // A number of rows, columns or experts that a rank must find.
 struct Expected {
-  std::string subject;  // of the finding: the size that it follows from
+  Text subject;  // of the finding: the size that it follows from
   std::string tensor;
   std::function<std::uint64_t(const Shape&)> measure;
-  std::string unit;  // "heads"
+  Text unit;  // "heads"
   std::uint64_t value = 0;
   std::string reason;  // "tp 8"
 };
@@ -39,7 +39,7 @@ class TensorChecker {
 
   std::vector<Finding> Run() {
     const std::vector<Expected> expected = WhatRanksExpect();
-    for (const Expected& one : expected) results_[one.subject];
+    for (const Expected& one : expected) results_[one.subject.english()];
     for (const std::uint32_t rank : check_.ranks.ranks()) {
       if (!OpenFolders(rank)) {
         incomplete_ = true;
@@ -92,7 +92,7 @@ class TensorChecker {
       for (const TensorSpec& tensor : opened_[i]->tensors().specs()) {
         for (std::size_t j = i + 1; j < opened_.size(); ++j) {
           if (!opened_[j]->tensors().Find(tensor.name)) continue;
-          duplicate_ = fmt::format("rank {} finds {} in two of its folders", rank, QuoteName(tensor.name));
+          duplicate_ = Tr("rank {} finds {} in two of its folders", rank, QuoteName(tensor.name));
           return;
         }
       }
@@ -112,19 +112,19 @@ class TensorChecker {
   }
 
   void CheckOne(std::uint32_t rank, const Expected& expected) {
-    Finding& result = results_[expected.subject];
+    Finding& result = results_[expected.subject.english()];
     if (result.level == Finding::Level::kWrong) return;
     const TensorSpec* tensor = Find(expected.tensor);
     if (tensor == nullptr) {
-      result = Wrong(expected.subject, fmt::format("rank {} does not find {}", rank, expected.tensor), kShowAgain);
+      result = Wrong(expected.subject, Tr("rank {} does not find {}", rank, expected.tensor), ShowAgain());
       return;
     }
     const std::uint64_t found = expected.measure(tensor->shape);
     if (found == expected.value) return;
     result = Wrong(expected.subject,
-                   fmt::format("rank {} finds {} {} in {}, and {} makes it {}", rank, found, expected.unit,
-                               expected.tensor, expected.reason, expected.value),
-                   kShowAgain);
+                   Tr("rank {} finds {} {} in {}, and {} makes it {}", rank, found, expected.unit, expected.tensor,
+                      expected.reason, expected.value),
+                   ShowAgain());
   }
 
   std::vector<Expected> WhatRanksExpect() const {
@@ -133,23 +133,24 @@ class TensorChecker {
     const auto columns = [](const Shape& shape) { return shape.empty() ? 0 : shape.back(); };
     const std::string tp = fmt::format("tp {}", sizes.tp());
     std::vector<Expected> expected = {
-        {"embedding", "model.embed_tokens.weight", columns, "columns", config_.hidden_size / sizes.tp(), tp},
-        {"attention", "model.layers.0.self_attn.k_b_proj.weight", rows, "heads", config_.heads / sizes.tp(), tp},
+        {Tr("embedding"), "model.embed_tokens.weight", columns, Tr("columns"), config_.hidden_size / sizes.tp(), tp},
+        {Tr("attention"), "model.layers.0.self_attn.k_b_proj.weight", rows, Tr("heads"), config_.heads / sizes.tp(),
+         tp},
     };
     const std::uint32_t head_parts = options_.dp_partition_up ? sizes.tp() : sizes.world_size();
-    expected.push_back({"lm_head", "lm_head.weight", rows, "rows", CeilDivide(config_.vocab_size, head_parts),
+    expected.push_back({Name("lm_head"), "lm_head.weight", rows, Tr("rows"), CeilDivide(config_.vocab_size, head_parts),
                         options_.dp_partition_up ? tp : fmt::format("worldSize {}", sizes.world_size())});
     if (config_.first_dense_layers > 0 && config_.layers > 0) {
       const bool local = options_.dense_mlp_local_tp > 1;
       const std::uint32_t parts = local ? options_.dense_mlp_local_tp : sizes.tp();
-      expected.push_back({"dense MLP", "model.layers.0.mlp.down_proj.weight", columns, "columns",
+      expected.push_back({Tr("dense MLP"), "model.layers.0.mlp.down_proj.weight", columns, Tr("columns"),
                           CeilDivide(config_.intermediate_size, parts),
                           local ? fmt::format("dense_mlp_local_tp {}", parts) : tp});
     }
     if (config_.first_dense_layers < config_.layers) AddExperts(expected);
     if (check_.model.mtp) {
       const std::string name = fmt::format("model.layers.{}.enorm.weight", config_.layers);
-      expected.push_back({"MTP", name, rows, "values", config_.hidden_size, "plugin_params"});
+      expected.push_back({Name("MTP"), name, rows, Tr("values"), config_.hidden_size, "plugin_params"});
     }
     return expected;
   }
@@ -160,15 +161,15 @@ class TensorChecker {
     const MindieMapping& sizes = check_.mapping;
     const std::string layer = fmt::format("model.layers.{}.mlp.", config_.first_dense_layers);
     const std::uint64_t hidden = config_.hidden_size;
-    expected.push_back({"expert parallel", layer + "down_proj.weight",
-                        [](const Shape& shape) { return shape.size() == 3 ? shape[0] : 0; }, "experts",
+    expected.push_back({Tr("expert parallel"), layer + "down_proj.weight",
+                        [](const Shape& shape) { return shape.size() == 3 ? shape[0] : 0; }, Tr("experts"),
                         CeilDivide(config_.routed_experts, sizes.moe_ep()), fmt::format("moe_ep {}", sizes.moe_ep())});
-    expected.push_back({"expert slices", layer + "down_proj.weight",
+    expected.push_back({Tr("expert slices"), layer + "down_proj.weight",
                         [hidden](const Shape& shape) {
                           if (shape.size() != 3) return std::uint64_t{0};
                           return shape[1] == hidden ? shape[2] : shape[1];
                         },
-                        "columns", CeilDivide(config_.moe_intermediate_size, sizes.moe_tp()),
+                        Tr("columns"), CeilDivide(config_.moe_intermediate_size, sizes.moe_tp()),
                         fmt::format("moe_tp {}", sizes.moe_tp())});
     if (config_.shared_experts == 0) return;
     const bool whole =
@@ -176,35 +177,38 @@ class TensorChecker {
     const bool by_expert = options_.ep_level == 2 && sizes.moe_ep() > 1;
     const std::uint32_t parts = whole ? 1 : by_expert ? sizes.moe_tp() : sizes.world_size();
     expected.push_back(
-        {"shared experts", layer + "shared_experts.down_proj.weight",
-         [](const Shape& shape) { return shape.empty() ? 0 : shape.back(); }, "columns",
+        {Tr("shared experts"), layer + "shared_experts.down_proj.weight",
+         [](const Shape& shape) { return shape.empty() ? 0 : shape.back(); }, Tr("columns"),
          CeilDivide(config_.moe_intermediate_size * config_.shared_experts, parts),
          fmt::format("worldSize {}, moe_tp {}, ep_level {}", sizes.world_size(), sizes.moe_tp(), options_.ep_level)});
   }
 
   std::vector<Finding> Findings(const std::vector<Expected>& expected) {
     std::vector<Finding> findings;
-    std::string equal;
+    Text equal;
     for (const Expected& one : expected) {
-      Finding& result = results_[one.subject];
+      Finding& result = results_[one.subject.english()];
       if (result.level == Finding::Level::kWrong) {
         findings.push_back(std::move(result));
       } else {
-        equal += fmt::format("{}{} {} {}", equal.empty() ? "" : ", ", one.subject, one.value, one.unit);
+        if (!equal.empty()) equal += Tr(", ");
+        equal += Tr("{} {} {}", one.subject, one.value, one.unit);
       }
     }
-    if (!unreadable_.empty()) findings.push_back(Wrong("weights", unreadable_, "show or write the directory again"));
+    if (!unreadable_.empty())
+      findings.push_back(Wrong(Tr("weights"), unreadable_, Tr("show or write the directory again")));
     if (!duplicate_.empty()) {
-      findings.push_back(Wrong("weights", duplicate_, "remove files that weight_sharder or shardfs did not write"));
+      findings.push_back(
+          Wrong(Tr("weights"), duplicate_, Tr("remove files that weight_sharder or shardfs did not write")));
     }
     if (!quantised_.empty()) {
-      findings.push_back(Wrong("description",
-                               fmt::format("{} is I8, but config.json has no \"quantize\", and no "
-                                           "quant_model_description.json says \"model_quant_type\"",
-                                           quantised_),
-                               "show or write the directory again with -O fidelity=loader"));
+      findings.push_back(Wrong(Tr("description"),
+                               Tr("{} is I8, but config.json has no \"quantize\", and no "
+                                  "quant_model_description.json says \"model_quant_type\"",
+                                  quantised_),
+                               Tr("show or write the directory again with -O fidelity=loader")));
     }
-    if (!incomplete_ && !equal.empty()) findings.push_back(Ok("weights", equal));
+    if (!incomplete_ && !equal.empty()) findings.push_back(Ok(Tr("weights"), equal));
     return findings;
   }
 
@@ -214,10 +218,10 @@ class TensorChecker {
   const bool is_float_;  // as far as the configuration says
   std::map<std::string, std::shared_ptr<const SafetensorsDirectory>> folders_;
   std::vector<std::shared_ptr<const SafetensorsDirectory>> opened_;  // of the rank at hand
-  std::map<std::string, Finding> results_;                 // by subject
+  std::map<std::string, Finding> results_;                           // by subject, in English
   std::string unreadable_;                                 // the first folder that cannot be read, and why
   bool incomplete_ = false;  // some rank has not all of its folders, which is another check's to say
-  std::string duplicate_;
+  Text duplicate_;
   std::string quantised_;  // the first integer weight of a model that should have none
 };
 
@@ -225,8 +229,8 @@ class TensorChecker {
 
 std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check, const EffectiveConfig& config) {
   const auto wrong = [](const Status& status) {
-    return std::vector{Wrong("config.json", std::string(status.message()),
-                             "give a directory that weight_sharder or shardfs has made")};
+    return std::vector{Wrong(Name("config.json"), std::string(status.message()),
+                             Tr("give a directory that weight_sharder or shardfs has made"))};
   };
   // Shapes do not depend on the weights' kinds, of which MindIE takes more than the layout writes.
   JsonValue json = config.json();

@@ -8,11 +8,11 @@
 namespace shardfs {
 
 Finding ProbeMindieBackend(const std::string& backend) {
-  if (backend == kMindieBackend) return Ok("backend", "backendType is " + QuoteName(backend));
-  return Wrong("backend",
-               fmt::format("backendType is {}, and only the backend {} reads a sharded directory", QuoteName(backend),
-                           QuoteName(kMindieBackend)),
-               fmt::format("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
+  if (backend == kMindieBackend) return Ok(Tr("backend"), Tr("backendType is {}", QuoteName(backend)));
+  return Wrong(Tr("backend"),
+               Tr("backendType is {}, and only the backend {} reads a sharded directory", QuoteName(backend),
+                  QuoteName(kMindieBackend)),
+               Tr("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
 }
 
 }  // namespace shardfs

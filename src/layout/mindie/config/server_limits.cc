@@ -123,10 +123,10 @@ class Checker {
     const bool absent = setting.value == nullptr || (setting.value->is_null() && row.rule != Rule::kNotZero);
     if (absent && (!row.absent || !config_.generation_status().ok())) return;
     const JsonValue value = absent ? JsonValue::Integer(*row.absent) : *setting.value;
-    const std::string shown = absent ? fmt::format("is absent, which counts as {}", *row.absent)
-                                     : fmt::format("is {} in {}", ShownJson(value), setting.file);
+    const Text shown =
+        absent ? Tr("is absent, which counts as {}", *row.absent) : Tr("is {} in {}", ShownJson(value), setting.file);
     if (!Takes(row, value)) {
-      Refuse(row, setting, fmt::format("{}, and MindIE takes {}", shown, Accepted(row)), row.decides_shapes);
+      Refuse(row, setting, Tr("{}, and MindIE takes {}", shown, Accepted(row)), row.decides_shapes);
     } else if (!row.at_most.empty()) {
       CheckAtMost(row, setting, value, shown);
     }
@@ -161,33 +161,33 @@ class Checker {
     return false;
   }
 
-  static std::string Accepted(const Row& row) {
+  static Text Accepted(const Row& row) {
     switch (row.rule) {
       case Rule::kNotZero:
-        return "any other number";
+        return Tr("any other number");
       case Rule::kOneOfNumbers:
-        return fmt::format("{} (256: only its newest versions)", fmt::join(row.accepted, ", "));
-      case Rule::kOneOfTexts:
-        return fmt::format("{}{}", fmt::join(row.accepted, ", "), row.key == "topk_method" ? "" : " or null");
+        return Tr("{} (256: only its newest versions)", fmt::format("{}", fmt::join(row.accepted, ", ")));
+      case Rule::kOneOfTexts: {
+        const std::string all = fmt::format("{}", fmt::join(row.accepted, ", "));
+        return row.key == "topk_method" ? Text(all) : Tr("{} or null", all);
+      }
       default:
         break;
     }
-    const char* const what = row.rule == Rule::kEachRange ? "numbers" : "a number";
+    const Text what = row.rule == Rule::kEachRange ? Tr("numbers") : Tr("a number");
     if (row.highest == kNoLimit) return what;
-    return fmt::format("{} from {} to {}", what, Written(row.lowest), Written(row.highest));
+    return Tr("{} from {} to {}", what, Written(row.lowest), Written(row.highest));
   }
 
-  void CheckAtMost(const Row& row, const EffectiveConfig::Setting& setting, const JsonValue& value,
-                   const std::string& shown) {
+  void CheckAtMost(const Row& row, const EffectiveConfig::Setting& setting, const JsonValue& value, const Text& shown) {
     const EffectiveConfig::Setting most = config_.Find(row.at_most);
     const std::optional<double> limit = most.value == nullptr ? std::nullopt : NumberOf(*most.value);
     if (!limit || NumberOf(value) <= limit) return;
     Refuse(row, setting,
-           fmt::format("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, ShownJson(*most.value)),
-           false);
+           Tr("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, ShownJson(*most.value)), false);
   }
 
-  void Refuse(const Row& row, const EffectiveConfig::Setting& setting, std::string problem, bool decides_shapes) {
+  void Refuse(const Row& row, const EffectiveConfig::Setting& setting, Text problem, bool decides_shapes) {
     refused_.push_back({row.object.empty() ? std::string(row.key) : fmt::format("{}.{}", row.object, row.key),
                         setting.value == nullptr ? "config.json" : std::string(setting.file), std::move(problem),
                         decides_shapes});
@@ -198,10 +198,10 @@ class Checker {
     const EffectiveConfig::Setting setting = config_.Find(kRope);
     if (setting.value != nullptr && setting.value->is_object()) return;
     const bool absent = setting.value == nullptr || setting.value->is_null();
-    refused_.push_back(
-        {std::string(kRope), absent ? "config.json" : std::string(setting.file),
-         absent ? "is absent, and MindIE's DeepSeek configuration requires it"
-                : fmt::format("is {} in {}, and MindIE takes an object", ShownJson(*setting.value), setting.file)});
+    refused_.push_back({std::string(kRope), absent ? "config.json" : std::string(setting.file),
+                        absent
+                            ? Tr("is absent, and MindIE's DeepSeek configuration requires it")
+                            : Tr("is {} in {}, and MindIE takes an object", ShownJson(*setting.value), setting.file)});
   }
 
   // Refuses topk_method greedy, except where experts have one group, or as many as are picked.
@@ -223,11 +223,11 @@ class Checker {
     const bool are_numbers = (all == nullptr || groups) && (some == nullptr || picked);
     const bool are_same = all != nullptr && some != nullptr && all->type() == some->type() && all->text() == some->text();
     if (groups == 1 || (are_numbers ? groups == picked : are_same)) return;
-    const auto shown = [](const JsonValue* value) { return value == nullptr ? "absent" : ShownJson(*value); };
+    const auto shown = [](const JsonValue* value) { return value == nullptr ? Tr("absent") : Text(ShownJson(*value)); };
     refused_.push_back({"topk_group", std::string(method.file),
-                        fmt::format("is {} with \"topk_method\" greedy, and MindIE takes the value of \"n_group\" "
-                                    "then, which is {}, unless that is 1",
-                                    shown(some), shown(all))});
+                        Tr("is {} with \"topk_method\" greedy, and MindIE takes the value of \"n_group\" "
+                           "then, which is {}, unless that is 1",
+                           shown(some), shown(all))});
   }
 
   const EffectiveConfig& config_;

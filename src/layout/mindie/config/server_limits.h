@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "console/text.h"
 #include "layout/mindie/config/effective_config.h"
 
 namespace shardfs {
@@ -16,7 +17,7 @@ namespace shardfs {
 struct RefusedSetting {
   std::string key;      // with its object before it: "quantization_config.group_size"
   std::string file;     // that it stands in, or would: "config.json"
-  std::string problem;  // "is -1 in config.json, and MindIE takes 0, 64, 128 or 256 (256: only its newest versions)"
+  Text problem;         // "is -1 in config.json, and MindIE takes 0, 64, 128 or 256 (256: only its newest versions)"
   bool decides_shapes = false;  // a size of the weights: weight_sharder ends there, so there is no directory to show
 };
 

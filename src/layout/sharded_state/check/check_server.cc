@@ -23,7 +23,7 @@
 namespace shardfs {
 namespace {
 
-constexpr const char* kMakeAgain = "show or write the directory again for this server with --layout sharded-state";
+Text MakeAgain() { return Tr("show or write the directory again for this server with --layout sharded-state"); }
 
 std::string_view DtypeFlag(Dtype dtype) {
   return dtype == Dtype::kBF16 ? "bfloat16" : dtype == Dtype::kF16 ? "float16" : "float32";
@@ -89,32 +89,35 @@ class Checker {
     CheckRelease();
   }
 
-  std::string DescribeMadeFor() const {
-    std::string text;
+  Text DescribeMadeFor() const {
+    Text text;
     for (const MadeFor& made : made_for_) {
-      std::vector<std::string> releases;
-      for (const ReleaseNumber& release : made.releases) releases.push_back(RunOf(made.engine, release));
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", or ", made.engine, fmt::join(releases, ", "));
+      Text releases;
+      for (const ReleaseNumber& release : made.releases) {
+        if (!releases.empty()) releases += Tr(", ");
+        releases += RunOf(made.engine, release);
+      }
+      text = text.empty() ? Tr("{} {}", made.engine, releases) : Tr("{}, or {} {}", text, made.engine, releases);
     }
     return text;
   }
 
   // The releases of one set of names: "0.21 to 0.23", as far as the next begins.
-  std::string RunOf(const std::string& engine, const ReleaseNumber& first) const {
+  Text RunOf(const std::string& engine, const ReleaseNumber& first) const {
     const std::vector<ReleaseNumber> releases = table_.Releases(engine);
     const auto at = std::find(releases.begin(), releases.end(), first);
     const bool is_last = at + 2 == releases.end();
-    return is_last ? fmt::format("{} to {}", first.ToString(), releases.back().ToString())
-                   : fmt::format("{} (before {})", first.ToString(), (at + 1)->ToString());
+    return is_last ? Tr("{} to {}", first.ToString(), releases.back().ToString())
+                   : Tr("{} (before {})", first.ToString(), (at + 1)->ToString());
   }
 
   void CheckRelease() {
-    const std::string server = fmt::format("{} {}{}", check_.engine, names_.release.ToString(),
-                                           check_.release.empty() ? " (assumed; --engine-version names another)" : "");
+    const std::string named = fmt::format("{} {}", check_.engine, names_.release.ToString());
+    const Text server = check_.release.empty() ? Tr("{} (assumed; --engine-version names another)", named) : named;
     if (made_for_.empty()) {
-      findings_.push_back(Wrong(
-          "engine version", fmt::format("no release that is known has these tensors with {} ranks", RanksOfDirectory()),
-          kMakeAgain));
+      findings_.push_back(Wrong(Tr("engine version"),
+                                Tr("no release that is known has these tensors with {} ranks", RanksOfDirectory()),
+                                MakeAgain()));
       return;
     }
     const auto& [rank, tensors] = *state_.ranks.begin();
@@ -123,37 +126,37 @@ class Checker {
       // Releases may differ in what this model does not have, so names are compared, not releases.
       const auto rules = StateDictRules(shape_, names_, made.cut);
       if (!rules.ok() || !Difference(tensors, *rules, made.cut.tp, rank).empty()) continue;
-      findings_.push_back(Ok("engine version", fmt::format("{} has the names of the directory", server)));
+      findings_.push_back(Ok(Tr("engine version"), Tr("{} has the names of the directory", server)));
       return;
     }
-    findings_.push_back(Wrong("engine version",
-                              fmt::format("the directory is for {}, and the server is {}", DescribeMadeFor(), server),
-                              kMakeAgain));
+    findings_.push_back(Wrong(Tr("engine version"),
+                              Tr("the directory is for {}, and the server is {}", DescribeMadeFor(), server),
+                              MakeAgain()));
   }
 
-  void Say(const FlagRow& row, bool is_right, const std::string& what, const std::string& remedy) {
+  void Say(const FlagRow& row, bool is_right, const Text& what, const Text& remedy) {
     const std::string subject(row.names.front());
     if (is_right) {
       findings_.push_back(Ok(subject, what));
     } else {
-      findings_.push_back(Wrong(subject, fmt::format("{}: {}", what, row.verdict), remedy));
+      findings_.push_back(Wrong(subject, Tr("{}: {}", what, TextOf(row.verdict)), remedy));
     }
   }
 
   void CheckCount(const FlagRow& row, const std::optional<std::string>& value, std::uint32_t right) {
     const auto number = value ? ParseNumber<std::uint32_t>(*value).value_or(0) : 1;
     if (!value && right == 1) return;
-    const std::string shown = value ? QuoteName(*value) : "not given, which is 1";
-    Say(row, number == right, number == right ? shown : fmt::format("it is {}, and must be {}", shown, right),
-        fmt::format("give {} {}", row.names.front(), right));
+    const Text shown = value ? Text(QuoteName(*value)) : Tr("not given, which is 1");
+    Say(row, number == right, number == right ? shown : Tr("it is {}, and must be {}", shown, right),
+        Tr("give {} {}", row.names.front(), right));
   }
 
   // A switch that must be given, or must not.
   void CheckSwitch(const FlagRow& row, const std::optional<std::string>& value, bool must_be_given) {
     const bool is_given = value && !IsFalse(*value);
     if (!is_given && !must_be_given) return;
-    Say(row, is_given == must_be_given, is_given ? "it is given" : "it is not given",
-        fmt::format("{} {}", must_be_given ? "add" : "leave out", row.names.front()));
+    Say(row, is_given == must_be_given, is_given ? Tr("it is given") : Tr("it is not given"),
+        must_be_given ? Tr("add {}", row.names.front()) : Tr("leave {} out", row.names.front()));
   }
 
   void CheckAbsent(const FlagRow& row, const std::optional<std::string>& value) {
@@ -164,8 +167,8 @@ class Checker {
       const std::string_view word = is_part ? allowed.substr(1, allowed.size() - 2) : allowed;
       if (is_part ? value->find(word) != std::string::npos : *value == word) return;
     }
-    Say(row, false, value->empty() ? "it is given" : fmt::format("it is {}", QuoteName(*value)),
-        fmt::format("leave {} out", row.names.front()));
+    Say(row, false, value->empty() ? Tr("it is given") : Tr("it is {}", QuoteName(*value)),
+        Tr("leave {} out", row.names.front()));
   }
 
   void CheckDtype(const FlagRow& row, const std::optional<std::string>& value) {
@@ -174,8 +177,8 @@ class Checker {
     const bool is_same = given == own || (given == "half" && own == "float16") ||
                          (given == "float" && own == "float32") || (given == "auto" && shape_.dtype != Dtype::kF32);
     if (!value && is_same) return;
-    Say(row, is_same, is_same ? given : fmt::format("it is {}, and the directory is {}", QuoteName(given), own),
-        fmt::format("give --dtype {}", own));
+    Say(row, is_same, is_same ? given : Tr("it is {}, and the directory is {}", QuoteName(given), own),
+        Tr("give --dtype {}", own));
   }
 
   void CheckPattern(const FlagRow& row, const std::optional<std::string>& value) {
@@ -184,8 +187,7 @@ class Checker {
     const JsonValue* const pattern = json.ok() ? json->Find("pattern") : nullptr;
     const bool is_right =
         json.ok() && (pattern == nullptr || pattern->AsString() == "model-rank-{rank}-part-{part}.safetensors");
-    if (!is_right)
-      Say(row, false, fmt::format("it is {}", QuoteName(*value)), fmt::format("leave {} out", row.names.front()));
+    if (!is_right) Say(row, false, Tr("it is {}", QuoteName(*value)), Tr("leave {} out", row.names.front()));
   }
 
   void CheckRow(const FlagRow& row) {
@@ -193,9 +195,8 @@ class Checker {
     const bool has_experts = shape_.HasMoeLayers();
     switch (row.rule) {
       case FlagRule::kLoadFormat:
-        return Say(row, value == "sharded_state",
-                   value ? fmt::format("it is {}", QuoteName(*value)) : "it is not given",
-                   "add --load-format sharded_state");
+        return Say(row, value == "sharded_state", value ? Tr("it is {}", QuoteName(*value)) : Tr("it is not given"),
+                   Tr("add --load-format sharded_state"));
       case FlagRule::kRanks:
         return CheckCount(row, value, RanksOfDirectory());
       case FlagRule::kExpertRanks:
@@ -218,12 +219,12 @@ class Checker {
         return CheckPattern(row, value);
       case FlagRule::kRunner:
         if (!has_experts) return;
-        return Say(row, value == "triton", value ? fmt::format("it is {}", QuoteName(*value)) : "it is not given",
-                   "add --moe-runner-backend triton");
+        return Say(row, value == "triton", value ? Tr("it is {}", QuoteName(*value)) : Tr("it is not given"),
+                   Tr("add --moe-runner-backend triton"));
       case FlagRule::kLatent:
         if (!DerivesLatentWeightsEarly(shape_, names_)) return;
-        return Say(row, value == "1", value ? fmt::format("it is {}", QuoteName(*value)) : "it is not set",
-                   "set VLLM_MLA_DISABLE=1, or take vLLM 0.9.1 or later");
+        return Say(row, value == "1", value ? Tr("it is {}", QuoteName(*value)) : Tr("it is not set"),
+                   Tr("set VLLM_MLA_DISABLE=1, or take vLLM 0.9.1 or later"));
       case FlagRule::kEarlyBackend:
         return has_experts && LoadsBehindBackend(names_) ? CheckAbsent(row, value) : void();
     }
@@ -234,7 +235,7 @@ class Checker {
     if (!shape_.HasMoeLayers()) return;
     if (RanksOfDirectory() == 1) {
       if (cut_.expert_parallel) {
-        Say(row, false, "the directory holds a map of experts, and a server of one rank has none", kMakeAgain);
+        Say(row, false, Tr("the directory holds a map of experts, and a server of one rank has none"), MakeAgain());
       }
       return;
     }
@@ -246,14 +247,13 @@ class Checker {
     std::error_code error;
     if (model.empty() || std::filesystem::equivalent(model, check_.directory, error)) return;
     if (!model.starts_with('/') && !std::filesystem::exists(model, error)) {
-      findings_.push_back(Wrong("model",
-                                fmt::format("{} is no path: the loader takes a local directory", QuoteName(model)),
-                                fmt::format("give the server {}", check_.directory)));
+      findings_.push_back(Wrong(Tr("model"), Tr("{} is no path: the loader takes a local directory", QuoteName(model)),
+                                Tr("give the server {}", check_.directory)));
       return;
     }
     findings_.push_back(
-        Advice("model", fmt::format("the server loads {}, and {} is checked", QuoteName(model), check_.directory),
-               "make sure that both are the same directory, seen from inside and outside a container"));
+        Advice(Tr("model"), Tr("the server loads {}, and {} is checked", QuoteName(model), check_.directory),
+               Tr("make sure that both are the same directory, seen from inside and outside a container")));
   }
 
   // The cut of a server with these flags.
@@ -277,19 +277,20 @@ class Checker {
     const RankSet ranks = chosen_.value_or(RankSet::All(cut.tp));
     const auto rules = StateDictRules(shape_, names_, cut);
     if (!rules.ok()) {
-      findings_.push_back(Wrong("files", std::string(rules.status().message()), "give sizes that the model has"));
+      findings_.push_back(
+          Wrong(Tr("files"), std::string(rules.status().message()), Tr("give sizes that the model has")));
       return;
     }
     for (const std::uint32_t rank : ranks.ranks()) {
       const auto found = state_.ranks.find(rank);
-      const std::string difference = found == state_.ranks.end() ? fmt::format("there are no files of rank {}", rank)
-                                                                 : Difference(found->second, *rules, cut.tp, rank);
+      const Text difference = found == state_.ranks.end() ? Tr("there are no files of rank {}", rank)
+                                                          : Difference(found->second, *rules, cut.tp, rank);
       if (difference.empty()) continue;
-      findings_.push_back(Wrong("files", difference, kMakeAgain));
+      findings_.push_back(Wrong(Tr("files"), difference, MakeAgain()));
       return;
     }
-    findings_.push_back(Ok("files", fmt::format("{} tensors of each of {} ranks, as the server has them", rules->size(),
-                                                ranks.ranks().size())));
+    findings_.push_back(Ok(Tr("files"), Tr("{} tensors of each of {} ranks, as the server has them", rules->size(),
+                                           ranks.ranks().size())));
   }
 
   const ServerCheck& check_;
@@ -318,11 +319,12 @@ Result<std::vector<Finding>> CheckServer(const ServerCheck& check) {
   SHARDFS_ASSIGN_OR_RETURN(const JsonValue config, ParseJson(text, path));
   const Result<ModelShape> shape = ModelShape::Parse(config);
   if (!shape.ok()) {
-    return std::vector{Wrong("config.json", std::string(shape.status().message()),
-                             "load the checkpoint in the ordinary way; this directory cannot be right")};
+    return std::vector{Wrong(Name("config.json"), std::string(shape.status().message()),
+                             Tr("load the checkpoint in the ordinary way; this directory cannot be right"))};
   }
   if (const Status known = table.CheckModelType(names, shape->model_type); !known.ok()) {
-    return std::vector{Wrong("engine version", std::string(known.message()), "take a release that has the model")};
+    return std::vector{
+        Wrong(Tr("engine version"), std::string(known.message()), Tr("take a release that has the model"))};
   }
   return Checker(check, table, names, *shape, state).Run();
 }

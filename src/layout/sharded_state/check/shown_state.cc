@@ -97,23 +97,21 @@ Result<ShownState> ShownState::Read(const std::string& directory) {
   return state;
 }
 
-std::string Difference(const RankTensors& shown, const std::vector<OutputTensor>& rules, std::uint32_t tp,
-                       std::uint32_t rank) {
+Text Difference(const RankTensors& shown, const std::vector<OutputTensor>& rules, std::uint32_t tp,
+                std::uint32_t rank) {
   for (const OutputTensor& rule : rules) {
     const auto found = shown.find(rule.name);
-    if (found == shown.end()) return fmt::format("rank {} has no {}", rank, rule.name);
+    if (found == shown.end()) return Tr("rank {} has no {}", rank, rule.name);
     const Shape shape = ShapeOfRank(rule, tp, rank);
     if (found->second.shape == shape && found->second.dtype == rule.dtype) continue;
-    return fmt::format("rank {} has {} as {} {}, and the server makes it {} {}", rank, rule.name,
-                       DtypeName(found->second.dtype), ShapeToString(found->second.shape), DtypeName(rule.dtype),
-                       ShapeToString(shape));
+    return Tr("rank {} has {} as {} {}, and the server makes it {} {}", rank, rule.name, DtypeName(found->second.dtype),
+              ShapeToString(found->second.shape), DtypeName(rule.dtype), ShapeToString(shape));
   }
   if (shown.size() == rules.size()) return {};
   std::set<std::string_view> asked;
   for (const OutputTensor& rule : rules) asked.insert(rule.name);
   for (const auto& [name, tensor] : shown) {
-    if (!asked.contains(name))
-      return fmt::format("rank {} has {}, which the server does not know", rank, QuoteName(name));
+    if (!asked.contains(name)) return Tr("rank {} has {}, which the server does not know", rank, QuoteName(name));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "console/text.h"
 #include "layout/sharded_state/engine_names.h"
 #include "layout/sharded_state/model_shape.h"
 #include "layout/sharded_state/output_tensor.h"
@@ -30,8 +31,7 @@ struct ShownState {
 
 // Why the tensors of a rank are not those that the rules ask for: "rank 0 has no model.norm.weight"; empty where they
 // are.
-std::string Difference(const RankTensors& shown, const std::vector<OutputTensor>& rules, std::uint32_t tp,
-                       std::uint32_t rank);
+Text Difference(const RankTensors& shown, const std::vector<OutputTensor>& rules, std::uint32_t tp, std::uint32_t rank);
 
 // An engine, the releases that have the same names, and the cut.
 struct MadeFor {
