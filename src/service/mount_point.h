@@ -13,7 +13,7 @@ namespace shardfs {
 // symbolic link, a mount already, inside `source`, around `source`, or not empty. May start a thread when it refuses.
 Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source);
 
-// Of several processes that mount on `path` at once, lets one through at a time: the others wait until what this
+// Lets one of several processes that mount on `path` at once through at a time: the others wait until what this
 // returns is closed, which is as soon as the mount is in the mount table, and are refused then (kInvalidArgument).
 // `path` as CheckMountPoint gives it. The descriptor is of the directory that the mount covers, so it keeps no mount
 // busy; where a directory cannot be opened or locked, nobody waits.

@@ -14,7 +14,7 @@ inline constexpr std::size_t kMaxTensorNameBytes = 4096;
 // of JSON and takes 64 in memory.
 inline constexpr std::size_t kMaxMetadataEntries = 65536;
 
-// Of one file, many times what any has: bounds the time that a header can take, and its memory.
+// Tensors of one file, many times what any has: bounds the time that a header can take, and its memory.
 inline constexpr std::size_t kMaxTensors = std::size_t{1} << 20;
 
 // The shortest entry of a tensor: "":{"dtype":"U8","shape":[],"data_offsets":[0,0]} and a comma.

@@ -82,7 +82,7 @@ void LinearResolver::FindCompanions(const std::string& prefix, bool scale_is_mat
   linear->weight_offset = inventory_.Require(prefix + ".weight_offset", {matrix, other}, kFloats);
 }
 
-// Of a merged checkpoint, as many as ranks have split the experts: each column is the sum that one of them has.
+// A merged checkpoint has as many columns as ranks have split the experts: each is the sum that one of them has.
 std::uint64_t LinearResolver::RowBiasColumns(const std::string& name) const {
   const TensorSpec* const found = inventory_.checkpoint().Find(name);
   const bool is_merged = found != nullptr && found->shape.size() == 2 && !ShardsOf(inventory_.checkpoint()).empty();

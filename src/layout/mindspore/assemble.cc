@@ -19,7 +19,7 @@ class Assembler {
     const std::uint64_t size = full_[axis] / count;
     const std::uint64_t begin = box_.begin[axis];
     const std::uint64_t end = box_.end[axis];
-    // Of an axis of no size every part is empty, and one stands for all.
+    // Every part of an axis of no size is empty, and one stands for all.
     const std::uint64_t first = size == 0 ? 0 : begin / size;
     const std::uint64_t last = size == 0 || end == begin ? first : (end - 1) / size;
     std::vector<TensorPtr> parts;

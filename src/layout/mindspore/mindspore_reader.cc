@@ -39,7 +39,7 @@ constexpr const OptionSpec& kStrategy = kOptions[0];
 constexpr const OptionSpec& kSuffix = kOptions[1];
 constexpr const OptionSpec& kRedundancy = kOptions[2];
 
-// Of the parameters that files hold, those that are split, and those of the optimizer shard.
+// How many of the parameters that files hold are split, and how many are of the optimizer shard.
 std::string DescribeParameters(const MindsporeSource& source) {
   std::size_t held = 0;
   std::size_t model = 0;

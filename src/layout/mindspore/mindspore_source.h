@@ -96,7 +96,7 @@ class MindsporeSource final : public StoredParts, public std::enable_shared_from
   std::uint64_t stored_tensors() const { return stored_tensors_; }
   std::uint64_t stored_bytes() const { return stored_bytes_; }
 
-  // Of a source with a strategy: by index in Strategy::parameters().
+  // The parameters of a source with a strategy, by index in Strategy::parameters().
   std::span<const SourceParameter> parameters() const { return parameters_; }
   // The parameter of a name; nothing for one that is in no strategy.
   std::optional<std::uint32_t> ParameterOf(std::uint32_t name) const;

@@ -100,7 +100,7 @@ class NetCut final : public RankCut {
     });
   }
 
-  // Of one file the names are translated back before a name is looked for, so a stored name that is mapped counts under
+  // The names of one file are translated back before a name is looked for, so a stored name that is mapped counts under
   // the network's name alone.
   Status FindInCheckpoint(const std::map<std::string, std::string>& name_map) {
     std::unordered_map<std::string_view, std::string_view> network_name;

@@ -65,7 +65,7 @@ Result<RankNames> ListRank(const SourceRoot& root, const std::string& directory,
   for (const std::string& name : *names) {
     if (name.starts_with('.')) continue;
     if (name.ends_with(".ckpt")) listed.any_ckpt = directory + "/" + name;
-    // Of the name without its ending, which has no number.
+    // The step is read from the name without its ending, which has no number.
     if (name.ends_with(suffix + ".safetensors")) listed.safetensors.push_back({directory + "/" + name, StepOf(name)});
     if (name.ends_with(suffix + ".ckpt")) listed.ckpt.push_back({directory + "/" + name, StepOf(name)});
   }

@@ -15,7 +15,8 @@
 
 namespace shardfs {
 
-// Of the destination's stages the tools read a name for its first alone; a stage that no name has first reads all.
+// The tools read a name for the first of the destination's stages that has it; a stage that is no name's first reads
+// all.
 bool SliceCut::IsReadForStage(const StrategyParameter& in_destination, std::uint32_t rank) const {
   if (way_ != Way::kDestinationStages || options_.complete) return true;
   const std::uint32_t stage = StageOf(rank);

@@ -32,11 +32,11 @@ struct UnifiedContents {
   std::vector<IgnoredTensor> ignored;
 };
 
-// Of a source of ranks with a strategy. kInvalidArgument for two names renamed to one, and where nothing is left to
-// store; kCorruption for tensors that MindSpore would lose, kNotSupported for parameters without elements.
+// What a source of ranks with a strategy stores. kInvalidArgument for two names renamed to one, and where nothing is
+// left to store; kCorruption for tensors that MindSpore would lose, kNotSupported for parameters without elements.
 Result<UnifiedContents> CollectUnified(const MindsporeSource& source, const UnifiedOptions& options);
 
-// Of whole tensors, which are all stored, each counted once.
+// What whole tensors store: all of them, each counted once.
 Result<UnifiedContents> CollectUnified(const StateDict& tensors, const UnifiedOptions& options);
 
 }  // namespace shardfs

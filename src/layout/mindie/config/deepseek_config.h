@@ -41,7 +41,7 @@ struct DeepseekConfig {
   bool has_mtp_quantize = false;
 
   const std::string& AttentionQuantize() const { return mla_quantize.empty() ? quantize : mla_quantize; }
-  // Of the routed experts; in the MTP layer, `mtp_quantize` (whatever its value) brings back `quantize`.
+  // How the routed experts are quantised; in the MTP layer, `mtp_quantize` (whatever its value) brings back `quantize`.
   const std::string& ExpertQuantize(bool is_mtp_layer) const {
     return moe_quantize.empty() || (is_mtp_layer && has_mtp_quantize) ? quantize : moe_quantize;
   }
