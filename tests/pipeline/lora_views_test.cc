@@ -243,6 +243,47 @@ TEST_F(LoraViews, DequantizeComesBeforeAndSelectBehind) {
   ExpectSame(*built, *expected);
 }
 
+// mindformers' LoRA parameters inside ranks: each of base and factors cut by a layout of its own, over two ranks.
+TEST_F(LoraViews, FactorsInRanksAreMergedAsThoseOfAFullCheckpoint) {
+  const std::vector<NewTensor> tensors = {{"a.wq.mindpet_delta_lora_a", Dtype::kF32, {4, 6}},
+                                          {"a.wq.mindpet_delta_lora_b", Dtype::kF32, {8, 4}},
+                                          {"a.wq.weight", Dtype::kF32, {8, 6}},
+                                          {"b.wo.lora_A.weight", Dtype::kF32, {2, 8}},
+                                          {"b.wo.lora_B.weight", Dtype::kF32, {6, 2}},
+                                          {"b.wo.weight", Dtype::kF32, {6, 8}},
+                                          {"norm.weight", Dtype::kF32, {6}}};
+  const SerializedHeader header = SerializeHeader(tensors).value();
+  fs::create_directory(At("full"));
+  std::ofstream(At("full") / "full.safetensors", std::ios::binary)
+      << header.bytes << RandomFloats((header.file_size - header.bytes.size()) / sizeof(float));
+  const auto full = Build("full", kSourceFiles);
+  ASSERT_TRUE(full.ok()) << full.status();
+  WriteStrategy("strategy.json", *full->checkpoint);
+  const auto ranks = Build("full", {"mindspore", {{"dst_strategy", At("strategy.json")}}});
+  ASSERT_TRUE(ranks.ok()) << ranks.status();
+  const VirtualTree& tree = *ranks->view.tree;
+  for (NodeId id = 1; id < tree.size(); ++id) {
+    const fs::path path = At("ranks") / tree.PathOf(id);
+    fs::create_directories(tree.node(id).is_directory() ? path : path.parent_path());
+    if (tree.node(id).is_directory()) continue;
+    std::ofstream(path, std::ios::binary) << BytesOf(*tree.node(id).file, 0, tree.node(id).file->size());
+  }
+  const Options scaling = {"", {{"lora_scaling", "0.5"}}};
+  Options of_ranks = scaling;
+  of_ranks.values.emplace_back("src_strategy", At("strategy.json"));
+  for (const Options& options : {Options{"huggingface", {{"order", "natural"}}},
+                                 Options{"mindspore-unified", {}},
+                                 Options{"mindspore", {{"output_format", "safetensors"}}}}) {
+    SCOPED_TRACE(options.layout);
+    const auto expected = Build("full", options, scaling);
+    const auto built = Build("ranks", options, of_ranks);
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    ASSERT_TRUE(built.ok()) << built.status();
+    ASSERT_EQ(built->checkpoint->tensors().specs().size(), 3u);
+    ExpectSame(*built, *expected);
+  }
+}
+
 // Behind lora alone the files keep their headers, whatever stands in them, so there is nothing to choose of metadata.
 TEST_F(LoraViews, FilesKeepTheirHeaders) {
   fs::create_directory(At("base"));
