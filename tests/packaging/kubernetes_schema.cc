@@ -3,12 +3,14 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 
 namespace shardfs {
 namespace {
 
 // A type is "string", "int", "bool", "quantity" (512Mi), "map" (of strings), "=A|B" (one of these words), the name of
-// an object type below, or any of them with "[]" after it. A "!" before the type: the field must be there.
+// "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!" before the type: the field
+// must be there. The field "" names those of which exactly one must be there: "exec|httpGet".
 using Fields = std::map<std::string, std::string>;
 
 const std::map<std::string, Fields>& Types() {
@@ -20,6 +22,16 @@ const std::map<std::string, Fields>& Types() {
         {"kind", "!=StatefulSet"},
         {"metadata", "!Metadata"},
         {"spec", "!StatefulSetSpec"}}},
+      {"Pod", {{"apiVersion", "!=v1"}, {"kind", "!=Pod"}, {"metadata", "!Metadata"}, {"spec", "!PodSpec"}}},
+      {"Kustomization",
+       {{"apiVersion", "!=kustomize.config.k8s.io/v1beta1"},
+        {"kind", "!=Kustomization"},
+        {"namespace", "name"},
+        {"resources", "!string[]"},
+        {"images", "KustomizeImage[]"},
+        {"labels", "KustomizeLabels[]"}}},
+      {"KustomizeImage", {{"name", "!string"}, {"newName", "string"}, {"newTag", "string"}, {"digest", "string"}}},
+      {"KustomizeLabels", {{"pairs", "!map"}, {"includeSelectors", "bool"}, {"includeTemplates", "bool"}}},
       {"Service", {{"apiVersion", "!=v1"}, {"kind", "!=Service"}, {"metadata", "!Metadata"}, {"spec", "!ServiceSpec"}}},
       {"Metadata", {{"name", "!name"}, {"namespace", "name"}, {"labels", "map"}, {"annotations", "map"}}},
       {"TemplateMetadata", {{"labels", "!map"}, {"annotations", "map"}}},
@@ -36,8 +48,11 @@ const std::map<std::string, Fields>& Types() {
         {"replicas", "int"},
         {"podManagementPolicy", "=OrderedReady|Parallel"}}},
       {"UpdateStrategy", {{"type", "=OnDelete|RollingUpdate"}}},
-      {"ServiceSpec", {{"clusterIP", "string"}, {"selector", "map"}, {"ports", "ServicePort[]"}}},
-      {"ServicePort", {{"name", "name"}, {"port", "!int"}, {"targetPort", "int"}, {"protocol", "=TCP|UDP"}}},
+      {"ServiceSpec", {{"clusterIP", "string"},
+        {"publishNotReadyAddresses", "bool"},
+        {"selector", "map"},
+        {"ports", "ServicePort[]"}}},
+      {"ServicePort", {{"name", "name"}, {"port", "!int"}, {"targetPort", "port"}, {"protocol", "=TCP|UDP"}}},
       {"Template", {{"metadata", "!TemplateMetadata"}, {"spec", "!PodSpec"}}},
       {"PodSpec",
        {{"containers", "!Container[]"},
@@ -45,21 +60,38 @@ const std::map<std::string, Fields>& Types() {
         {"volumes", "Volume[]"},
         {"nodeSelector", "map"},
         {"affinity", "Affinity"},
+        {"tolerations", "Toleration[]"},
         {"securityContext", "PodSecurityContext"},
         {"automountServiceAccountToken", "bool"},
         {"priorityClassName", "name"},
         {"terminationGracePeriodSeconds", "int"},
         {"hostPID", "bool"},
+        {"hostIPC", "bool"},
+        {"hostNetwork", "bool"},
         {"restartPolicy", "=Always|OnFailure|Never"}}},
+      {"Toleration",
+       {{"key", "string"},
+        {"operator", "=Exists|Equal"},
+        {"value", "string"},
+        {"effect", "=NoSchedule|PreferNoSchedule|NoExecute"},
+        {"tolerationSeconds", "int"}}},
       {"Affinity", {{"podAntiAffinity", "PodAntiAffinity"}}},
       {"PodAntiAffinity", {{"requiredDuringSchedulingIgnoredDuringExecution", "PodAffinityTerm[]"}}},
       {"PodAffinityTerm", {{"topologyKey", "!string"}, {"labelSelector", "Selector"}}},
-      {"PodSecurityContext", {{"runAsUser", "int"}, {"runAsGroup", "int"}, {"fsGroup", "int"}}},
+      {"PodSecurityContext",
+       {{"runAsUser", "int"},
+        {"runAsGroup", "int"},
+        {"runAsNonRoot", "bool"},
+        {"fsGroup", "int"},
+        {"seccompProfile", "SeccompProfile"}}},
+      {"SeccompProfile", {{"type", "!=RuntimeDefault|Unconfined|Localhost"}, {"localhostProfile", "string"}}},
       {"Container",
        {{"name", "!name"},
         {"image", "!string"},
+        {"imagePullPolicy", "=Always|IfNotPresent|Never"},
         {"command", "string[]"},
         {"args", "string[]"},
+        {"ports", "ContainerPort[]"},
         {"env", "EnvVar[]"},
         {"securityContext", "SecurityContext"},
         {"resources", "Resources"},
@@ -71,22 +103,33 @@ const std::map<std::string, Fields>& Types() {
       {"EnvVar", {{"name", "!string"}, {"value", "string"}, {"valueFrom", "EnvVarSource"}}},
       {"EnvVarSource", {{"fieldRef", "FieldRef"}}},
       {"FieldRef", {{"fieldPath", "!string"}}},
-      {"SecurityContext", {{"privileged", "bool"}, {"runAsUser", "int"}}},
+      {"ContainerPort", {{"name", "name"}, {"containerPort", "!int"}, {"protocol", "=TCP|UDP"}}},
+      {"SecurityContext",
+       {{"privileged", "bool"},
+        {"runAsUser", "int"},
+        {"runAsNonRoot", "bool"},
+        {"allowPrivilegeEscalation", "bool"},
+        {"readOnlyRootFilesystem", "bool"},
+        {"capabilities", "Capabilities"}}},
+      {"Capabilities", {{"add", "string[]"}, {"drop", "string[]"}}},
       {"Resources", {{"requests", "ResourceList"}, {"limits", "ResourceList"}}},
-      {"ResourceList", {{"cpu", "quantity"}, {"memory", "quantity"}}},
+      {"ResourceList", {{"cpu", "quantity"}, {"memory", "quantity"}, {"huawei.com/Ascend910", "quantity"}}},
       {"VolumeMount",
        {{"name", "!name"},
         {"mountPath", "!string"},
         {"readOnly", "bool"},
         {"mountPropagation", "=None|HostToContainer|Bidirectional"}}},
       {"Probe",
-       {{"exec", "!Exec"},
+       {{"", "exec|httpGet"},
+        {"exec", "Exec"},
+        {"httpGet", "HttpGet"},
         {"initialDelaySeconds", "int"},
         {"periodSeconds", "int"},
         {"timeoutSeconds", "int"},
         {"failureThreshold", "int"},
         {"successThreshold", "int"}}},
       {"Exec", {{"command", "!string[]"}}},
+      {"HttpGet", {{"path", "!string"}, {"port", "!port"}, {"scheme", "=HTTP|HTTPS"}, {"host", "string"}}},
       {"Lifecycle", {{"preStop", "Handler"}, {"postStart", "Handler"}}},
       {"Handler", {{"exec", "!Exec"}}},
       {"Volume", {{"name", "!name"}, {"hostPath", "HostPath"}, {"emptyDir", "EmptyDir"}}},
@@ -101,6 +144,7 @@ bool Matches(const std::string& text, const char* pattern) { return std::regex_m
 bool IsScalarOf(const std::string& type, const std::string& text, bool quoted) {
   if (type == "string") return quoted || !Matches(text, "true|false|yes|no|on|off|null|~|[-+]?[0-9.]+");
   if (type == "name") return Matches(text, "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
+  if (type == "port") return IsScalarOf(quoted ? "name" : "int", text, quoted) || IsScalarOf("name", text, quoted);
   if (type == "int") return !quoted && Matches(text, "[0-9]+");
   if (type == "bool") return !quoted && Matches(text, "true|false");
   if (type == "quantity") return Matches(text, "[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?");
@@ -141,8 +185,20 @@ class Checker {
       }
     }
     for (const auto& [name, type] : fields) {
+      if (name.empty()) {
+        CheckOneOf(seen, type, path);
+        continue;
+      }
       if (type[0] == '!' && !seen.contains(name)) Wrong(path + "." + name, "is missing");
     }
+  }
+
+  // `names`: "exec|httpGet"
+  void CheckOneOf(const std::set<std::string>& seen, const std::string& names, const std::string& path) {
+    std::size_t count = 0;
+    std::istringstream words(names);
+    for (std::string name; std::getline(words, name, '|');) count += seen.count(name);
+    if (count != 1) Wrong(path, "has " + std::to_string(count) + " of " + names);
   }
 
   void Wrong(const std::string& path, const std::string& what) { problems_.push_back(path + " " + what); }
@@ -155,7 +211,8 @@ class Checker {
 std::vector<std::string> CheckManifest(const YAML::Node& document) {
   if (!document.IsMap() || !document["kind"]) return {"no object with a kind"};
   const std::string kind = document["kind"].as<std::string>();
-  if (!std::set<std::string>{"DaemonSet", "StatefulSet", "Service"}.contains(kind)) return {"kind " + kind};
+  const std::set<std::string> kinds{"DaemonSet", "StatefulSet", "Pod", "Service", "Kustomization"};
+  if (!kinds.contains(kind)) return {"kind " + kind};
   Checker checker;
   checker.Check(document, kind, kind);
   return checker.TakeProblems();

@@ -10,6 +10,7 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/temporary_mount.h"
+#include "packaging/kubernetes_rules.h"
 #include "packaging/kubernetes_schema.h"
 
 namespace shardfs {
@@ -65,7 +66,100 @@ TEST(KubernetesTest, EveryManifestFitsTheSchema) {
       ++documents;
     }
   }
-  EXPECT_EQ(documents, 3u);
+  EXPECT_EQ(documents, 8u);
+}
+
+TEST(KubernetesTest, EveryManifestKeepsTheRules) {
+  for (const auto& entry : fs::directory_iterator(kManifests)) {
+    for (const YAML::Node& document : Documents(entry.path().filename())) {
+      for (const ManifestRule& rule : ManifestRules()) {
+        EXPECT_THAT(rule.find(document), IsEmpty()) << entry.path() << ": " << rule.name << ": " << rule.sentence;
+      }
+    }
+  }
+}
+
+// Each rule finds what breaks it: a text of a manifest, and what it becomes.
+TEST(KubernetesTest, TheRulesFindWhatBreaksThem) {
+  struct Case {
+    std::string rule, file, from, to;
+  };
+  const std::string mount = "mount-daemonset.yaml";
+  const std::string server = "materialize-statefulset.yaml";
+  const std::vector<Case> cases = {
+      {"pinned-images", mount, "shardfs:0.1.0", "shardfs:latest"},
+      {"pinned-images", mount, "shardfs:0.1.0", "shardfs"},
+      {"pull-policy", mount, "IfNotPresent", "Always"},
+      {"resources", mount, "            limits:\n              memory: 4Gi\n", ""},
+      {"resources", mount, "              cpu: \"1\"\n", ""},
+      {"devices", server, "huawei.com/Ascend910: \"8\" #", "cpus: \"8\" #"},
+      {"privileges", server, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"},
+      {"privileges", server, "drop: [\"ALL\"]", "drop: [\"NET_RAW\"]"},
+      {"privileges", server, "        runAsNonRoot: true\n", ""},
+      {"privileges", server, "type: RuntimeDefault", "type: Unconfined"},
+      {"privileges", mount, "            runAsUser: 0 #", "            # runAsUser: 0 #"},
+      {"read-only-root", mount, "            readOnlyRootFilesystem: true\n", ""},
+      {"read-only-root", mount, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"},
+      {"probes", mount, "livenessProbe:", "lifenessProbe:"},
+      {"status-probes", mount, "timeoutSeconds: 10 #", "timeoutSeconds: 5 #"},
+      {"status-probes", mount, "test $? -ne 7", "test $? -eq 0"},
+      {"propagation", mount, "              mountPropagation: HostToContainer", "              mountPropagation: None"},
+      {"propagation", mount, "privileged: true", "privileged: false"},
+      {"propagation", mount, "              readOnly: true\n", ""},
+      {"tolerations", mount, "key: huawei.com/Ascend910", "key: huawei.com/Ascend310"},
+      {"host", mount, "      nodeSelector:", "      hostPID: true\n      nodeSelector:"},
+      {"host", mount, "            type: CharDevice\n", ""},
+      {"token", mount, "automountServiceAccountToken: false", "automountServiceAccountToken: true"},
+      {"termination", mount, "      terminationGracePeriodSeconds: 30\n", ""},
+      {"memory-volumes", server, "            sizeLimit: 390Gi", "            # sizeLimit: 390Gi"},
+      {"labels", mount, "    matchLabels:\n      app.kubernetes.io/name: shardfs", "    matchLabels:\n      app.kubernetes.io/name: other"},
+      {"updates", mount, "type: OnDelete", "type: RollingUpdate"},
+  };
+  std::set<std::string> tried;
+  for (const Case& one : cases) {
+    std::ifstream file(kManifests + "/" + one.file);
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::size_t at = text.find(one.from);
+    ASSERT_NE(at, std::string::npos) << one.from;
+    text.replace(at, one.from.size(), one.to);
+    std::size_t found = 0;
+    for (const ManifestRule& rule : ManifestRules()) {
+      if (rule.name != one.rule) continue;
+      for (const YAML::Node& document : YAML::LoadAll(text)) found += rule.find(document).size();
+    }
+    EXPECT_GE(found, 1u) << one.rule << " passes over " << one.from << " as " << one.to;
+    tried.insert(one.rule);
+  }
+  EXPECT_EQ(tried.size(), ManifestRules().size()) << "a rule that no case breaks";
+}
+
+// What the kustomization names is there, and kubectl, where there is one, puts it together.
+TEST(KubernetesTest, TheKustomizationNamesWhatIsThere) {
+  const YAML::Node kustomization = Documents("kustomization.yaml")[0];
+  for (const YAML::Node& resource : kustomization["resources"]) {
+    EXPECT_TRUE(fs::exists(kManifests + "/" + resource.as<std::string>())) << resource.as<std::string>();
+  }
+  const std::string image = kustomization["images"][0]["name"].as<std::string>();
+  const std::string tag = kustomization["images"][0]["newTag"].as<std::string>();
+  EXPECT_EQ(Find("mount-daemonset.yaml", "DaemonSet")["spec"]["template"]["spec"]["containers"][0]["image"].as<std::string>(),
+            image + ":" + tag);
+  if (std::system("command -v kubectl >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no kubectl";
+  EXPECT_EQ(std::system(("kubectl kustomize '" + kManifests + "' >/dev/null").c_str()), 0);
+}
+
+// The view that vLLM-Ascend reads, of a checkpoint of FP8.
+TEST(KubernetesTest, TheVariantForVllmAscendShowsBf16) {
+  const Words words = CommandOf(Find("vllm-ascend.yaml", "DaemonSet")["spec"]["template"]["spec"]["containers"][0]);
+  Words arguments{"plan", SHARDFS_TESTS_DIR "/golden/fp8/random_a/source"};
+  for (std::size_t i = 3; i < words.size(); ++i) {
+    if (words[i].starts_with("--layout") || words[i].starts_with("--dequantize")) arguments.push_back(words[i]);
+  }
+  ASSERT_EQ(arguments.size(), 4u);
+  const ProgramResult planned = RunShardfs(arguments);
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  const YAML::Node server = Find("vllm-ascend.yaml", "StatefulSet")["spec"]["template"]["spec"]["containers"][0];
+  EXPECT_THAT(server["args"][0].as<std::string>(), HasSubstr("vllm serve /views/bf16 "));
+  EXPECT_EQ(words[2], "/var/lib/shardfs/bf16");
 }
 
 TEST(KubernetesTest, TheSchemaFindsWhatIsWrong) {
@@ -81,15 +175,19 @@ TEST(KubernetesTest, TheSchemaFindsWhatIsWrong) {
               ElementsAre(HasSubstr("mountPropogation is no field")));
   EXPECT_THAT(problems("Bidirectional\n", "bidirectional\n"), ElementsAre(HasSubstr("mountPropagation is no =None|")));
   EXPECT_THAT(problems("privileged: true", "privileged: \"true\""), ElementsAre(HasSubstr("privileged is no bool")));
-  EXPECT_THAT(problems("image: shardfs:0.1.0", "imagePullPolicy: Always"),
-              testing::UnorderedElementsAre(HasSubstr("imagePullPolicy is no field"), HasSubstr("image is missing")));
+  EXPECT_THAT(problems("image: shardfs:0.1.0", "imagePullPolicies: Always"),
+              testing::UnorderedElementsAre(HasSubstr("imagePullPolicies is no field"), HasSubstr("image is missing")));
   EXPECT_THAT(problems("memory: 512Mi", "memory: 512MB"), ElementsAre(HasSubstr("memory is no quantity")));
+  EXPECT_THAT(problems("operator: Exists", "operator: Exist"), ElementsAre(HasSubstr("operator is no =Exists|Equal")));
+  EXPECT_THAT(problems("            exec:\n              command: [\"shardfs\", \"status\", \"/var/lib/shardfs/r1\"]\n", ""),
+              ElementsAre(HasSubstr("has 0 of exec|httpGet")));
   EXPECT_THAT(problems("apiVersion: apps/v1", "apiVersion: v1"), ElementsAre(HasSubstr("apiVersion is no =apps/v1")));
 }
 
 TEST(KubernetesTest, SelectorsVolumesAndCommandsAgree) {
   for (const auto& [file, kind] :
-       {std::pair("mount-daemonset.yaml", "DaemonSet"), std::pair("materialize-statefulset.yaml", "StatefulSet")}) {
+       {std::pair("mount-daemonset.yaml", "DaemonSet"), std::pair("materialize-statefulset.yaml", "StatefulSet"),
+        std::pair("vllm-ascend.yaml", "DaemonSet"), std::pair("vllm-ascend.yaml", "StatefulSet")}) {
     const YAML::Node spec = Find(file, kind)["spec"];
     for (const auto& label : spec["selector"]["matchLabels"]) {
       EXPECT_EQ(spec["template"]["metadata"]["labels"][label.first.as<std::string>()].as<std::string>(""),

@@ -51,6 +51,7 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/share/doc/shardfs/ascend-deepseek-moe/README.md usr/share/doc/shardfs/ascend-deepseek-moe/README.zh.md \
   usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
   usr/share/doc/shardfs/examples/kubernetes/mount-daemonset.yaml \
+  usr/share/doc/shardfs/examples/kubernetes/kustomization.yaml \
   usr/share/doc/shardfs/examples/slurm/materialize.sbatch; do
   [[ -e $scratch/unpacked/$file ]] || fail "$file is not in the package"
 done
