@@ -1,6 +1,6 @@
 // An element of the result depends on the elements of the same index alone, so each movement of the result is the same
 // movement of every input, and results of one operation join along any axis. The kernel converts straight from a mapped
-// source where the only input is one run of it, and through a buffer in the L1 cache otherwise.
+// source where the only input is one run of it that is in memory, and through a buffer in the L1 cache otherwise.
 #include "tensor/ops/elementwise.h"
 
 #include <fmt/format.h>
@@ -33,7 +33,9 @@ class ElementwiseKernel final : public ComputeKernel {
                            [this](std::uint64_t element, std::uint64_t elements, std::byte* output) {
                              if (inputs_.size() == 1) {
                                const auto mapped = inputs_[0].FindMapped(element * from_bytes_, elements * from_bytes_);
-                               if (mapped) return ApplyMapped(*mapped, element, elements, output);
+                               if (mapped && mapped->source->IsCached(mapped->offset, elements * from_bytes_)) {
+                                 return ApplyMapped(*mapped, element, elements, output);
+                               }
                              }
                              return ApplyStaged(element, elements, output);
                            });
