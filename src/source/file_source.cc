@@ -63,12 +63,15 @@ Status OpenError(int error_number, int directory_fd, const std::string& path, co
 }
 
 // Whether the page of byte `at` is in memory. File systems that cannot say it of a read (FUSE, many servers') can say it
-// of a mapping, where there is one.
+// of a mapping, where there is one; the kernel tells the truth of that to root and to the file's owner alone.
 bool IsPageCached(int fd, const std::byte* mapping, std::uint64_t at) {
   char byte;
   const struct iovec target = {&byte, 1};
   const ssize_t got = ::preadv2(fd, &target, 1, static_cast<off_t>(at), RWF_NOWAIT);
   if (got >= 0 || errno != EOPNOTSUPP || mapping == nullptr) return got == 1;
+  struct stat attributes = {};
+  const uid_t user = ::geteuid();
+  if (user != 0 && (::fstat(fd, &attributes) != 0 || attributes.st_uid != user)) return false;
   unsigned char is_resident = 0;
   void* const page = const_cast<std::byte*>(mapping + at / kPageBytes * kPageBytes);
   return ::mincore(page, kPageBytes, &is_resident) == 0 && (is_resident & 1) != 0;

@@ -1,6 +1,6 @@
 // Reads of runs of one source, in one of three ways. Long runs: a read each, straight into the destination. Short runs
 // of a source that is mapped and in memory: from the mapping, whose pages are mapped many at a time before. Short runs of
-// any other source: a read each, or where they lie close together, windows of the source with as many runs as they hold
+// any other source, and few of them at a time: a read each, or where they lie close together, windows of the source with as many runs as they hold
 // and copies out of a window while it is in the cache. Faults would bring pages from a device or a server in smaller
 // steps, and nothing can interrupt a fault.
 #include <fmt/format.h>
@@ -116,11 +116,13 @@ Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<
   if (destination.empty()) return Status::Ok();
   if (pattern.run >= kLongRun) return ReadRunByRun(pattern, offset, destination);
   const std::span<const std::byte> mapped = pattern.source->Mapped();
-  const auto [first, bytes] = pattern.Bounds(offset, destination.size());
-  const bool may_wait = bytes <= kMaxPopulateBytes && !pattern.source->IsCached(first, bytes);
-  if (mapped.empty() || (may_wait && pattern.run > kLongestElement)) {
+  const bool are_rows = pattern.run > kLongestElement;
+  if (mapped.empty() || (are_rows && destination.size() <= kSmallReadBytes)) {
     return ReadByWindows(pattern, offset, destination);
   }
+  const auto [first, bytes] = pattern.Bounds(offset, destination.size());
+  const bool may_wait = bytes <= kMaxPopulateBytes && !pattern.source->IsCached(first, bytes);
+  if (are_rows && may_wait) return ReadByWindows(pattern, offset, destination);
   if (bytes <= kMaxPopulateBytes && !may_wait) pattern.source->Populate(first, bytes);
   const bool whole =
       WithFaultGuard([&] { GatherBytes(pattern, mapped.data(), offset, destination.size(), destination.data()); });

@@ -67,15 +67,16 @@ TEST(Gather, EveryKernelGivesWhatRunByRunGives) {
   }
 }
 
-// A source that is mapped and not in memory. Its mapping cannot be touched: a test that did would crash.
-class ColdSource final : public ByteSource {
+// A source that is mapped. Its mapping cannot be touched: a test that did would crash.
+class UntouchableSource final : public ByteSource {
  public:
-  explicit ColdSource(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {
+  explicit UntouchableSource(std::vector<std::byte> bytes, bool is_cached = false)
+      : bytes_(std::move(bytes)), is_cached_(is_cached) {
     void* const mapping = ::mmap(nullptr, bytes_.size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) std::abort();
     mapping_ = static_cast<const std::byte*>(mapping);
   }
-  ~ColdSource() override { ::munmap(const_cast<std::byte*>(mapping_), bytes_.size()); }
+  ~UntouchableSource() override { ::munmap(const_cast<std::byte*>(mapping_), bytes_.size()); }
 
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {
     if (offset + destination.size() > bytes_.size()) return Status::InvalidArgument("cold: read outside the source");
@@ -85,7 +86,7 @@ class ColdSource final : public ByteSource {
     return Status::Ok();
   }
   std::span<const std::byte> Mapped() const override { return {mapping_, bytes_.size()}; }
-  bool IsCached(std::uint64_t, std::uint64_t) const override { return false; }
+  bool IsCached(std::uint64_t, std::uint64_t) const override { return is_cached_; }
   std::uint64_t size() const override { return bytes_.size(); }
   const std::string& name() const override { return name_; }
 
@@ -95,6 +96,7 @@ class ColdSource final : public ByteSource {
 
  private:
   std::vector<std::byte> bytes_;
+  const bool is_cached_;
   const std::byte* mapping_;
   std::string name_ = "cold";
   mutable std::atomic<std::size_t> reads_{0};
@@ -113,7 +115,7 @@ TEST(Gather, WhatIsNotInMemoryIsReadAndNotTouched) {
   for (GatherPattern pattern : Patterns()) {
     if (pattern.run <= 8) continue;
     const auto input = RandomBytes(EndOf(pattern));
-    const ColdSource source(input);
+    const UntouchableSource source(input);
     pattern.source = &source;
     for (int i = 0; i < 20; ++i) {
       const std::uint64_t offset = i == 0 ? 0 : random() % pattern.size();
@@ -128,7 +130,7 @@ TEST(Gather, WhatIsNotInMemoryIsReadAndNotTouched) {
 }
 
 TEST(Gather, RowsThatLieCloseTogetherAreReadManyAtATime) {
-  const ColdSource source(RandomBytes(std::size_t{4} << 20));
+  const UntouchableSource source(RandomBytes(std::size_t{4} << 20));
   const GatherPattern pattern{&source, 512, {{2048, 2048, nullptr}}, 512};
   ASSERT_TRUE(Read(pattern, 0, pattern.size()).ok());
   EXPECT_LE(source.reads(), 80u);  // of up to 64 KiB
@@ -136,15 +138,31 @@ TEST(Gather, RowsThatLieCloseTogetherAreReadManyAtATime) {
 }
 
 TEST(Gather, OfRowsThatLieFarApartNothingElseIsRead) {
-  const ColdSource source(RandomBytes(std::size_t{4} << 20));
+  const UntouchableSource source(RandomBytes(std::size_t{4} << 20));
   const GatherPattern pattern{&source, 0, {{256, 16384, nullptr}}, 2048};
   ASSERT_TRUE(Read(pattern, 0, pattern.size()).ok());
   EXPECT_EQ(source.reads(), 256u);
   EXPECT_EQ(source.read_bytes(), pattern.size());
 }
 
+// A page of page tables for each would be most of what such a read costs.
+TEST(Gather, FewRowsAreReadAndNotTouched) {
+  const auto input = RandomBytes(std::size_t{4} << 20);
+  const UntouchableSource source(input, true);
+  const GatherPattern pattern{&source, 512, {{2048, 2048, nullptr}}, 512};
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{777}, pattern.size() - 4096}) {
+    const std::size_t before = source.reads();
+    const auto read = Read(pattern, offset, 4096);
+    ASSERT_TRUE(read.ok());
+    std::vector<std::byte> runs(4096);
+    CopyRuns(pattern, input.data(), offset, runs.size(), runs.data());
+    EXPECT_EQ(*read, runs);
+    EXPECT_EQ(source.reads() - before, 1u);
+  }
+}
+
 TEST(Gather, AnyReadThatFailsFailsTheWhole) {
-  const ColdSource source(RandomBytes(std::size_t{1} << 20));
+  const UntouchableSource source(RandomBytes(std::size_t{1} << 20));
   const GatherPattern pattern{&source, 0, {{512, 2048, nullptr}}, 512};
   ASSERT_TRUE(Read(pattern, 0, pattern.size()).ok());
   const std::size_t reads = source.reads();
