@@ -62,6 +62,21 @@ Status OpenError(int error_number, int directory_fd, const std::string& path, co
       fmt::format("{}; raise the limit on open files (ulimit -n) above the number of files", status.message()));
 }
 
+// Whether the page of byte `at` is in memory. File systems that cannot say it of a read (FUSE, many servers') can say it
+// of a mapping, where there is one; the kernel tells the truth of that to root and to the file's owner alone.
+bool IsPageCached(int fd, const std::byte* mapping, std::uint64_t at) {
+  char byte;
+  const struct iovec target = {&byte, 1};
+  const ssize_t got = ::preadv2(fd, &target, 1, static_cast<off_t>(at), RWF_NOWAIT);
+  if (got >= 0 || errno != EOPNOTSUPP || mapping == nullptr) return got == 1;
+  struct stat attributes = {};
+  const uid_t user = ::geteuid();
+  if (user != 0 && (::fstat(fd, &attributes) != 0 || attributes.st_uid != user)) return false;
+  unsigned char is_resident = 0;
+  void* const page = const_cast<std::byte*>(mapping + at / kPageBytes * kPageBytes);
+  return ::mincore(page, kPageBytes, &is_resident) == 0 && (is_resident & 1) != 0;
+}
+
 Status NotRegular(const std::string& name) {
   return Status::Corruption(fmt::format("{} is not a regular file, nor a link to one", QuoteName(name)));
 }
@@ -145,8 +160,6 @@ void FileSource::Populate(std::uint64_t offset, std::uint64_t size) const {
     while (block < behind && !IsPopulated(block)) ++block;
     const std::uint64_t from = std::max(first * kPopulateBytes, offset / kPageBytes * kPageBytes);
     const std::uint64_t to = std::min(block * kPopulateBytes, end);
-    // What is not in memory is left to faults, which read what is touched and no more.
-    if (!IsCached(from, to - from)) return;
     // Noted first, so that threads side by side do not do it twice: what one of them touches meanwhile is a fault.
     // Blocks that are covered in part only are asked for again by their other part.
     for (std::uint64_t full = first; full < block; ++full) {
@@ -217,15 +230,16 @@ bool FileSource::IsCached(std::uint64_t offset, std::uint64_t size) const {
   constexpr std::uint64_t kProbeEvery = std::uint64_t{1} << 20;
   if (offset >= size_ || size == 0) return true;
   const std::uint64_t end = offset + std::min(size, size_ - offset);
-  const auto is_cached = [this](std::uint64_t at) {
-    char byte;
-    const struct iovec target = {&byte, 1};
-    return ::preadv2(fd_.get(), &target, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
-  };
-  for (std::uint64_t at = offset; at < end; at += kProbeEvery) {
-    if (!is_cached(at)) return false;
+  // Behind a read-ahead nothing is populated, and what was before may have gone.
+  if (mapping_ != nullptr && !ascending_.load(std::memory_order_relaxed)) {
+    std::uint64_t block = offset / kPopulateBytes;
+    while (block * kPopulateBytes < end && IsPopulated(block)) ++block;
+    if (block * kPopulateBytes >= end) return true;
   }
-  return is_cached(end - 1);
+  for (std::uint64_t at = offset; at < end; at += kProbeEvery) {
+    if (!IsPageCached(fd_.get(), mapping_, at)) return false;
+  }
+  return IsPageCached(fd_.get(), mapping_, end - 1);
 }
 
 void FileSource::Prefetch(std::uint64_t offset, std::uint64_t size) const {

@@ -1,11 +1,17 @@
+// Reads of runs of one source, in one of three ways. Long runs: a read each, straight into the destination. Short runs
+// of a source that is mapped and in memory: from the mapping, whose pages are mapped many at a time before. Short runs of
+// any other source, and few of them at a time: a read each, or where they lie close together, windows of the source with as many runs as they hold
+// and copies out of a window while it is in the cache. Faults would bring pages from a device or a server in smaller
+// steps, and nothing can interrupt a fault.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "shardfs/source/fault_guard.h"
+#include "tensor/gather_kernels.h"
 #include "tensor/plan_segments.h"
-#include "tensor/transpose.h"
 
 namespace shardfs {
 
@@ -41,75 +47,85 @@ std::pair<std::uint64_t, std::uint64_t> GatherPattern::Bounds(std::uint64_t offs
 
 namespace {
 
-// Single elements that are no transpose: a loop of constant-size moves along the innermost dim, row of places by row.
-template <typename Element>
-void GatherElements(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
-                    std::byte* output) {
-  constexpr std::uint64_t kBytes = sizeof(Element);
-  const std::uint64_t head = std::min((kBytes - offset % kBytes) % kBytes, count);
-  CopyRuns(pattern, input, offset, head, output);
-  const std::span<const GatherDim> outer(pattern.dims.data(), pattern.dims.size() - 1);
-  const GatherDim& inner = pattern.dims.back();
-  std::uint64_t place = (offset + head) / kBytes;
-  const std::uint64_t end = place + (count - head) / kBytes;
-  std::byte* to = output + head;
-  while (place < end) {
-    const std::byte* const row = input + pattern.base + OffsetOfPlace(outer, place / inner.count);
-    const std::uint64_t first = place % inner.count;
-    const std::uint64_t behind = std::min(inner.count, first + (end - place));
-    if (inner.table) {
-      const std::uint64_t* const offsets = inner.table->data();
-      for (std::uint64_t i = first; i < behind; ++i, to += kBytes) std::memcpy(to, row + offsets[i], kBytes);
-    } else {
-      const std::uint64_t stride = inner.stride;
-      for (std::uint64_t i = first; i < behind; ++i, to += kBytes) std::memcpy(to, row + i * stride, kBytes);
-    }
-    place += behind - first;
-  }
-  const std::uint64_t done = static_cast<std::uint64_t>(to - output);
-  CopyRuns(pattern, input, offset + done, count - done, to);
+// From so long runs on, a system call each is cheaper than page tables and misses of the TLB.
+constexpr std::uint64_t kLongRun = std::uint64_t{64} << 10;
+// Single elements lie so that a window would hold few of those that are wanted together.
+constexpr std::uint64_t kLongestElement = 8;
+constexpr std::size_t kWindowBytes = std::size_t{64} << 10;
+// Between runs of a window: more costs longer to copy along than another system call takes.
+constexpr std::uint64_t kLongestGap = std::uint64_t{4} << 10;
+// What is left out beyond this is a pattern that touches a few pages here and there.
+constexpr std::uint64_t kMaxPopulateBytes = std::uint64_t{256} << 20;
+
+Status ReadRunByRun(const GatherPattern& pattern, std::uint64_t offset, std::span<std::byte> destination) {
+  Status status;
+  ForEachRun(pattern, offset, destination.size(), [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
+    status = pattern.source->ReadAt(from, destination.subspan(to, bytes));
+    return status.ok();
+  });
+  return status;
 }
 
-void GatherMapped(const GatherPattern& pattern, const std::byte* input, std::uint64_t offset, std::uint64_t count,
-                  std::byte* output) {
-  if (IsTranspose(pattern)) {
-    GatherTransposed(pattern, input, offset, count, output);
-    return;
+// The runs from output byte `offset` on that ascend within one window.
+struct Window {
+  std::uint64_t first = 0;   // in the source
+  std::uint64_t bytes = 0;   // of the source; of a first run that is longer than a window, all of it
+  std::uint64_t output = 0;  // bytes of output that it holds
+};
+
+Window WindowAt(const GatherPattern& pattern, std::uint64_t offset, std::uint64_t count) {
+  Window window;
+  ForEachRun(pattern, offset, count, [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t) {
+    const std::uint64_t end = window.first + window.bytes;
+    const bool fits = from >= end && from - end <= kLongestGap && from + bytes - window.first <= kWindowBytes;
+    if (window.output == 0) {
+      window = {from, bytes, bytes};
+    } else if (fits) {
+      window.bytes = from + bytes - window.first;
+      window.output += bytes;
+    } else {
+      return false;
+    }
+    return true;
+  });
+  return window;
+}
+
+Status ReadByWindows(const GatherPattern& pattern, std::uint64_t offset, std::span<std::byte> destination) {
+  std::array<std::byte, kWindowBytes> bytes;
+  while (!destination.empty()) {
+    const Window window = WindowAt(pattern, offset, destination.size());
+    const bool is_whole = window.bytes == window.output;
+    const auto target = is_whole ? destination.first(window.bytes) : std::span(bytes).first(window.bytes);
+    SHARDFS_RETURN_IF_ERROR(pattern.source->ReadAt(window.first, target));
+    if (!is_whole) {
+      ForEachRun(pattern, offset, window.output, [&](std::uint64_t from, std::uint64_t run, std::uint64_t to) {
+        std::memcpy(destination.data() + to, bytes.data() + (from - window.first), run);
+        return true;
+      });
+    }
+    destination = destination.subspan(window.output);
+    offset += window.output;
   }
-  switch (pattern.run) {
-    case 1:
-      return GatherElements<std::uint8_t>(pattern, input, offset, count, output);
-    case 2:
-      return GatherElements<std::uint16_t>(pattern, input, offset, count, output);
-    case 4:
-      return GatherElements<std::uint32_t>(pattern, input, offset, count, output);
-    case 8:
-      return GatherElements<std::uint64_t>(pattern, input, offset, count, output);
-    default:
-      return CopyRuns(pattern, input, offset, count, output);
-  }
+  return Status::Ok();
 }
 
 }  // namespace
 
 Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<std::byte> destination) {
-  // From so long runs on, a system call each is cheaper than page tables and misses of the TLB.
-  constexpr std::uint64_t kLongRun = std::uint64_t{64} << 10;
+  if (destination.empty()) return Status::Ok();
+  if (pattern.run >= kLongRun) return ReadRunByRun(pattern, offset, destination);
   const std::span<const std::byte> mapped = pattern.source->Mapped();
-  if (mapped.empty() || pattern.run >= kLongRun) {
-    Status status;
-    ForEachRun(pattern, offset, destination.size(), [&](std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
-      status = pattern.source->ReadAt(from, destination.subspan(to, bytes));
-      return status.ok();
-    });
-    return status;
+  const bool are_rows = pattern.run > kLongestElement;
+  if (mapped.empty() || (are_rows && destination.size() <= kSmallReadBytes)) {
+    return ReadByWindows(pattern, offset, destination);
   }
-  // What is left out beyond this is a pattern that touches a few pages here and there.
-  constexpr std::uint64_t kMaxPopulateBytes = std::uint64_t{256} << 20;
   const auto [first, bytes] = pattern.Bounds(offset, destination.size());
-  if (bytes <= kMaxPopulateBytes) pattern.source->Populate(first, bytes);
+  const bool may_wait = bytes <= kMaxPopulateBytes && !pattern.source->IsCached(first, bytes);
+  if (are_rows && may_wait) return ReadByWindows(pattern, offset, destination);
+  if (bytes <= kMaxPopulateBytes && !may_wait) pattern.source->Populate(first, bytes);
   const bool whole =
-      WithFaultGuard([&] { GatherMapped(pattern, mapped.data(), offset, destination.size(), destination.data()); });
+      WithFaultGuard([&] { GatherBytes(pattern, mapped.data(), offset, destination.size(), destination.data()); });
   // A truncated file shows zeros up to the end of its last page before it faults: only the guard behind the copy
   // tells those from bytes.
   SHARDFS_RETURN_IF_ERROR(pattern.source->CheckUnchanged());

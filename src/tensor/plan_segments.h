@@ -19,6 +19,10 @@
 
 namespace shardfs {
 
+// Reads of up to so many bytes of output go by system calls even where the source is mapped: a single page of a mapping
+// that nothing has touched nearby costs a page of page tables, which takes longer than the copy.
+inline constexpr std::uint64_t kSmallReadBytes = std::uint64_t{8} << 10;
+
 // One level of nesting of a gather: `count` places, at a stride or, when there is a table, at listed offsets.
 // Distances are in bytes; a table's smallest entry is 0.
 struct GatherDim {

@@ -112,7 +112,7 @@ class SourceChanges : public ::testing::Test {
   void AddPlans(const ByteSource* source) {
     const TensorPtr whole = Tensor::Source(source, 0, Dtype::kBF16, {kRows, kColumns}).value();
     for (const TensorPtr& tensor :
-         {whole, Tensor::Slice(whole, 1, 8, 40).value(), Tensor::Permute(whole, {1, 0}).value(),
+         {whole, Tensor::Slice(whole, 1, 8, 72).value(), Tensor::Permute(whole, {1, 0}).value(),
           ops::Cast(whole, Dtype::kF32).value(), ops::SubtractMin(whole).value()}) {
       plans_.push_back(LowerToPlan(tensor).value());
     }

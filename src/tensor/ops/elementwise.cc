@@ -1,12 +1,13 @@
 // An element of the result depends on the elements of the same index alone, so each movement of the result is the same
 // movement of every input, and results of one operation join along any axis. The kernel converts straight from a mapped
-// source where the only input is one run of it, and through a buffer in the L1 cache otherwise.
+// source where the only input is one run of it that is in memory, and through a buffer in the L1 cache otherwise.
 #include "tensor/ops/elementwise.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "shardfs/source/fault_guard.h"
 #include "tensor/ops/produce_elements.h"
@@ -31,10 +32,8 @@ class ElementwiseKernel final : public ComputeKernel {
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {
     return ProduceElements(offset, destination, to_bytes_, kDirectElements,
                            [this](std::uint64_t element, std::uint64_t elements, std::byte* output) {
-                             if (inputs_.size() == 1) {
-                               const auto mapped = inputs_[0].FindMapped(element * from_bytes_, elements * from_bytes_);
-                               if (mapped) return ApplyMapped(*mapped, element, elements, output);
-                             }
+                             const auto mapped = MappedInput(element, elements);
+                             if (mapped) return ApplyMapped(*mapped, element, elements, output);
                              return ApplyStaged(element, elements, output);
                            });
   }
@@ -47,6 +46,14 @@ class ElementwiseKernel final : public ComputeKernel {
   }
 
  private:
+  // Where the elements lie as they are in one mapped source and in memory, unless they are few.
+  std::optional<ReadPlan::MappedRange> MappedInput(std::uint64_t first, std::uint64_t elements) const {
+    const std::uint64_t bytes = elements * from_bytes_;
+    if (inputs_.size() != 1 || bytes <= kSmallReadBytes) return std::nullopt;
+    const auto mapped = inputs_[0].FindMapped(first * from_bytes_, bytes);
+    return mapped && mapped->source->IsCached(mapped->offset, bytes) ? mapped : std::nullopt;
+  }
+
   Status ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
                      std::byte* output) const {
     mapped.source->Populate(mapped.offset, elements * from_bytes_);
