@@ -22,6 +22,7 @@ Command AddLayoutsCommand(CLI::App& program);
 Command AddMergeStrategiesCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
+Command AddCheckCommand(CLI::App& program);
 Command AddCheckMindieCommand(CLI::App& program);
 Command AddCheckSglangCommand(CLI::App& program);
 Command AddCheckVllmCommand(CLI::App& program);
