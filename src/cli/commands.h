@@ -18,6 +18,7 @@ Command AddMountCommand(CLI::App& program);
 Command AddUmountCommand(CLI::App& program);
 Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
+Command AddExplainCommand(CLI::App& program);
 Command AddLayoutsCommand(CLI::App& program);
 Command AddMergeStrategiesCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);

@@ -97,6 +97,7 @@ int Main(int argc, char** argv) {
                                       AddPlanCommand(program),
                                       AddVerifyCommand(program),
                                       AddStatusCommand(program),
+                                      AddExplainCommand(program),
                                       AddLayoutsCommand(program),
                                       AddMergeStrategiesCommand(program),
                                       AddCheckCommand(program),

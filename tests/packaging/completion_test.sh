@@ -77,6 +77,10 @@ complete_line mount m
 expect models
 complete_line mount --mtp m
 expect models
+complete_line explain m
+expect 'mine.json models'
+complete_line check m
+expect models
 
 # ---- the same in other shells, where they are installed ----
 
@@ -99,6 +103,7 @@ try_shell() {
   expect_line "$1" 'shardfs layouts deq' 'dequantize'
   expect_line "$1" 'shardfs mount --config m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --mtp m' 'models/'
+  expect_line "$1" 'shardfs explain m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --dp ' ''
   expect_line "$1" 'shardfs mat' 'materialize'
   echo "$1: as expected"
