@@ -28,5 +28,6 @@ Command AddCheckMindieCommand(CLI::App& program);
 Command AddCheckSglangCommand(CLI::App& program);
 Command AddCheckVllmCommand(CLI::App& program);
 Command AddDoctorCommand(CLI::App& program);
+Command AddWarmCommand(CLI::App& program);
 
 }  // namespace shardfs

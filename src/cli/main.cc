@@ -104,7 +104,8 @@ int Main(int argc, char** argv) {
                                       AddCheckMindieCommand(program),
                                       AddCheckSglangCommand(program),
                                       AddCheckVllmCommand(program),
-                                      AddDoctorCommand(program)};
+                                      AddDoctorCommand(program),
+                                      AddWarmCommand(program)};
   AddValueRules(program);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {
