@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "service/describe_mount.h"
+#include "service/published_metrics.h"
 #include "service/mount_point.h"
 #include "console/output.h"
 #include "service/parent_death.h"
@@ -92,15 +93,24 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   };
   options.watch = WatchOf(*view);
   options.on_open = [watch = options.watch] { watch->LookIfDue(); };
-  options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
+  const Result<std::unique_ptr<PublishedMetrics>> metrics =
+      PublishedMetrics::Prepare(request.metrics_listen, request.metrics_textfile, request.mount_point);
+  if (!metrics.ok()) return ExitCodeOf(metrics.status());
+  options.on_stuck = [&] {
+    (*metrics)->Remove();
+    EndWithThreadsThatHang(request.mount_point);
+  };
   std::atomic<bool> ready{false};
+  const FuseSession* session_of_metrics = nullptr;
   options.on_ready = [&] {
     if (request.run_as) BecomeOrEnd(*request.run_as);
+    (*metrics)->Start(session_of_metrics);
     ready = true;
     on_ready();
   };
   const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->view.tree, options);
   if (!session.ok()) return ExitCodeOf(session.status());
+  session_of_metrics = session->get();
 
   Result<FileDescriptor> lock = LockMountPoint(request.mount_point);
   if (!lock.ok()) return ExitCodeOf(lock.status());
@@ -114,6 +124,7 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   }
   spdlog::info("mounted {} on {}: {}", options.source_name, request.mount_point, view->view.summary);
   status = (*session)->Run();
+  (*metrics)->Stop();
   NotifyServiceOrWarn("STOPPING=1\nSTATUS=unmounting " + request.mount_point);
   signals.Detach();
   LogTheEnd(request.mount_point, (*session)->counters(), view->view);

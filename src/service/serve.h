@@ -16,6 +16,8 @@ struct MountRequest {
   std::string mount_point;  // canonical, checked
   FuseOptions options;
   std::optional<Account> run_as;  // who the process becomes once it has mounted
+  std::string metrics_listen;     // address of metrics_listener.h; empty for none
+  std::string metrics_textfile;   // directory of metrics_textfile.h; empty for none
 };
 
 // Builds the view, mounts it and serves until it is unmounted or a signal ends it; the exit code, having printed or
