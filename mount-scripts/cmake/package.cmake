@@ -38,7 +38,7 @@ install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
 install(FILES ${scripts}/completions/shardfs.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES ${scripts}/completions/_shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
-install(DIRECTORY ${scripts}/kubernetes ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+install(DIRECTORY ${scripts}/kubernetes ${scripts}/monitoring ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 install(FILES ${scripts}/mindie/README.md ${scripts}/mindie/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindie)
 install(FILES ${scripts}/mindspore/README.md ${scripts}/mindspore/README.zh.md

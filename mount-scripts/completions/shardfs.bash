@@ -109,6 +109,9 @@ _shardfs() {
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_choices "$program" "${word//-/_}")" -- "$current")
       elif [[ $subcommand == layouts ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" 'reader|transform|layout')" -- "$current")
+      elif [[ $subcommand == explain ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        compopt -o filenames 2>/dev/null || true
       else
         _shardfs_places "$subcommand" "$current"
       fi

@@ -87,6 +87,8 @@ function __shardfs_proposals
                 __shardfs_choices $words[1] (string replace -r '^--' '' -- $words[-1] | string replace -a - _)
             else if test $subcommand = layouts
                 __shardfs_names $words[1] '(?:reader|transform|layout)'
+            else if test $subcommand = explain
+                __fish_complete_path $current
             else
                 switch $subcommand
                     case umount status warm

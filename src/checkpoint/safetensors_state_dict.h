@@ -17,6 +17,8 @@ class SafetensorsStateDict final : public StateDict {
  public:
   // `tensors` ascend by name, and names are unique. Borrows their sources.
   explicit SafetensorsStateDict(std::vector<TensorInfo> tensors);
+  SafetensorsStateDict(const SafetensorsStateDict&) = delete;  // the specs point into names_, which a move may copy
+  SafetensorsStateDict& operator=(const SafetensorsStateDict&) = delete;
 
   // The index of the tensor that stands at `place` when all are sorted by name.
   std::uint32_t IndexByName(std::uint32_t place) const { return by_name_[place]; }

@@ -99,10 +99,12 @@ Result<WeightsFile> OpenSafetensors(const SourceRoot& root, const std::string& p
   SHARDFS_ASSIGN_OR_RETURN(std::vector<TensorInfo> tensors, MergeTensors(shards, {}));
   opened.file = std::move(shards.front().file);
   struct Held {
+    Held(std::shared_ptr<const FileSource> of, std::vector<TensorInfo> infos)
+        : file(std::move(of)), tensors(std::move(infos)) {}
     std::shared_ptr<const FileSource> file;
     SafetensorsStateDict tensors;
   };
-  auto held = std::make_shared<const Held>(Held{opened.file, SafetensorsStateDict(std::move(tensors))});
+  auto held = std::make_shared<const Held>(opened.file, std::move(tensors));
   opened.tensors = StateDictPtr(held, &held->tensors);
   return opened;
 }

@@ -18,13 +18,16 @@ Command AddMountCommand(CLI::App& program);
 Command AddUmountCommand(CLI::App& program);
 Command AddMaterializeCommand(CLI::App& program);
 Command AddPlanCommand(CLI::App& program);
+Command AddExplainCommand(CLI::App& program);
 Command AddLayoutsCommand(CLI::App& program);
 Command AddMergeStrategiesCommand(CLI::App& program);
 Command AddVerifyCommand(CLI::App& program);
 Command AddStatusCommand(CLI::App& program);
+Command AddCheckCommand(CLI::App& program);
 Command AddCheckMindieCommand(CLI::App& program);
 Command AddCheckSglangCommand(CLI::App& program);
 Command AddCheckVllmCommand(CLI::App& program);
 Command AddDoctorCommand(CLI::App& program);
+Command AddWarmCommand(CLI::App& program);
 
 }  // namespace shardfs

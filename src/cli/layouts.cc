@@ -124,8 +124,10 @@ std::string Roff(std::string_view text) {
 }
 
 // The fragment of the man pages of all commands that have these options.
-void PrintMan() {
-  for (const DeclaredOption& option : DeclaredOptions(AllTakers())) {
+void PrintMan(const std::vector<Entry>& entries) {
+  std::vector<OptionTaker> takers;
+  for (const Entry& entry : entries) takers.push_back(entry.taker);
+  for (const DeclaredOption& option : DeclaredOptions(takers)) {
     std::vector<std::string> names = {option.name};
     names.insert(names.end(), option.aliases.begin(), option.aliases.end());
     std::string tag;
@@ -177,7 +179,7 @@ int PrintPreset(const std::vector<Entry>& entries, const LayoutsArguments& argum
 int RunLayouts(const LayoutsArguments& arguments) {
   std::vector<Entry> entries = Entries();
   if (!arguments.name.empty()) {
-    std::erase_if(entries, [&](const Entry& entry) { return entry.taker.name != arguments.name; });
+    std::erase_if(entries, [&](const Entry& entry) { return entry.taker.name != arguments.name && entry.taker.kind != arguments.name; });
     if (entries.empty()) {
       return ExitCodeOf(Status::InvalidArgument("there is no reader, transform or layout '" + arguments.name +
                                                 "'; `shardfs layouts` lists them"));
@@ -187,7 +189,7 @@ int RunLayouts(const LayoutsArguments& arguments) {
   if (arguments.format == "json")
     PrintJson(entries);
   else if (arguments.format == "man")
-    PrintMan();
+    PrintMan(entries);
   else if (arguments.format == "words")
     PrintWords();
   else
@@ -200,7 +202,7 @@ int RunLayouts(const LayoutsArguments& arguments) {
 Command AddLayoutsCommand(CLI::App& program) {
   CLI::App* app = program.add_subcommand("layouts", "List what can be read, transformed and shown, with its options");
   const auto arguments = std::make_shared<LayoutsArguments>();
-  app->add_option("NAME", arguments->name, "Only this reader, transform or layout");
+  app->add_option("NAME", arguments->name, "Only this reader, transform or layout, or all of one kind: reader, transform, layout");
   app->add_option("--preset", arguments->preset, "Print this built-in table of rules, to start a file for --rules from")
       ->type_name("PRESET");
   app->add_option("--format", arguments->format, "text, json, or what the man page (man) and completions (words) need")

@@ -91,11 +91,21 @@ int Main(int argc, char** argv) {
   CLI::App program("Any cut of a large model's checkpoint, as files", "shardfs");
   program.set_version_flag("--version", "shardfs " SHARDFS_VERSION);
   program.require_subcommand(1);
-  const std::vector<Command> commands{
-      AddMountCommand(program),   AddUmountCommand(program),      AddMaterializeCommand(program),
-      AddPlanCommand(program),    AddVerifyCommand(program),      AddStatusCommand(program),
-      AddLayoutsCommand(program), AddMergeStrategiesCommand(program), AddCheckMindieCommand(program),
-      AddCheckSglangCommand(program), AddCheckVllmCommand(program), AddDoctorCommand(program)};
+  const std::vector<Command> commands{AddMountCommand(program),
+                                      AddUmountCommand(program),
+                                      AddMaterializeCommand(program),
+                                      AddPlanCommand(program),
+                                      AddVerifyCommand(program),
+                                      AddStatusCommand(program),
+                                      AddExplainCommand(program),
+                                      AddLayoutsCommand(program),
+                                      AddMergeStrategiesCommand(program),
+                                      AddCheckCommand(program),
+                                      AddCheckMindieCommand(program),
+                                      AddCheckSglangCommand(program),
+                                      AddCheckVllmCommand(program),
+                                      AddDoctorCommand(program),
+                                      AddWarmCommand(program)};
   AddValueRules(program);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {

@@ -52,6 +52,8 @@ struct MountArguments {
   unsigned threads = 0;  // 0: DefaultThreads
   std::string log_file;
   std::string run_as;                                       // as typed; empty: whoever mounts
+  std::string metrics_listen;
+  std::string metrics_textfile;
   std::array<std::string, kSelinuxOptions.size()> selinux;  // labels; empty: none
   int fuse_fd = -1;                                         // of a mount that another process has made; -1: none
 
@@ -79,6 +81,20 @@ Status SetUpLog(const MountArguments& arguments, const std::string& mount_point)
   }
   SHARDFS_RETURN_IF_ERROR(CheckOutsideSource("the log file", arguments.log_file, arguments.view.source));
   return LogToFile(arguments.log_file);
+}
+
+Result<std::string> TextfileDirectory(const MountArguments& arguments, const std::string& mount_point) {
+  SHARDFS_RETURN_IF_ERROR(CheckOutsideSource("the directory of metrics", arguments.metrics_textfile + "/metrics.prom",
+                                             arguments.view.source));
+  std::error_code error;
+  const std::string path = std::filesystem::canonical(arguments.metrics_textfile, error).string();
+  if (error) {
+    return Status::InvalidArgument(fmt::format("--metrics-textfile: cannot open {}: {}", arguments.metrics_textfile,
+                                               error.message()));
+  }
+  if (!IsWithin(path, mount_point)) return path;
+  return Status::InvalidArgument("the directory of metrics " + path + " is inside the mountpoint " + mount_point +
+                                 "; put it elsewhere");
 }
 
 SelinuxLabels LabelsAskedFor(const MountArguments& arguments) {
@@ -152,6 +168,10 @@ Result<MountRequest> Prepare(const MountArguments& arguments) {
   request.options.max_threads = arguments.threads != 0 ? arguments.threads : DefaultThreads();
   SHARDFS_RETURN_IF_ERROR(FindWhereToServe(arguments, request));
   SHARDFS_RETURN_IF_ERROR(SetUpLog(arguments, request.mount_point));
+  request.metrics_listen = arguments.metrics_listen;
+  if (!arguments.metrics_textfile.empty()) {
+    SHARDFS_ASSIGN_OR_RETURN(request.metrics_textfile, TextfileDirectory(arguments, request.mount_point));
+  }
   if (arguments.is_handed()) return request;
   for (const std::string& warning : EntryWarnings(request.mount_point, request.options)) PrintWarning(warning);
   return request;
@@ -278,6 +298,14 @@ Command AddMountCommand(CLI::App& program) {
   command
       ->add_option("--run-as", arguments->run_as, "As root: serve as this user once it is mounted, without privileges")
       ->type_name("USER[:GROUP]");
+  command
+      ->add_option("--metrics-listen", arguments->metrics_listen,
+                   "Serve /metrics and /healthz over HTTP there; a port alone is one of 127.0.0.1")
+      ->type_name("ADDR:PORT");
+  command
+      ->add_option("--metrics-textfile", arguments->metrics_textfile,
+                   "Write metrics there for node_exporter's textfile collector, every 15 seconds")
+      ->type_name("DIR");
   const std::array<const char*, kSelinuxOptions.size()> labelled = {
       "Label of the mount and of all files in it", "Label of the mount alone", "Label of files that have none",
       "Label of the top directory"};

@@ -89,23 +89,49 @@ void AddAssignments(CLI::App& command, ViewRequest& request) {
       ->group("View");
 }
 
-}  // namespace
-
-void AddViewOptions(CLI::App& command, ViewRequest& request) {
+void AddSource(CLI::App& command, ViewRequest& request) {
   command.add_option("SOURCE", request.source, "Directory of the checkpoint, or one safetensors file")->required();
+}
+
+void AddFrom(CLI::App& command, ViewRequest& request) {
   command.add_option("--from", request.from, "How SOURCE is stored (default: recognised)")
       ->type_name("NAME")
       ->group("View");
+}
+
+void AddConfig(CLI::App& command, ViewRequest& request) {
+  command.add_option("--config", request.config_file, "JSON file of the same options, under the same names")
+      ->group("View")
+      ->type_name("FILE");
+}
+
+}  // namespace
+
+void AddViewOptions(CLI::App& command, ViewRequest& request) {
+  AddSource(command, request);
+  AddOptionsOfView(command, request);
+}
+
+void AddOptionsOfView(CLI::App& command, ViewRequest& request) {
+  AddFrom(command, request);
   command
       .add_option("--layout", request.layout,
                   "How it is shown; `shardfs layouts` lists them (default: mindie for DeepSeek)")
       ->type_name("NAME")
       ->group("View");
   AddAssignments(command, request);
-  command.add_option("--config", request.config_file, "JSON file of the same options, under the same names")
-      ->group("View")
-      ->type_name("FILE");
+  AddConfig(command, request);
   for (const DeclaredOption& option : DeclaredOptions(AllTakers())) AddOption(command, option, request);
+}
+
+void AddSourceOptions(CLI::App& command, ViewRequest& request) {
+  AddSource(command, request);
+  AddFrom(command, request);
+  AddAssignments(command, request);
+  AddConfig(command, request);
+  std::vector<OptionTaker> takers = AllTakers();
+  std::erase_if(takers, [](const OptionTaker& taker) { return taker.kind != "reader"; });
+  for (const DeclaredOption& option : DeclaredOptions(takers)) AddOption(command, option, request);
 }
 
 Result<BuiltView> BuildView(const ViewRequest& request) {

@@ -12,6 +12,12 @@ namespace shardfs {
 // Registers them on a subcommand. `request` is filled while the command line is parsed, and must outlive that.
 void AddViewOptions(CLI::App& command, ViewRequest& request);
 
+// The same without SOURCE, for a command whose source is an option.
+void AddOptionsOfView(CLI::App& command, ViewRequest& request);
+
+// Those that say what SOURCE is and how it is read, for a command that shows no view.
+void AddSourceOptions(CLI::App& command, ViewRequest& request);
+
 // BuildView, with notices to the log and warnings to stderr.
 Result<BuiltView> BuildView(const ViewRequest& request);
 

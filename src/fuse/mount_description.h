@@ -15,6 +15,8 @@ struct MountDescription {
   std::string summary;  // one sentence on layout and model
   Pairs sizes;          // effective parallel sizes: {"dp", "2"}
   Pairs options;        // all else that was asked for: {"mtp", "true"}
+  std::string reader{};  // its name
+  Pairs asked{};         // all options as they were given: with source, reader and layout they build the same view again
 };
 
 }  // namespace shardfs

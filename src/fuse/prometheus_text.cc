@@ -159,4 +159,11 @@ std::string ToPrometheus(const StatusReport& report) {
   return out.Take();
 }
 
+std::string ToTextfile(const StatusReport& report) {
+  Writer out(report);
+  WriteMount(report, out);
+  WriteReads(report, out);
+  return out.Take();
+}
+
 }  // namespace shardfs

@@ -23,6 +23,7 @@
 #include "fuse/operations.h"
 #include "fuse/read_request.h"
 #include "fuse/serving_threads.h"
+#include "fuse/status_report.h"
 #include "fuse/unmount.h"
 #include "shardfs/base/file_descriptor.h"
 #include "view/tree_sources.h"
@@ -243,6 +244,11 @@ bool FuseSession::Stop(std::chrono::milliseconds timeout) {
 void FuseSession::CutConnection() { ::close(fuse_session_fd(state_->session)); }
 
 bool FuseSession::MayUnmount() const { return state_->device < 0 && state_->mounted_as == ::geteuid(); }
+
+FuseSession::Metrics FuseSession::TakeMetrics() const {
+  const StatusReport report = MakeStatusReport(state_->filesystem);
+  return {std::string(MountHealthName(report.health)), ToPrometheus(report), ToTextfile(report)};
+}
 
 const FuseCounters& FuseSession::counters() const { return state_->filesystem.counters; }
 

@@ -78,6 +78,15 @@ class FuseSession {
 
   const FuseCounters& counters() const;
 
+  // What the mount says of itself at this moment, once it is mounted. From any thread; waits as a read of .shardfs does,
+  // for a look at the sources, but not for sources that do not answer.
+  struct Metrics {
+    std::string health;         // the word of its state: "healthy"
+    std::string text;           // what .shardfs/metrics holds
+    std::string textfile_text;  // the same without what node_exporter has of every process itself
+  };
+  Metrics TakeMetrics() const;
+
  private:
   struct State;
   explicit FuseSession(std::unique_ptr<State> state);

@@ -26,6 +26,13 @@ Json ToObject(const MountDescription::Pairs& pairs) {
   return object;
 }
 
+// A name may stand there several times.
+Json ToList(const MountDescription::Pairs& pairs) {
+  Json list = Json::array();
+  for (const auto& [name, value] : pairs) list.push_back({{"name", name}, {"value", value}});
+  return list;
+}
+
 // Sizes are whole numbers, written as such.
 Json SizesToObject(const MountDescription::Pairs& sizes) {
   Json object = Json::object();
@@ -87,6 +94,7 @@ std::string ToJson(const StatusReport& report) {
       {"summary", mounted.summary},
       {"parallel", SizesToObject(mounted.sizes)},
       {"options", ToObject(mounted.options)},
+      {"request", {{"from", mounted.reader}, {"options", ToList(mounted.asked)}}},
       {"view", {{"files", report.files}, {"bytes", report.bytes}}},
       {"reads", ReadsOf(report)},
       {"errors", ErrorsOf(report)},

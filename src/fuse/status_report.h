@@ -66,4 +66,7 @@ std::string ToJson(const StatusReport& report);
 // The content of .shardfs/metrics: Prometheus' text format 0.0.4.
 std::string ToPrometheus(const StatusReport& report);
 
+// The same for node_exporter's textfile collector: without process_*, which it has of itself under the same names.
+std::string ToTextfile(const StatusReport& report);
+
 }  // namespace shardfs

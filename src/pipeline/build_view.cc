@@ -92,6 +92,12 @@ Status ExplainReader(const CheckpointReader& chosen, const std::string& source, 
   return refusal;
 }
 
+std::vector<OptionTaker> ReaderTakers() {
+  std::vector<OptionTaker> takers = AllTakers();
+  std::erase_if(takers, [](const OptionTaker& taker) { return taker.kind != "reader"; });
+  return takers;
+}
+
 std::string LayoutNames() {
   std::vector<std::string_view> names;
   for (const Layout* const layout : Layouts()) names.push_back(layout->name());
@@ -118,6 +124,21 @@ Result<const Layout*> DefaultLayout(const Checkpoint& checkpoint) {
   return Status::NotSupported(fmt::format(
       "config.json has {}, for which no layout is the default; say how to show {} with --layout: {}",
       is_named ? "\"model_type\": " + QuoteName(type->text()) : "no \"model_type\"", checkpoint.path(), LayoutNames()));
+}
+
+// A path as it is understood in any working directory; of a list of paths, each.
+std::string FromTheRoot(const std::string& text, const OptionSpec& spec) {
+  const bool is_path = spec.kind == OptionKind::kFile || spec.kind == OptionKind::kDirectory ||
+                       spec.value.starts_with("FILE") || spec.value.starts_with("DIR");
+  if (!is_path) return text;
+  const std::vector<std::string> paths = spec.kind == OptionKind::kList ? SplitList(text) : std::vector{text};
+  std::string absolute;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    const std::filesystem::path place = std::filesystem::absolute(path, error);
+    absolute += (absolute.empty() ? "" : ",") + (error ? path : place.lexically_normal().string());
+  }
+  return absolute;
 }
 
 // The settings of a request from all origins, and the reader, the transforms and the layout that take them.
@@ -186,6 +207,19 @@ class Pipeline {
     return pairs;
   }
 
+  // Every option that reader, transforms or layout take, as it was given; a path is told from the root.
+  OptionPairs Asked(const OptionValues& values) const {
+    const std::vector<const OptionSpec*> specs = SpecsOf(takers_);
+    OptionPairs pairs;
+    for (const GivenOption& option : values.given()) {
+      const auto spec = std::find_if(specs.begin(), specs.end(),
+                                     [&](const OptionSpec* one) { return one->name == option.name; });
+      if (spec == specs.end()) continue;
+      pairs.emplace_back(option.name, FromTheRoot(option.text, **spec));
+    }
+    return pairs;
+  }
+
   Status RequireAllTaken(const OptionValues& values, const Layout& layout) const {
     return RequireTaken(values, takers_, AllTakers(), layout.name());
   }
@@ -205,6 +239,33 @@ Result<CheckpointPtr> OpenCheckpoint(const ViewRequest& request) {
   Pipeline pipeline(request);
   SHARDFS_RETURN_IF_ERROR(pipeline.ReadConfig());
   return pipeline.Open();
+}
+
+Result<OptionValues> ReaderOptions(const ViewRequest& request) {
+  const std::vector<OptionTaker> takers = ReaderTakers();
+  const std::vector<const OptionSpec*> specs = SpecsOf(takers);
+  std::vector<GivenOption> given = request.options;
+  if (!request.config_file.empty()) {
+    SHARDFS_ASSIGN_OR_RETURN(const ConfigFile config, ReadConfigFile(request.config_file));
+    given.insert(given.end(), config.options.begin(), config.options.end());
+  }
+  SHARDFS_ASSIGN_OR_RETURN(const std::vector<GivenOption> environment, OptionsOfEnvironment(specs));
+  given.insert(given.end(), environment.begin(), environment.end());
+  return OptionValues::Create(std::move(given), specs);
+}
+
+Status RequireReaderOptions(const OptionValues& values) {
+  const std::vector<OptionTaker> takers = ReaderTakers();
+  const std::vector<const OptionSpec*> specs = SpecsOf(takers);
+  for (const GivenOption& option : values.given()) {
+    if (option.origin != OptionOrigin::kCommandLine) continue;
+    if (std::any_of(specs.begin(), specs.end(), [&](const OptionSpec* spec) { return spec->name == option.name; })) {
+      continue;
+    }
+    return Status::InvalidArgument(fmt::format(
+        "no reader has an option {}; `shardfs layouts reader` lists those that readers have", OptionFlagOf(option.name)));
+  }
+  return Status::Ok();
 }
 
 Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void(const std::string&)>& on_notice,
@@ -233,7 +294,7 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
   warnings.insert(warnings.end(), view.warnings.begin(), view.warnings.end());
   for (const std::string& warning : warnings) on_warning(warning);
   return BuiltView{std::move(checkpoint), std::string(layout->name()), pipeline.GivenBefore(*layout, values),
-                   std::move(view)};
+                   pipeline.Asked(values), std::move(view)};
 }
 
 }  // namespace shardfs

@@ -17,6 +17,7 @@ struct BuiltView {
   CheckpointPtr checkpoint;   // behind all transforms
   std::string layout;         // its name
   OptionPairs given;          // the options of reader and transforms, as they were given
+  OptionPairs asked{};        // all options that are taken, with absolute paths: they build the same view again
   View view;
 };
 
@@ -28,5 +29,12 @@ Result<BuiltView> BuildView(const ViewRequest& request, const std::function<void
 
 // The source alone, with the reader's options: for commands that show no view.
 Result<CheckpointPtr> OpenCheckpoint(const ViewRequest& request);
+
+// The options of readers as they hold, of the command line, the environment and the configuration file. Others that are
+// given stay among them.
+Result<OptionValues> ReaderOptions(const ViewRequest& request);
+
+// kInvalidArgument for an option of the command line that no reader takes; the file may say more, as it does for `mount`.
+Status RequireReaderOptions(const OptionValues& values);
 
 }  // namespace shardfs

@@ -8,6 +8,8 @@ MountDescription DescribeMount(const BuiltView& built, const FuseOptions& option
   MountDescription description;
   description.source = built.checkpoint->path();
   description.layout = built.layout;
+  description.reader = built.checkpoint->reader();
+  description.asked = built.asked;
   description.summary = built.view.summary;
   for (const auto& [name, value] : built.view.sizes) description.sizes.emplace_back(name, std::to_string(value));
   description.options = built.view.options;

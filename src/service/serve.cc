@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "service/describe_mount.h"
+#include "service/published_metrics.h"
 #include "service/mount_point.h"
 #include "console/output.h"
 #include "service/parent_death.h"
@@ -100,15 +101,24 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   };
   options.watch = WatchOf(*view);
   options.on_open = [watch = options.watch] { watch->LookIfDue(); };
-  options.on_stuck = [&request] { EndWithThreadsThatHang(request.mount_point); };
+  const Result<std::unique_ptr<PublishedMetrics>> metrics =
+      PublishedMetrics::Prepare(request.metrics_listen, request.metrics_textfile, request.mount_point);
+  if (!metrics.ok()) return ExitCodeOf(metrics.status());
+  options.on_stuck = [&] {
+    (*metrics)->Remove();
+    EndWithThreadsThatHang(request.mount_point);
+  };
   std::atomic<bool> ready{false};
+  const FuseSession* session_of_metrics = nullptr;
   options.on_ready = [&] {
     if (request.run_as) BecomeOrEnd(*request.run_as);
+    (*metrics)->Start(session_of_metrics);
     ready = true;
     on_ready();
   };
   const Result<std::unique_ptr<FuseSession>> session = FuseSession::Create(view->view.tree, options);
   if (!session.ok()) return ExitCodeOf(session.status());
+  session_of_metrics = session->get();
 
   // A mount that another process has made is there already, so no other one can come between.
   Result<FileDescriptor> lock =
@@ -125,6 +135,7 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
   }
   spdlog::info("{} {} on {}: {}", options.device >= 0 ? "serving" : "mounted", options.source_name, request.mount_point, view->view.summary);
   status = (*session)->Run();
+  (*metrics)->Stop();
   NotifyServiceOrWarn("STOPPING=1\nSTATUS=" + std::string(options.device >= 0 ? "leaving " : "unmounting ") +
                       request.mount_point);
   signals.Detach();

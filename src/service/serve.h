@@ -17,6 +17,8 @@ struct MountRequest {
   FuseOptions options;
   bool is_visible = true;         // whether this process sees the mount point of a mount that another one has made
   std::optional<Account> run_as;  // who the process becomes once it has mounted
+  std::string metrics_listen;     // address of metrics_listener.h; empty for none
+  std::string metrics_textfile;   // directory of metrics_textfile.h; empty for none
 };
 
 // Builds the view, mounts it and serves until it is unmounted or a signal ends it; the exit code, having printed or

@@ -18,6 +18,12 @@ class Interleave final : public ComputeKernel {
     std::uint64_t chunk = 0;  // bytes per round
   };
   Interleave(std::vector<Part> parts, std::uint64_t rounds);
+  std::string_view name() const override { return "concatenation"; }
+  std::vector<const ReadPlan*> inputs() const override {
+    std::vector<const ReadPlan*> plans;
+    for (const Part& part : parts_) plans.push_back(&part.plan);
+    return plans;
+  }
   std::uint64_t size() const override { return rounds_ * period_; }
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   void VisitSources(std::uint64_t offset, std::uint64_t size,
@@ -39,6 +45,8 @@ class StridedKernel final : public ComputeKernel {
  public:
   // `pattern.source` is null; its offsets are output bytes of `input`.
   StridedKernel(ReadPlan input, GatherPattern pattern);
+  std::string_view name() const override { return "gather"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&input_}; }
   std::uint64_t size() const override { return pattern_.size(); }
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   void VisitSources(std::uint64_t offset, std::uint64_t size,

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,6 +109,9 @@ class ComputeKernel {
  public:
   virtual ~ComputeKernel() = default;
   virtual std::uint64_t size() const = 0;  // output bytes
+  // What it does, a noun, and the plans that it reads: for `shardfs explain`.
+  virtual std::string_view name() const = 0;
+  virtual std::vector<const ReadPlan*> inputs() const = 0;
   // As ReadPlan::ReadAt; allocates nothing.
   virtual Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const = 0;
   virtual void VisitSources(std::uint64_t offset, std::uint64_t size,

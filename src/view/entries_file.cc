@@ -8,10 +8,12 @@
 #include <cstring>
 #include <utility>
 
+#include "view/explained_file.h"
+
 namespace shardfs {
 namespace {
 
-class EntriesFile final : public VirtualFile {
+class EntriesFile final : public VirtualFile, public ExplainedFile {
  public:
   EntriesFile(CkptPieces pieces, std::vector<FileTensor> tensors, std::vector<ReadPlan> plans,
               std::shared_ptr<const void> keep_alive)
@@ -60,6 +62,22 @@ class EntriesFile final : public VirtualFile {
       const std::uint64_t to = std::min(end, content + piece->size);
       if (from < to) plans_[piece->tensor].VisitSources(piece->begin + (from - content), to - from, visit);
     }
+  }
+
+  Status VisitSegments(std::uint64_t offset, std::uint64_t size, const SegmentVisitor& visit) const override {
+    const std::uint64_t end = offset + size;
+    for (auto piece = PieceAt(offset); size != 0 && piece != pieces_.pieces.end() && piece->offset < end; ++piece) {
+      const std::uint64_t content = piece->offset + piece->text_size;
+      const PlanSegment text{
+          .begin = piece->offset, .size = piece->text_size, .kind = PlanSegment::Kind::kMemory, .detail = nullptr};
+      const std::uint64_t from = std::max(offset, piece->offset);
+      if (from < std::min(end, content)) visit({from, std::min(end, content) - from, from - piece->offset, &text});
+      const std::uint64_t first = std::max(offset, content);
+      const std::uint64_t last = std::min(end, content + piece->size);
+      if (first >= last) continue;
+      VisitPlanSegments(plans_[piece->tensor], first, piece->begin + (first - content), last - first, visit);
+    }
+    return Status::Ok();
   }
 
  private:

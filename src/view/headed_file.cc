@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "view/explained_file.h"
+
 namespace shardfs {
 namespace {
 
-class HeadedFile final : public VirtualFile {
+class HeadedFile final : public VirtualFile, public ExplainedFile {
  public:
   HeadedFile(ReadPlan plan, std::vector<FileTensor> tensors, std::shared_ptr<const void> keep_alive)
       : keep_alive_(std::move(keep_alive)), tensors_(std::move(tensors)), plan_(std::move(plan)) {}
@@ -18,6 +20,10 @@ class HeadedFile final : public VirtualFile {
   void VisitSources(std::uint64_t offset, std::uint64_t size,
                     const std::function<void(const SourceSpan&)>& visit) const override {
     plan_.VisitSources(offset, size, visit);
+  }
+  Status VisitSegments(std::uint64_t offset, std::uint64_t size, const SegmentVisitor& visit) const override {
+    VisitPlanSegments(plan_, offset, offset, size, visit);
+    return Status::Ok();
   }
   std::span<const FileTensor> tensors() const override { return tensors_; }
 

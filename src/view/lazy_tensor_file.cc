@@ -6,12 +6,14 @@
 #include <mutex>
 #include <utility>
 
+#include "view/explained_file.h"
+
 namespace shardfs {
 namespace {
 
 constexpr std::uint64_t kMostOfABlock = std::uint64_t{4} << 20;  // bytes; what materialize writes at a time
 
-class LazyTensorFile final : public VirtualFile {
+class LazyTensorFile final : public VirtualFile, public ExplainedFile {
  public:
   LazyTensorFile(FileKind kind, std::uint64_t size, std::size_t tensors, FileSources sources, FileMaker make)
       : kind_(kind), size_(size), tensor_count_(tensors), sources_(std::move(sources)), make_(std::move(make)) {}
@@ -34,6 +36,11 @@ class LazyTensorFile final : public VirtualFile {
     } else if (Prepare().ok()) {
       file_->VisitSources(offset, size, visit);
     }
+  }
+
+  Status VisitSegments(std::uint64_t offset, std::uint64_t size, const SegmentVisitor& visit) const override {
+    SHARDFS_RETURN_IF_ERROR(Prepare());
+    return shardfs::VisitSegments(*file_, offset, size, visit);
   }
 
   std::span<const FileTensor> tensors() const override {

@@ -24,5 +24,18 @@ TEST(Sha256, TakesAnyLength) {
   EXPECT_EQ(Sha256Hex(std::string(1000, 'x')), "44f8354494a5ba03ba1792a8d3e9c534c47a9181980fde7a3f44b06ef2ae7c7f");
 }
 
+// By `printf 'blob 3\0abc' | sha1sum`, which `git hash-object` says too.
+TEST(HashStreamTest, TakesPiecesOfAnySize) {
+  HashStream sha1(HashKind::kSha1);
+  const std::string blob("blob 3\0abc", 10);
+  for (const char byte : blob) sha1.Add(std::as_bytes(std::span(&byte, 1)));
+  EXPECT_EQ(sha1.FinishHex(), "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f");
+  HashStream sha256(HashKind::kSha256);
+  const std::string text(1000, 'x');
+  sha256.Add(std::as_bytes(std::span(text).first(999)));
+  sha256.Add(std::as_bytes(std::span(text).last(1)));
+  EXPECT_EQ(sha256.FinishHex(), Sha256Hex(text));
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -33,7 +33,7 @@ void ExpectRefused(const std::vector<std::string>& arguments, const std::string&
 TEST(CommandLineTest, HelpAndVersionSucceed) {
   const ProgramResult help = RunShardfs({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command : {"mount", "umount", "materialize", "plan", "verify", "layouts", "check-mindie", "check-sglang", "check-vllm", "doctor"})
+  for (const char* command : {"mount", "umount", "materialize", "plan", "verify", "explain", "warm", "layouts", "check", "check-mindie", "check-sglang", "check-vllm", "doctor"})
     EXPECT_THAT(help.out, HasSubstr(command));
   EXPECT_THAT(help.err, IsEmpty());
   EXPECT_EQ(RunShardfs({"mount", "--help"}).exit_code, 0);

@@ -67,7 +67,7 @@ TEST_P(HelpSnapshot, IsAsItWas) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, HelpSnapshot,
                          ::testing::Values("shardfs", "mount", "umount", "materialize", "plan", "verify", "status",
-                                           "layouts", "doctor", "check-mindie", "check-sglang", "check-vllm"),
+                                           "layouts", "doctor", "check", "explain", "warm", "check-mindie", "check-sglang", "check-vllm"),
                          [](const auto& test) {
                            return std::regex_replace(std::string(test.param), std::regex("-"), "_");
                          });

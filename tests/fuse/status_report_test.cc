@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 
 #include "fuse/filesystem.h"
 #include "fuse/prometheus_parser.h"
@@ -148,6 +152,68 @@ TEST(StatusReportTest, AnUnknownReadAheadIsLeftOut) {
   const PrometheusText metrics(ToPrometheus(MakeStatusReport(filesystem)));
   EXPECT_EQ(metrics.error(), "");
   EXPECT_FALSE(metrics.Has("shardfs_read_ahead_bytes"));
+}
+
+// The names of all families of a text, from its TYPE lines.
+std::set<std::string> FamiliesOf(const std::string& text) {
+  std::set<std::string> families;
+  const std::regex type("# TYPE ([a-z_]+) ");
+  for (std::sregex_iterator at(text.begin(), text.end(), type), end; at != end; ++at) families.insert((*at)[1]);
+  return families;
+}
+
+std::set<std::string> NamesIn(const std::string& text) {
+  std::set<std::string> names;
+  const std::regex name("\\b(shardfs|process)_[a-z_]+");
+  for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at) names.insert(at->str());
+  return names;
+}
+
+std::string TextOf(const std::string& path) {
+  std::ifstream file(SHARDFS_TESTS_DIR "/../" + path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// A mount whose read-ahead can be found, so that no family is missing.
+StatusReport FullReport(Filesystem& filesystem) {
+  StatusReport report = MakeStatusReport(filesystem);
+  report.read_ahead_kib = 4096;
+  return report;
+}
+
+TEST(StatusReportTest, TheTextfileHasAllButTheProcess) {
+  auto filesystem = BusyFilesystem();
+  const StatusReport report = FullReport(*filesystem);
+  std::set<std::string> expected = FamiliesOf(ToPrometheus(report));
+  std::erase_if(expected, [](const std::string& name) { return name.starts_with("process_"); });
+  EXPECT_EQ(PrometheusText(ToTextfile(report)).error(), "");
+  EXPECT_EQ(FamiliesOf(ToTextfile(report)), expected);
+}
+
+TEST(StatusReportTest, TheManPageHasEveryFamily) {
+  auto filesystem = BusyFilesystem();
+  const std::string page = TextOf("src/cli/man/shardfs-status.1");
+  const std::size_t begin = page.find(".SH METRICS");
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_EQ(NamesIn(page.substr(begin, page.find("\n.SH ", begin) - begin)),
+            FamiliesOf(ToPrometheus(FullReport(*filesystem))));
+}
+
+TEST(StatusReportTest, TheAlertsAskForWhatThereIs) {
+  auto filesystem = BusyFilesystem();
+  const std::set<std::string> families = FamiliesOf(ToPrometheus(FullReport(*filesystem)));
+  for (const char* name : {"shardfs.rules.yaml", "prometheus-rule.yaml"}) {
+    const std::string rules = TextOf(std::string("mount-scripts/monitoring/") + name);
+    std::size_t asked = 0;
+    const std::regex expression("expr: (\\|\n( {10,}[^\n]*\n)+|[^\n]*)");
+    for (std::sregex_iterator at(rules.begin(), rules.end(), expression), end; at != end; ++at) {
+      for (const std::string& metric : NamesIn(at->str())) {
+        EXPECT_TRUE(families.contains(metric)) << metric;
+        ++asked;
+      }
+    }
+    EXPECT_GE(asked, 4u) << name;
+  }
 }
 
 }  // namespace

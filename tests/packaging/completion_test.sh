@@ -105,6 +105,10 @@ for subcommand in umount status; do
 done
 complete_line verify models /mnt/r
 expect /mnt/r1
+complete_line explain m
+expect 'mine.json models'
+complete_line check m
+expect models
 
 # ---- the same in other shells, where they are installed ----
 
@@ -130,6 +134,7 @@ try_shell() {
   expect_line "$1" 'shardfs umount /mnt/r' '/mnt/r1'
   expect_line "$1" 'shardfs status /mnt/t' '/mnt/two words'
   expect_line "$1" 'shardfs mount --uid nobod' 'nobody'
+  expect_line "$1" 'shardfs explain m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --dp ' ''
   expect_line "$1" 'shardfs mat' 'materialize'
   echo "$1: as expected"

@@ -34,6 +34,8 @@ class BlockScaleKernel final : public ComputeKernel {
   BlockScaleKernel(ReadPlan codes, ReadPlan scales, const Shape& shape, const Shape& scale_shape,
                    std::vector<BlockAxis> axes, Dtype scale_dtype, std::shared_ptr<const std::function<void()>> on_nan);
 
+  std::string_view name() const override { return "block scale"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&codes_, &scales_}; }
   std::uint64_t size() const override { return 2 * codes_.size(); }
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   void VisitSources(std::uint64_t offset, std::uint64_t size,

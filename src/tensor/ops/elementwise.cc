@@ -24,9 +24,16 @@ class ElementwiseKernel final : public ComputeKernel {
   ElementwiseKernel(std::vector<ReadPlan> inputs, const Elementwise& operation)
       : inputs_(std::move(inputs)),
         function_(operation.function()),
+        name_(operation.name()),
         from_bytes_(DtypeBytes(operation.input())),
         to_bytes_(DtypeBytes(operation.output())) {}
 
+  std::string_view name() const override { return name_; }
+  std::vector<const ReadPlan*> inputs() const override {
+    std::vector<const ReadPlan*> plans;
+    for (const ReadPlan& input : inputs_) plans.push_back(&input);
+    return plans;
+  }
   std::uint64_t size() const override { return inputs_.front().size() / from_bytes_ * to_bytes_; }
 
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {
@@ -95,6 +102,7 @@ class ElementwiseKernel final : public ComputeKernel {
 
   std::vector<ReadPlan> inputs_;
   Elementwise::Function function_;
+  std::string_view name_;
   std::uint64_t from_bytes_;  // per element
   std::uint64_t to_bytes_;
 };

@@ -14,6 +14,8 @@ class SameBytes final : public ComputeKernel {
  public:
   explicit SameBytes(ReadPlan input) : input_(std::move(input)) {}
 
+  std::string_view name() const override { return "conversion from bytes"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&input_}; }
   std::uint64_t size() const override { return input_.size(); }
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {
     return input_.ReadAt(offset, destination);

@@ -36,6 +36,8 @@ class LoraAddKernel final : public ComputeKernel {
   LoraAddKernel(ReadPlan base, Dtype dtype, const Shape& shape, std::span<const LoraAxis> axes, LoraFactor b,
                 LoraFactor a, LoraRule rule);
 
+  std::string_view name() const override { return "LoRA sum"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&base_}; }
   std::uint64_t size() const override { return base_.size(); }
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override;
   void VisitSources(std::uint64_t offset, std::uint64_t size,

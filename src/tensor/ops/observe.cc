@@ -11,6 +11,8 @@ class ObserveKernel final : public ComputeKernel {
   ObserveKernel(ReadPlan input, std::shared_ptr<const ReadObserver> observer)
       : input_(std::move(input)), observer_(std::move(observer)) {}
 
+  std::string_view name() const override { return "observation"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&input_}; }
   std::uint64_t size() const override { return input_.size(); }
 
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {

@@ -30,6 +30,8 @@ class SubtractMinKernel final : public ComputeKernel {
   SubtractMinKernel(ReadPlan input, Dtype dtype)
       : input_(std::move(input)), dtype_(dtype), element_bytes_(DtypeBytes(dtype)) {}
 
+  std::string_view name() const override { return "difference from the minimum"; }
+  std::vector<const ReadPlan*> inputs() const override { return {&input_}; }
   std::uint64_t size() const override { return input_.size(); }
 
   Status ReadAt(std::uint64_t offset, std::span<std::byte> destination) const override {

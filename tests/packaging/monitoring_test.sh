@@ -1,0 +1,104 @@
+#!/bin/bash
+# The alerts, the PodMonitor and the metrics themselves, as Prometheus and node_exporter see them. Both are large and are
+# tried where they are installed (Debian: prometheus, prometheus-node-exporter); the names of metrics in the alerts, and
+# the format of the text, are checked by tests of the program in any case.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/helpers.sh"
+monitoring=$root/mount-scripts/monitoring
+
+# The Operator's rules are those of the file.
+diff <(sed -n '/^  groups:/,$ s/^  //p' "$monitoring/prometheus-rule.yaml") \
+  <(sed -n '/^groups:/,$p' "$monitoring/shardfs.rules.yaml") ||
+  fail "prometheus-rule.yaml (<) and shardfs.rules.yaml (>) have other rules"
+(($(grep -c 'alert:' "$monitoring/shardfs.rules.yaml") == 3)) || fail "not three alerts"
+grep -q 'matchLabels:' "$monitoring/pod-monitor.yaml" || fail "the PodMonitor selects nothing"
+# The label that it selects is the DaemonSet's.
+label=$(sed -n '/matchLabels:/ { n; s/^ *//p }' "$monitoring/pod-monitor.yaml")
+grep -qF "$label" "$root/mount-scripts/kubernetes/mount-daemonset.yaml" || fail "no DaemonSet has the label $label"
+
+if command -v promtool >/dev/null; then
+  promtool check rules "$monitoring/shardfs.rules.yaml" >"$scratch/out" || fail "promtool: $(<"$scratch/out")"
+  # Each alert fires for what it is for, and for nothing else.
+  cat >"$scratch/cases.yaml" <<TEXT
+rule_files: [$monitoring/shardfs.rules.yaml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'up{job="shardfs", instance="a"}'
+        values: '1 1 1 1 0 0 0 0 0 0'
+      - series: 'shardfs_up{mountpoint="/m", node="n"}'
+        values: '1 1 1 1 1 1 1 1 1 1'
+    alert_rule_test:
+      - {eval_time: 3m, alertname: ShardfsViewDown}
+      - eval_time: 8m
+        alertname: ShardfsViewDown
+        exp_alerts:
+          - exp_labels: {severity: critical, job: shardfs, instance: a}
+            exp_annotations:
+              summary: "The view  on a is down."
+              description: "Its daemon has ended, or does not answer. On that node: \`shardfs status\` says which, and \`shardfs umount MOUNTPOINT\` takes a dead view away before it is mounted again."
+  - interval: 1m
+    input_series:
+      - series: 'shardfs_health{mountpoint="/m", instance="a", state="source_changed"}'
+        values: '0 0 1 1 1 1'
+      - series: 'shardfs_read_errors_total{mountpoint="/m", instance="a", cause="source_changed"}'
+        values: '0 0 5 9 9 9'
+    alert_rule_test:
+      - {eval_time: 1m, alertname: ShardfsSourceChanged}
+      - {eval_time: 5m, alertname: ShardfsReadsFailing}
+      - eval_time: 5m
+        alertname: ShardfsSourceChanged
+        exp_alerts:
+          - exp_labels: {severity: critical, mountpoint: /m, instance: a, state: source_changed}
+            exp_annotations:
+              summary: "A source file of the view /m on a has changed."
+              description: "Reads of what it feeds fail. \`shardfs status /m\` names the file: restore it, then mount the view again."
+TEXT
+  promtool test rules "$scratch/cases.yaml" >"$scratch/out" 2>&1 || fail "promtool: $(<"$scratch/out")"
+else
+  echo "promtool is not installed, and not tried"
+fi
+
+require_fuse
+mkdir "$scratch/mnt" "$scratch/textfile"
+"$SHARDFS_EXECUTABLE" mount "$golden/source" "$scratch/mnt" "${golden_sizes[@]}" --metrics-textfile "$scratch/textfile"
+file=("$scratch"/textfile/*.prom)
+for _ in {1..600}; do # a minute, which only a hang takes
+  [[ ! -s ${file[0]} ]] || break
+  sleep 0.1
+  file=("$scratch"/textfile/*.prom)
+done
+[[ -s ${file[0]} ]] || fail "no file of metrics"
+if command -v promtool >/dev/null; then
+  promtool check metrics <"${file[0]}" >"$scratch/out" 2>&1 || fail "promtool on the file: $(<"$scratch/out")"
+  promtool check metrics <"$scratch/mnt/.shardfs/metrics" >"$scratch/out" 2>&1 || fail "promtool: $(<"$scratch/out")"
+fi
+if command -v prometheus-node-exporter >/dev/null; then
+  port=$((20000 + RANDOM % 10000))
+  prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+    --collector.textfile.directory="$scratch/textfile" --web.listen-address="127.0.0.1:$port" 2>"$scratch/exporter" &
+  exporter=$!
+  scrape() {
+    exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    cat <&3
+  } 2>/dev/null
+  for _ in {1..600}; do
+    if scrape >"$scratch/scraped"; then break; fi
+    sleep 0.1
+  done
+  kill "$exporter"
+  grep -q "^node_textfile_scrape_error 0" "$scratch/scraped" || fail "node_exporter: $(<"$scratch/exporter")"
+  grep -qF "shardfs_up{layout=\"mindie\",mountpoint=\"$scratch/mnt\"} 1" "$scratch/scraped" ||
+    fail "node_exporter has no shardfs_up: $(grep shardfs "$scratch/scraped")"
+  grep -q "node_textfile_mtime_seconds{file=\"${file[0]}\"}" "$scratch/scraped" || fail "the alert asks for another file"
+else
+  echo "prometheus-node-exporter is not installed, and not tried"
+fi
+"$SHARDFS_EXECUTABLE" umount "$scratch/mnt"
+for _ in {1..600}; do
+  [[ -e ${file[0]} ]] || break
+  sleep 0.1
+done
+[[ ! -e ${file[0]} ]] || fail "the file of metrics is left behind"
