@@ -1,6 +1,9 @@
 // shardfs plan: prints, from headers alone, what a view consists of and what each rank and node loads.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -12,13 +15,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/environment_variable.h"
+#include "base/parse_number.h"
+#include "base/text_file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "console/output.h"
-#include "service/output_file.h"
+#include "console/text.h"
+#include "pipeline/view_identity.h"
 #include "report/plan_html.h"
 #include "report/plan_report.h"
-#include "base/text_file.h"
+#include "service/output_file.h"
 
 namespace shardfs {
 namespace {
@@ -68,13 +75,28 @@ std::string CommandLine() {
   return line;
 }
 
+// Today, or the day of SOURCE_DATE_EPOCH, in UTC.
+std::string Today() {
+  const std::optional<std::string> epoch = EnvironmentVariable("SOURCE_DATE_EPOCH");
+  const auto given = epoch ? ParseNumber<std::int64_t>(*epoch) : std::nullopt;
+  const std::chrono::sys_seconds now = given
+                                           ? std::chrono::sys_seconds(std::chrono::seconds(*given))
+                                           : std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(now));
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()),
+                     static_cast<unsigned>(day.day()));
+}
+
 Status WritePage(const PlanOptions& options, const BuiltView& view, const PlanReport& report) {
   const PlanPicture picture = MakePlanPicture(view, report);
-  const std::string page = FormatPlanPage(view, report, picture, CommandLine());
+  SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, SourceDigest(view));
+  const PageOrigin origin{CommandLine(), Today(), digest.ToHex()};
+  const std::string page = FormatPlanPage(view, report, picture, origin, LanguageOfEnvironment());
   errno = 0;
   std::ofstream file(options.html, std::ios::binary | std::ios::trunc);
   file << page << std::flush;
-  return file.good() ? Status::Ok() : Status::FromErrno(errno, "cannot write " + options.html);
+  if (file.good()) return Status::Ok();
+  return Status::IoError(std::string(Status::FromErrno(errno, "cannot write " + options.html).message()));
 }
 
 int RunPlan(const PlanOptions& options) {
@@ -97,7 +119,7 @@ int RunPlan(const PlanOptions& options) {
   }
   if (!options.html.empty()) {
     const Status written = WritePage(options, *view, *report);
-    if (!written.ok()) return ExitCodeOf(Status::IoError(std::string(written.message())));
+    if (!written.ok()) return ExitCodeOf(written);
   }
   if (options.json) {
     nlohmann::ordered_json json = PlanToJson(*view, *report);

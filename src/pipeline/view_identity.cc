@@ -71,6 +71,11 @@ Result<FileDigest> ContentDigest(const VirtualFile& file) {
   return digest.Finish();
 }
 
+Result<FileDigest> SourceDigest(const BuiltView& built) {
+  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeSource(built));
+  return DigestOf(files);
+}
+
 Result<RunIdentity> IdentityOf(const BuiltView& built) {
   RunIdentity identity = {{std::string(kProgramField), SHARDFS_VERSION},
                           {"reader", built.checkpoint->reader()},
@@ -81,11 +86,11 @@ Result<RunIdentity> IdentityOf(const BuiltView& built) {
   std::string given;
   for (const auto& [name, value] : built.given) given += fmt::format("{}{}={}", given.empty() ? "" : " ", name, value);
   if (!given.empty()) identity.emplace_back("source options", given);
-  SHARDFS_ASSIGN_OR_RETURN(const std::string files, DescribeSource(built));
+  SHARDFS_ASSIGN_OR_RETURN(const FileDigest digest, SourceDigest(built));
   identity.emplace_back("source",
                         fmt::format("{} files of digest {} (names, sizes and times of the weights, contents of the "
                                     "others)",
-                                    built.checkpoint->sources().files().size(), DigestOf(files).ToHex()));
+                                    built.checkpoint->sources().files().size(), digest.ToHex()));
   return identity;
 }
 

@@ -1,9 +1,7 @@
 "use strict";
-// Draws the two maps of the page from the data in it, and folds the tree. The tables stand without it.
-(() => {
+// What both scripts of the page use: its data, and small helpers.
+const shared = (() => {
   const plan = JSON.parse(document.getElementById("plan-data").textContent);
-  const colours = 7; // c0 to c6; c7 is for what belongs to no layer
-
   const make = (name, properties = {}, ...children) => {
     const node = Object.assign(document.createElement(name), properties);
     node.append(...children);
@@ -15,26 +13,44 @@
     while (bytes >= 999.5 && unit + 1 < units.length) { bytes /= 1000; ++unit; }
     return `${unit === 0 ? bytes : bytes.toPrecision(3)} ${units[unit]}`;
   };
+  // A sentence in the language of the page, with values in the places of "{}" or "{1}".
+  const t = (english, ...values) => {
+    let next = 0;
+    const sentence = plan.words && plan.words[english] || english;
+    return sentence.replace(/\{(\d*)\}/g, (whole, number) => values[number === "" ? next++ : Number(number)]);
+  };
+  return { plan, make, size, t, many: 32 };  // more rows than `many` are drawn small
+})();
+
+// Draws the two maps of the page, and folds the tree. The tables stand without it.
+(() => {
+  const { plan, make, size, t, many } = shared;
+  const colours = 7; // c0 to c6; c7 is for what belongs to no layer
+  const compact = plan.ranks.length > many ? " compact" : "";
+
   const range = ([begin, end, whole]) =>
-    end - begin === whole ? `all ${whole}` : `${begin}–${end - 1} of ${whole}`;
-  const slice = ([begin, , whole]) => (whole > 1 ? `slice ${begin + 1} of ${whole}` : "whole");
+    end - begin === whole ? t("all {}", whole) : t("{}–{} of {}", begin, end - 1, whole);
+  const slice = ([begin, , whole]) => (whole > 1 ? t("slice {} of {}", begin + 1, whole) : t("whole"));
 
   const tell = (rank, column) => {
     const what = plan.columns[column];
     const parts = [];
     if (rank.heads && column > 0 && column + 1 < plan.columns.length) {
       if (what.experts) {
-        parts.push(`routed experts ${range(rank.experts)}, ${slice(rank.slice)} of each`);
-        if (rank.shared[2]) parts.push(`shared experts, ${slice(rank.shared)}`);
+        parts.push(t("routed experts {}, {} of each", range(rank.experts), slice(rank.slice)));
+        if (rank.shared[2]) parts.push(t("shared experts, {}", slice(rank.shared)));
       } else if (rank.dense[2]) {
-        parts.push(`dense MLP, ${slice(rank.dense)}`);
+        parts.push(t("dense MLP, {}", slice(rank.dense)));
       }
-      if (rank.heads[2]) parts.push(`attention heads ${range(rank.heads)}`);
+      if (rank.heads[2]) parts.push(t("attention heads {}", range(rank.heads)));
     }
-    const list = parts.length ? `: ${parts.join("; ")}` : "";
-    return `Rank ${rank.rank} (node ${rank.node}), ${what.spoken}, ${size(rank.cells[column])}${list}`;
+    const line = t("Rank {} (node {}), {}, {}", rank.rank, rank.node, what.spoken, size(rank.cells[column]));
+    return parts.length ? t("{}: {}", line, parts.join(t("; "))) : line;
   };
   const startsNode = (index) => index > 0 && plan.ranks[index].node !== plan.ranks[index - 1].node;
+  // In a small map every eighth rank has its number, and the others have it for screen readers.
+  const rankLabel = (rank, index) =>
+    make("span", { className: compact && index % 8 ? "hidden" : "", textContent: rank.rank });
   const groupName = (rank) => `c${rank.group % colours}`;
 
   const expertMap = () => {
@@ -55,21 +71,22 @@
       const lane = make("div", { className: "lane" }, block, stripe);
       const track = make("td", { className: "track" }, lane);
       track.setAttribute("aria-hidden", "true");
-      const head = make("th", { scope: "row", className: "num", textContent: rank.rank });
-      body.append(make("tr", { className: startsNode(index) ? "node-start" : "" }, head, track,
-        make("td", { textContent: range(rank.experts) }), make("td", { textContent: slice(rank.slice) })));
+      const head = make("th", { scope: "row", className: "num" }, rankLabel(rank, index));
+      const row = make("tr", { className: startsNode(index) ? "node-start" : "" }, head, track,
+        make("td", { className: "num", textContent: range(rank.experts) }), make("td", { className: "num", textContent: slice(rank.slice) }));
+      row.dataset.ranks = rank.rank;
+      body.append(row);
     });
     const axis = make("div", { className: "axis" });
     for (let i = 0; i <= 4; ++i) axis.append(make("span", { textContent: Math.round((i * experts) / 4) }));
-    const track = make("th", { scope: "col" }, make("span", { className: "hidden", textContent: "Place among the experts" }), axis);
+    const track = make("th", { scope: "col" }, make("span", { className: "hidden", textContent: t("Place among the experts") }), axis);
     axis.setAttribute("aria-hidden", "true");
     const last = layers[layers.length - 1];
-    const caption = `Experts of a MoE layer (${layers[0].spoken} to ${last.spoken}, each cut alike): a block is what an ` +
-      "expert parallel group holds, the full stripe in it the slice of each expert that the rank has";
-    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", className: "num", textContent: "Rank" }), track,
-      make("th", { scope: "col", textContent: "Experts" }), make("th", { scope: "col", textContent: "Slice of each" })));
+    const caption = t("Experts of a MoE layer ({} to {}, each cut alike): a block is what an expert parallel group holds, the full stripe in it the slice of each expert that the rank has", layers[0].spoken, last.spoken);
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", className: "num", textContent: t("Rank") }), track,
+      make("th", { scope: "col", className: "num", textContent: t("Experts") }), make("th", { scope: "col", className: "num", textContent: t("Slice of each") })));
     const table = make("table", {}, make("caption", { textContent: caption }), head, body);
-    document.getElementById("expert-map").append(scrolling("experts", "Experts by rank", table));
+    document.getElementById("expert-map").append(scrolling(`experts${compact}`, t("Experts by rank"), table));
   };
 
   const scrolling = (name, label, content) => {
@@ -88,23 +105,23 @@
 
   const legend = () => {
     const list = make("ul", { className: "legend" });
-    list.setAttribute("aria-label", "Colours of the map");
+    list.setAttribute("aria-label", t("Colours of the map"));
     const add = (colour, text) => list.append(make("li", {}, make("i", { className: colour }), text));
     const seen = new Set();
-    if (plan.groups > colours) add("c0", "experts, a colour for each expert parallel group; colours repeat");
+    if (plan.groups > colours) add("c0", t("experts, a colour for each expert parallel group; colours repeat"));
     plan.ranks.forEach((rank) => {
       if (!rank.heads || !rank.experts[2] || plan.groups > colours || seen.has(rank.group)) return;
       seen.add(rank.group);
-      add(groupName(rank), `experts ${range(rank.experts)}`);
+      add(groupName(rank), t("experts {}", range(rank.experts)));
     });
-    add("dense", "dense layers");
-    add("c7", "no layer: embedding, lm_head (first); headers and other files (last)");
+    add("dense", t("dense layers"));
+    add("c7", t("no layer: embedding, lm_head (first); headers and other files (last)"));
     return list;
   };
 
   const layerMap = () => {
-    const told = make("output", { id: "told", textContent: "Point at a square, or go to it with the arrow keys." });
-    const row = make("tr", {}, make("th", { scope: "col" }, make("span", { className: "hidden", textContent: "Rank" })));
+    const told = make("output", { id: "told", textContent: t("Point at a square, or go to it with the arrow keys.") });
+    const row = make("tr", {}, make("th", { scope: "col" }, make("span", { className: "hidden", textContent: t("Rank") })));
     plan.columns.forEach((column, index) => {
       const layer = index - 1;
       const ends = index === 0 || index + 1 === plan.columns.length;
@@ -115,7 +132,7 @@
     const body = make("tbody");
     plan.ranks.forEach((rank, index) => {
       const line = make("tr", { className: startsNode(index) ? "gap" : "" },
-        make("th", { scope: "row", className: "num", textContent: rank.rank }));
+        make("th", { scope: "row", className: "num" }, rankLabel(rank, index)));
       rank.cells.forEach((bytes, column) => {
         const cell = make("td", { className: cellClass(rank, column), tabIndex: -1 });
         cell.append(make("span", { className: "hidden", textContent: size(bytes) }));
@@ -123,10 +140,11 @@
       });
       body.append(line);
     });
-    const caption = "Ranks (rows) by layers (columns, MTP last): what a rank holds of each";
+    const caption = t("Ranks (rows) by layers (columns, MTP last): what a rank holds of each");
     const table = make("table", {}, make("caption", { textContent: caption }), make("thead", {}, row), body);
     table.setAttribute("role", "grid");
-    document.getElementById("layer-map").append(legend(), told, scrolling("grid", "Layers by rank", table));
+    table.style.setProperty("--columns", plan.columns.length);
+    document.getElementById("layer-map").append(legend(), told, scrolling(`grid${compact}`, t("Layers by rank"), table));
     watch(body, told);
   };
 
@@ -156,7 +174,16 @@
       show(cell);
       cell.title = told.textContent;
     });
+    const choose = (cell) => {
+      const [y, x] = place(cell);
+      document.dispatchEvent(new CustomEvent("choose", { detail: { rank: plan.ranks[y].rank, column: x } }));
+    };
+    body.addEventListener("click", (event) => {
+      const cell = event.target.closest("td");
+      if (cell) choose(cell);
+    });
     body.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") choose(current);
       const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
       let [y, x] = place(current);
       if (step) { y += step[0]; x += step[1]; }
@@ -175,7 +202,7 @@
     const button = (text, open) => make("button", {
       type: "button", textContent: text, onclick: () => all.forEach((one) => { one.open = open || one === all[0]; }),
     });
-    list.before(make("p", { className: "tools" }, button("Open all", true), button("Close all", false)));
+    list.before(make("p", { className: "tools" }, button(t("Open all"), true), button(t("Close all"), false)));
     let closed = [];
     addEventListener("beforeprint", () => {
       closed = all.filter((one) => !one.open);

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
 #include <utility>
+
+#include "checkpoint/tensor_name.h"
 
 namespace shardfs {
 namespace {
@@ -59,11 +60,25 @@ FileSums Add(const VirtualFile& file, const std::set<std::uint32_t>& expert_laye
 
 }  // namespace
 
-std::string_view WeightClassName(WeightClass weight_class) {
-  constexpr std::array<std::string_view, kWeightClasses> kNames = {
-      "routed experts",        "shared experts",    "attention",     "dense MLP",
-      "embedding and lm_head", "norms and routers", "other weights", "headers and other files"};
-  return kNames[Index(weight_class)];
+Text WeightClassName(WeightClass weight_class) {
+  switch (weight_class) {
+    case WeightClass::kRoutedExperts:
+      return Tr("routed experts");
+    case WeightClass::kSharedExperts:
+      return Tr("shared experts");
+    case WeightClass::kAttention:
+      return Tr("attention");
+    case WeightClass::kDense:
+      return Tr("dense MLP");
+    case WeightClass::kEmbedding:
+      return Tr("embedding and lm_head");
+    case WeightClass::kSmall:
+      return Tr("norms and routers");
+    case WeightClass::kOther:
+      return Tr("other weights");
+    default:
+      return Tr("headers and other files");
+  }
 }
 
 WeightClass ClassOf(std::string_view name, bool stacked) {
@@ -79,13 +94,10 @@ WeightClass ClassOf(std::string_view name, bool stacked) {
 }
 
 std::optional<std::uint32_t> LayerOfTensor(std::string_view name) {
-  constexpr std::string_view kPrefix = "model.layers.";
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  std::uint32_t layer = 0;
-  const char* const begin = name.data() + kPrefix.size();
-  const auto [end, error] = std::from_chars(begin, name.data() + name.size(), layer);
-  if (error != std::errc() || end == begin) return std::nullopt;
-  return layer;
+  constexpr std::uint64_t kMostLayers = 4096;
+  const auto found = FindLayer(name);
+  if (!found || found->layer >= kMostLayers || name.starts_with("mtp.")) return std::nullopt;
+  return static_cast<std::uint32_t>(found->layer);
 }
 
 PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
@@ -103,14 +115,14 @@ PlanPicture MakePlanPicture(const BuiltView& view, const PlanReport& report) {
     const auto& layers = files.back().second.by_layer;
     if (!layers.empty()) last_layer = std::max(last_layer, layers.rbegin()->first);
   }
-  picture.columns.push_back({"top", "what belongs to no layer", false});
+  picture.columns.push_back({"top", Tr("what belongs to no layer"), false});
   for (std::int64_t layer = 0; layer <= last_layer; ++layer) {
     const bool is_mtp = view.view.layers && layer >= static_cast<std::int64_t>(*view.view.layers);
     const std::string label = fmt::format("{}{}", is_mtp ? "MTP " : "", layer);
-    picture.columns.push_back({label, (is_mtp ? "MTP layer " : "layer ") + std::to_string(layer),
+    picture.columns.push_back({label, is_mtp ? Tr("MTP layer {}", layer) : Tr("layer {}", layer),
                                HasExperts(expert_layers, !view.view.ranks.empty(), static_cast<std::uint32_t>(layer))});
   }
-  picture.columns.push_back({"files", "headers and other files", false});
+  picture.columns.push_back({"files", Tr("headers and other files"), false});
 
   picture.ranks.resize(view.view.world_size);
   for (std::uint32_t node = 0; node < report.nodes.size(); ++node) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "console/text.h"
 #include "report/plan_report.h"
 
 namespace shardfs {
@@ -25,13 +26,14 @@ enum class WeightClass : std::uint8_t {
 inline constexpr std::size_t kWeightClasses = 8;
 using ClassBytes = std::array<std::uint64_t, kWeightClasses>;
 
-std::string_view WeightClassName(WeightClass weight_class);
+Text WeightClassName(WeightClass weight_class);
 
 // Of a tensor's name, in the source (one expert a tensor) or in the view, where the stacked experts of a MoE layer have
 // the names of a dense MLP: `stacked` says that the tensor is of such a layer.
 WeightClass ClassOf(std::string_view name, bool stacked);
 
-// The layer in "model.layers.12.mlp...", or nothing.
+// The layer in "model.layers.12.mlp...", or nothing: behind another "layers", or above any model's number of them, a
+// number is none.
 std::optional<std::uint32_t> LayerOfTensor(std::string_view name);
 
 struct RankPicture {
@@ -45,7 +47,7 @@ struct RankPicture {
 
 struct PlanColumn {
   std::string label;   // "12", "MTP 61", "top", "files"
-  std::string spoken;  // "layer 12"
+  Text spoken;         // "layer 12"
   bool has_experts = false;
 };
 

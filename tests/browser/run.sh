@@ -43,6 +43,18 @@ if [[ ! -e node_modules/axe-core/axe.min.js || ! -e node_modules/playwright-core
   timeout 600 npm ci --no-audit --no-fund --fetch-retries=0 >npm.log 2>&1 || skip "npm cannot fetch the packages: $(tail -n 1 npm.log)"
 fi
 
-golden=$here/../golden/mindie/bf16_dp2tp8_mtp4ep4
-"$shardfs" plan "$golden/source" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp --nnodes 2 --html "$work/plan.html" >/dev/null
-timeout 1000 node page_test.mjs "$chromium" "$work/plan.html" "$work/screenshots"
+golden=$here/../golden
+page() { # LANGUAGE NAME WORD...: the page of such a plan
+  local language=$1 name=$2
+  shift 2
+  env "LC_ALL=$language" "$shardfs" plan "$@" --html "$work/$name.html" >/dev/null
+  pages+=("$work/$name.html")
+}
+pages=()
+moe=$golden/mindie/bf16_dp2tp8_mtp4ep4/source
+page C mindie "$moe" --dp 2 --tp 8 --moe-tp 4 --moe-ep 4 --mtp --nnodes 2
+page zh_CN.UTF-8 mindie-128-zh "$moe" --dp 8 --tp 16 --moe-tp 8 --moe-ep 16 --mtp --nnodes 16
+page C sharded-state "$moe" --layout sharded-state --engine vllm --tp 2
+page C rank-cut "$golden/rank-cut/v3_tp2_ep2_pp2/source" --layout rank-cut --rules "$golden/rank-cut/v3_tp2_ep2_pp2/rules.json"
+page C huggingface "$moe" --layout huggingface
+timeout 1500 node page_test.mjs "$chromium" "$work/screenshots" "${pages[@]}"

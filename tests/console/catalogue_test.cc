@@ -46,12 +46,12 @@ std::string ValueOf(const std::string& literals) {
 }
 
 // The strings behind `before` in a source file, with the file that they stand in.
-std::map<std::string, std::string> Literals(const std::string& before) {
+std::map<std::string, std::string> Literals(const std::string& before, const std::string& extension = ".cc") {
   const std::regex pattern(before + R"re(((?:"(?:[^"\\]|\\.)*"\s*)+))re");
   std::map<std::string, std::string> found;
   for (const auto& entry : fs::recursive_directory_iterator(SHARDFS_TESTS_DIR "/../src")) {
     const std::string path = entry.path();
-    if (entry.path().extension() != ".cc" || path.find("/catalogue/") != std::string::npos) continue;
+    if (entry.path().extension() != extension || path.find("/catalogue/") != std::string::npos) continue;
     std::ifstream file(path);
     const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     for (auto at = std::sregex_iterator(text.begin(), text.end(), pattern); at != std::sregex_iterator(); ++at) {
@@ -88,8 +88,22 @@ TEST(CatalogueTest, HasEverySentenceOfTheSource) {
   }
 }
 
+// The script of the page takes its sentences from what the page carries: the part of the page and the common one.
+TEST(CatalogueTest, HasEverySentenceOfThePagesScript) {
+  std::set<std::string_view> known;
+  for (const auto part : {PageCatalogue(), CommonCatalogue()}) {
+    for (const CatalogueEntry& entry : part) known.insert(entry.english);
+  }
+  const auto sentences = Literals(R"re(\bt\(\s*)re", ".js");
+  EXPECT_GT(sentences.size(), 30u);
+  for (const auto& [sentence, path] : sentences) {
+    EXPECT_TRUE(known.contains(sentence)) << path << " says \"" << sentence << "\", which has no Chinese";
+  }
+}
+
 TEST(CatalogueTest, HasNoSentenceThatNothingSays) {
-  const auto literals = Literals("");
+  auto literals = Literals("");
+  literals.merge(Literals("", ".js"));
   for (const CatalogueEntry& entry : Entries()) {
     EXPECT_TRUE(literals.contains(std::string(entry.english))) << "\"" << entry.english << "\" is said nowhere";
   }

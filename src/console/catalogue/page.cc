@@ -1,8 +1,149 @@
-// What the page of `shardfs plan --html` says.
+// What the page of `shardfs plan --html` says, its script too (report/plan_html*.js), where t("...") stands for Tr.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {
+namespace {
 
-std::span<const CatalogueEntry> PageCatalogue() { return {}; }
+constexpr CatalogueEntry kEntries[] = {
+    // The head of the page.
+    {"Plan for {}", "{} 的权重规划"},
+    {"Source", "源权重"},
+    {"Read as", "识别为"},
+    {"{} in {} tensors, {} files", "{}，{} 个张量，{} 个文件"},
+    {"Source digest", "源权重摘要"},
+    {"Transform", "转换"},
+    {"Transforms", "转换"},
+    {"none", "无"},
+    {"Layout", "目录布局"},
+    {"All files once", "全部文件（不重复计）"},
+    {"{} in {} files", "{}，{} 个文件"},
+    {"All ranks’ loads", "所有 rank 的加载量"},
+    {"{}, {:.3f} times the source", "{}，为源权重的 {:.3f} 倍"},
+    {"Made on", "生成日期"},
+    {"Made by", "生成命令"},
+
+    // Choosing and searching.
+    {"Choose and search", "选择与搜索"},
+    {"Rank", "Rank"},
+    {"all ranks", "全部 rank"},
+    {"Layer", "层"},
+    {"all layers", "全部层"},
+    {"Find tensors", "查找张量"},
+    {"Clear", "清除"},
+    {"Rank {}", "Rank {}"},
+    {"{} each", "每个 {}"},
+    {"{} in {} folders and files of the view", "共 {}，位于视图的 {} 个目录和文件中"},
+    {"Tensors", "张量"},
+    {"{} tensors are found; these are the first {}", "找到 {} 个张量，以下为前 {} 个"},
+    {"{} tensors are found", "找到 {} 个张量"},
+
+    // Bytes by rank, node and kind.
+    {"What each rank loads", "每个 rank 的加载量"},
+    {"Bytes of all files that a rank loads; ranks that load the same stand in one row",
+     "rank 加载的全部文件的字节数；加载量相同的 rank 合为一行"},
+    {"Ranks", "Rank"},
+    {"Node", "节点"},
+    {"Nodes", "节点"},
+    {"Number", "个数"},
+    {"By kind", "按类别"},
+    {"Each", "每个"},
+    {"Bytes", "字节"},
+    {"Colours of the bars", "条形颜色"},
+    {"How much tmpfs each node needs", "每个节点所需的 tmpfs"},
+    {"The files of a node’s ranks, each once. A tmpfs wants a little more: it counts in pages.",
+     "节点上各 rank 的文件，每个只计一次。tmpfs 按页计，实际会略多。"},
+    {"Files by node", "各节点的文件"},
+    {"Files", "文件数"},
+    {"Share", "占比"},
+    {"Size", "大小"},
+    {"Split and replicated", "切分与复制"},
+    {"What is split is loaded once by all ranks together; what is replicated, by several of them. Headers, padding and "
+     "other types than the source’s make small differences; source tensors that no file is made of do not count here.",
+     "切分的权重由所有 rank 合计加载一次；复制的权重由多个 rank 分别加载。文件头、填充和类型转换会造成少量差异；"
+     "未被任何文件使用的源张量不计入。"},
+    {"as many bytes as the source has", "与源权重等量"},
+    {"replicated", "复制部分"},
+    {"Loads of all ranks together, by kind", "所有 rank 的合计加载量，按类别"},
+    {"Kind", "类别"},
+    {"After the transforms", "转换后"},
+    {"In the source", "源权重中"},
+    {"In the files", "文件中"},
+    {"Loaded", "加载"},
+    {"Replicated", "复制"},
+    {"Times that", "倍数"},
+    {"Times the source", "源权重倍数"},
+    {"all", "合计"},
+    {"routed experts", "路由专家"},
+    {"embedding and lm_head", "词嵌入与 lm_head"},
+    {"norms and routers", "归一化与路由"},
+    {"other weights", "其他权重"},
+    {"headers and other files", "文件头与其他文件"},
+
+    // Ranks and their parts.
+    {"Where each rank stands", "每个 rank 的位置"},
+    {"Coordinates and layers by rank, from 0", "各 rank 的坐标与层，从 0 开始"},
+    {"Layers", "层"},
+    {"Which part of a layer a rank holds", "每个 rank 持有层的哪一部分"},
+    {"Every layer of a kind is cut alike. Norms, routers, q_a and kv_a are whole on every rank.",
+     "同类层的切分方式相同。归一化、路由、q_a 和 kv_a 在每个 rank 上都是完整的。"},
+    {"Parts by rank; experts and heads count from 0", "各 rank 持有的部分；专家和注意力头从 0 开始编号"},
+    {"Routed experts", "路由专家"},
+    {"Slice of each", "专家切片"},
+    {"Attention heads", "注意力头"},
+    {"Dense MLP slice", "稠密 MLP 切片"},
+    {"Shared experts slice", "共享专家切片"},
+    {"lm_head slice", "lm_head 切片"},
+    {"whole", "完整"},
+    {"{} of {}", "{}/{}"},
+    {"{}–{} of {}", "{}–{}/{}"},
+    {"all {}", "全部 {} 个"},
+    {"slice {} of {}", "第 {}/{} 片"},
+    {"Questions that no file answers", "文件无法回答的问题"},
+    {"Only the loader knows.", "只有加载方知道。"},
+
+    // The maps.
+    {"Who holds what", "权重分布"},
+    {"The map needs the page’s own script; the table of parts says the same.",
+     "分布图需要页面自带的脚本；切片表给出相同的内容。"},
+    {"what belongs to no layer", "不属于任何层"},
+    {"layer {}", "第 {} 层"},
+    {"MTP layer {}", "MTP 层 {}"},
+    {"Rank {} (node {}), {}, {}", "Rank {}（节点 {}），{}，{}"},
+    {"; ", "；"},
+    {"routed experts {}, {} of each", "路由专家 {}，每个专家{}"},
+    {"shared experts, {}", "共享专家，{}"},
+    {"dense MLP, {}", "稠密 MLP，{}"},
+    {"attention heads {}", "注意力头 {}"},
+    {"Place among the experts", "在专家中的位置"},
+    {"Experts of a MoE layer ({} to {}, each cut alike): a block is what an expert parallel group holds, the full "
+     "stripe in it the slice of each expert that the rank has",
+     "MoE 层的专家（{} 至 {}，切分方式相同）：色块是专家并行组持有的专家，其中的实色条是该 rank 持有的专家切片"},
+    {"Experts", "专家"},
+    {"Experts by rank", "各 rank 的专家"},
+    {"Colours of the map", "分布图颜色"},
+    {"experts, a colour for each expert parallel group; colours repeat", "专家，每个专家并行组一种颜色，颜色循环使用"},
+    {"experts {}", "专家 {}"},
+    {"dense layers", "稠密层"},
+    {"no layer: embedding, lm_head (first); headers and other files (last)",
+     "不属于任何层：词嵌入、lm_head（首列）；文件头与其他文件（末列）"},
+    {"Point at a square, or go to it with the arrow keys.", "将指针移到方格上，或用方向键选择。"},
+    {"Ranks (rows) by layers (columns, MTP last): what a rank holds of each", "行为 rank，列为层（MTP 在最后）：rank 持有的内容"},
+    {"Layers by rank", "各 rank 的层"},
+
+    // The directory.
+    {"The directory", "目录"},
+    {"(the directory)", "（根目录）"},
+    {"{} … {} ({} alike)", "{} … {}（同类 {} 个）"},
+    {"rank {}", "rank {}"},
+    {"ranks {}", "rank {}"},
+    {"{} tensors, {}", "{} 个张量，{}"},
+    {"{} bytes", "{} 字节"},
+    {"Open all", "全部展开"},
+    {"Close all", "全部收起"},
+};
+
+}  // namespace
+
+std::span<const CatalogueEntry> PageCatalogue() { return kEntries; }
 
 }  // namespace shardfs
