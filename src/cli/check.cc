@@ -269,11 +269,11 @@ void PrintText(const CheckArguments& arguments, const Checked& checked) {
   for (const std::string& note : report.notes) std::cout << fmt::format("note: {}\n", OneLine(note));
   const std::size_t wrong = report.findings.size();
   const double rate = static_cast<double>(report.bytes_read) / std::max(report.seconds, 1e-9);
-  std::cout << fmt::format(
-      "{}: {}{} ({} files, {} tensors, {} read in {:.1f} s, {}/s)\n", checked.source,
-      wrong == 0 ? "whole" : fmt::format("{} thing{} wrong", wrong, wrong == 1 ? " is" : "s are"),
-      DescribeDigests(arguments, report), report.files, report.tensors, FormatBytes(report.bytes_read), report.seconds,
-      FormatBytes(static_cast<std::uint64_t>(rate)));
+  std::cout << fmt::format("{}: {}{} ({} files, {} tensors, {} read in {:.1f} s, {}/s)\n", checked.source,
+                           wrong == 0 ? "whole" : fmt::format("{} thing{} wrong", wrong, wrong == 1 ? " is" : "s are"),
+                           DescribeDigests(arguments, report), report.files, report.tensors,
+                           FormatBytes(report.bytes_read), report.seconds,
+                           FormatBytes(static_cast<std::uint64_t>(rate)));
 }
 
 int ExitCodeOf(const SourceCheckReport& report) {

@@ -1,4 +1,6 @@
 // shardfs explain: what a file of a view, one of its tensors or a range of its bytes is made of.
+#include "report/explain.h"
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -12,7 +14,6 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "console/output.h"
-#include "report/explain.h"
 #include "service/mounted_request.h"
 #include "shardfs/layout/registry.h"
 #include "shardfs/option/option_taker.h"
@@ -36,11 +37,11 @@ Result<ExplainQuestion> QuestionOf(const ExplainArguments& arguments) {
   }
   const std::size_t colon = arguments.range.find(':');
   const auto offset = ParseNumber<std::uint64_t>(arguments.range.substr(0, colon));
-  const auto bytes = colon == std::string::npos ? std::nullopt
-                                                : ParseNumber<std::uint64_t>(arguments.range.substr(colon + 1));
+  const auto bytes =
+      colon == std::string::npos ? std::nullopt : ParseNumber<std::uint64_t>(arguments.range.substr(colon + 1));
   if (!offset || !bytes || *bytes == 0) {
-    return Status::InvalidArgument(fmt::format("--range takes OFFSET:BYTES, as in 4096:512, and got {}",
-                                               QuoteName(arguments.range)));
+    return Status::InvalidArgument(
+        fmt::format("--range takes OFFSET:BYTES, as in 4096:512, and got {}", QuoteName(arguments.range)));
   }
   question.range = ExplainQuestion::Range{*offset, *bytes};
   return question;

@@ -106,9 +106,9 @@ std::string ToText(const Warmed& warmed) {
   std::string text = fmt::format("{}: {} files, {} ({} bytes)", warmed.mount_point, report.files,
                                  FormatBytes(report.bytes), report.bytes);
   if (report.cached_before) text += fmt::format(", of which {} were in memory", FormatBytes(*report.cached_before));
-  text += fmt::format("; read {} in {:.1f} s, {}/s", FormatBytes(report.read), report.seconds,
-                      FormatBytes(static_cast<std::uint64_t>(static_cast<double>(report.read) /
-                                                             std::max(report.seconds, 1e-9))));
+  text += fmt::format(
+      "; read {} in {:.1f} s, {}/s", FormatBytes(report.read), report.seconds,
+      FormatBytes(static_cast<std::uint64_t>(static_cast<double>(report.read) / std::max(report.seconds, 1e-9))));
   if (!report.cached_after) return text + "; how much is in memory, the kernel tells root and the owner of the files";
   return text + fmt::format("; {} are in memory now", FormatBytes(*report.cached_after));
 }
@@ -121,9 +121,10 @@ std::string MemoryWarning(const Warmed& warmed) {
         "memory is not enough: {} were not read, because {} leaves {}; give --ranks or --node-rank, or free memory",
         FormatBytes(report.left_out), report.memory_limit, FormatBytes(report.memory));
   }
-  return fmt::format("memory is not enough: {} of {} have been dropped from it again; give --ranks or --node-rank, or "
-                     "free memory",
-                     FormatBytes(report.bytes - report.cached_after.value_or(0)), FormatBytes(report.bytes));
+  return fmt::format(
+      "memory is not enough: {} of {} have been dropped from it again; give --ranks or --node-rank, or "
+      "free memory",
+      FormatBytes(report.bytes - report.cached_after.value_or(0)), FormatBytes(report.bytes));
 }
 
 int RunWarm(const WarmArguments& arguments) {

@@ -121,12 +121,13 @@ Result<const VirtualFile*> FindFile(const VirtualTree& tree, const std::string& 
     if (name.empty() || name == ".") continue;
     node = node->is_directory() ? tree.FindChild(id, name, &id) : nullptr;
     if (node == nullptr) {
-      return Status::InvalidArgument(fmt::format("the view has no file {}; `shardfs plan` lists what it has",
-                                                 QuoteName(path)));
+      return Status::InvalidArgument(
+          fmt::format("the view has no file {}; `shardfs plan` lists what it has", QuoteName(path)));
     }
   }
   if (!node->is_directory()) return node->file.get();
-  return Status::InvalidArgument(fmt::format("{} is a folder of the view; give a file of it", QuoteName(path.empty() ? "." : path)));
+  return Status::InvalidArgument(
+      fmt::format("{} is a folder of the view; give a file of it", QuoteName(path.empty() ? "." : path)));
 }
 
 // The range that a question is about, and whether whole tensors of it are meant.
@@ -136,8 +137,8 @@ Result<ExplainQuestion::Range> RangeOf(const VirtualFile& file, const ExplainQue
       if (tensor.name == question.tensor) return ExplainQuestion::Range{tensor.begin, tensor.end - tensor.begin};
     }
     const std::string example = file.tensors().empty() ? "" : "; it has " + QuoteName(file.tensors().front().name);
-    return Status::InvalidArgument(fmt::format("{} has no tensor {}{}", QuoteName(question.path),
-                                               QuoteName(question.tensor), example));
+    return Status::InvalidArgument(
+        fmt::format("{} has no tensor {}{}", QuoteName(question.path), QuoteName(question.tensor), example));
   }
   if (!question.range) return ExplainQuestion::Range{0, file.size()};
   if (question.range->offset < file.size() && question.range->bytes <= file.size() - question.range->offset) {
@@ -195,8 +196,8 @@ Result<FileExplanation> Explain(const BuiltView& view, const CkptOptions& ckpt, 
 namespace {
 
 std::string DescribeSource(const ExplainedSource& source) {
-  std::string text = fmt::format("{} bytes {} to {}", EscapeControls(source.file), source.offset,
-                                 source.offset + source.bytes - 1);
+  std::string text =
+      fmt::format("{} bytes {} to {}", EscapeControls(source.file), source.offset, source.offset + source.bytes - 1);
   if (!source.tensor.empty()) text += fmt::format(": {} {}", QuoteName(source.tensor), source.type);
   if (!source.place.empty()) text += ", " + source.place;
   return text;
@@ -250,8 +251,9 @@ std::string FormatShort(const ExplainedTensor& tensor) {
 }  // namespace
 
 std::string FormatExplanation(const FileExplanation& explanation, const ExplainQuestion& question) {
-  std::string text = fmt::format("{}: {}, {} ({} bytes), of {} in layout {}\n", explanation.path, explanation.kind,
-                                 FormatBytes(explanation.size), explanation.size, explanation.source, explanation.layout);
+  std::string text =
+      fmt::format("{}: {}, {} ({} bytes), of {} in layout {}\n", explanation.path, explanation.kind,
+                  FormatBytes(explanation.size), explanation.size, explanation.source, explanation.layout);
   for (const std::string& transform : explanation.transforms) text += fmt::format("  transformed: {}\n", transform);
   for (const auto& [file, bytes] : explanation.source_bytes) {
     text += fmt::format("  from {}: {} ({} bytes)\n", file, FormatBytes(bytes), bytes);

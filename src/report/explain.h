@@ -1,5 +1,5 @@
-// What a file of a view, one of its tensors or a range of its bytes is made of: source files, their tensors, and what is
-// done to them.
+// What a file of a view, one of its tensors or a range of its bytes is made of: source files, their tensors, and what
+// is done to them.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct ExplainedPart {
   enum class Kind : std::uint8_t { kText, kZeros, kCopy, kGather, kComputed };
 
   Kind kind = Kind::kText;
-  std::uint64_t offset = 0;               // in the view's file
+  std::uint64_t offset = 0;  // in the view's file
   std::uint64_t bytes = 0;
   std::vector<std::string> operations{};  // kComputed: from the source to the file
   std::string pattern{};                  // kGather: "7168 runs of 256 bytes, 3072 bytes apart"
@@ -55,9 +55,9 @@ struct FileExplanation {
   std::uint64_t size = 0;
   std::string source;  // the checkpoint's directory
   std::string layout;
-  std::vector<std::string> transforms;               // what each has done
+  std::vector<std::string> transforms;                // what each has done
   std::map<std::string, std::uint64_t> source_bytes;  // of the range that was asked for, by source file
-  std::vector<ExplainedTensor> tensors;              // those of that range, in the file's order
+  std::vector<ExplainedTensor> tensors;               // those of that range, in the file's order
 };
 
 // What is asked: the whole file, a tensor of it, or a range.

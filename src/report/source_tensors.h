@@ -19,8 +19,8 @@ class SourceTensors {
  public:
   SourceTensors(const SourceSet& sources, const CkptOptions& options) : sources_(sources), options_(options) {}
 
-  // The bytes with the tensors that they belong to, one after the other. `pattern` says which of them a gather takes; it
-  // may be null.
+  // The bytes with the tensors that they belong to, one after the other. `pattern` says which of them a gather takes;
+  // it may be null.
   std::vector<ExplainedSource> Find(const SourceSpan& span, const GatherPattern* pattern);
 
  private:

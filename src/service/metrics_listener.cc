@@ -1,7 +1,7 @@
 // One thread polls the listening socket and at most kMostClients connections, none of which may block it. A connection
 // is read until the head of its request is complete, then its answer is written as the client takes it, then what the
-// client still sends is thrown away until it closes: a socket that is closed with unread bytes resets the connection, and
-// the client may lose the answer. Whatever a connection does, it is closed kPatience after it has begun, and again
+// client still sends is thrown away until it closes: a socket that is closed with unread bytes resets the connection,
+// and the client may lose the answer. Whatever a connection does, it is closed kPatience after it has begun, and again
 // kPatience after its answer has.
 #include "service/metrics_listener.h"
 
@@ -87,9 +87,7 @@ class Client {
   Client(FileDescriptor socket, std::chrono::milliseconds patience)
       : socket_(std::move(socket)), patience_(patience), deadline_(Clock::now() + patience) {}
 
-  pollfd Wanted() const {
-    return {socket_.get(), static_cast<short>(state_ == State::kWriting ? POLLOUT : POLLIN), 0};
-  }
+  pollfd Wanted() const { return {socket_.get(), static_cast<short>(state_ == State::kWriting ? POLLOUT : POLLIN), 0}; }
   Clock::time_point deadline() const { return deadline_; }
 
   // Does what can be done without waiting; false when the connection is at its end.
@@ -121,8 +119,8 @@ class Client {
 
   bool Write() {
     while (written_ < answer_.size()) {
-      const ssize_t count = ::send(socket_.get(), answer_.data() + written_, answer_.size() - written_,
-                                   MSG_DONTWAIT | MSG_NOSIGNAL);
+      const ssize_t count =
+          ::send(socket_.get(), answer_.data() + written_, answer_.size() - written_, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (count < 0) return errno == EAGAIN || errno == EINTR;
       written_ += static_cast<std::size_t>(count);
     }

@@ -2,8 +2,8 @@
 // GET /healthz, and nothing else.
 //
 // It is our own because it answers two fixed requests from one poll loop in 200 lines, where a library would bring TLS,
-// threads and a parser for everything into a static program. It never touches the file system's threads: a client that is
-// slow, silent or malicious costs one of kMostClients places for kPatience, no more.
+// threads and a parser for everything into a static program. It never touches the file system's threads: a client that
+// is slow, silent or malicious costs one of kMostClients places for kPatience, no more.
 #pragma once
 
 #include <chrono>

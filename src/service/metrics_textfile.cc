@@ -23,7 +23,8 @@ std::string MetricsFileName(const std::string& mount_point) {
   constexpr std::size_t kLongest = 200;  // names may have 255 bytes, and the temporary one is longer
   std::string name = "shardfs";
   for (const char c : mount_point == "/" ? std::string("/root") : mount_point) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
+    const bool plain =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
     if (c == '/') {
       name += '-';
     } else if (plain) {
@@ -33,8 +34,7 @@ std::string MetricsFileName(const std::string& mount_point) {
     }
   }
   if (name.size() > kLongest) {
-    name = name.substr(0, kLongest - 33) + "-" +
-           FileDigest::OfBytes(std::as_bytes(std::span(mount_point))).ToHex();
+    name = name.substr(0, kLongest - 33) + "-" + FileDigest::OfBytes(std::as_bytes(std::span(mount_point))).ToHex();
   }
   return name + ".prom";
 }

@@ -31,9 +31,9 @@ class MetricsTextfile {
 
   const std::string& path() const { return path_; }
 
-  // Writes at once, and again every kEvery, what `make` gives, under a temporary name that is then renamed: the collector
-  // sees a whole file or none. A write that fails is logged once, until one succeeds. Throws std::system_error where
-  // there is no thread to be had.
+  // Writes at once, and again every kEvery, what `make` gives, under a temporary name that is then renamed: the
+  // collector sees a whole file or none. A write that fails is logged once, until one succeeds. Throws
+  // std::system_error where there is no thread to be had.
   void Start(std::function<std::string()> make);
 
   // Removes the file at once, from any thread, when the process ends without the destructor.

@@ -10,7 +10,7 @@ namespace shardfs {
 
 struct MountedRequest {
   std::string mount_point;
-  std::string path;     // of the file within the view; empty for its top
+  std::string path;  // of the file within the view; empty for its top
   ViewRequest request;
 };
 

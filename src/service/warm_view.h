@@ -26,9 +26,9 @@ struct WarmReport {
   std::optional<std::uint64_t> cached_before;  // of these; nothing where the kernel does not tell
   std::uint64_t read = 0;                      // bytes that were read
   std::optional<std::uint64_t> cached_after;
-  std::uint64_t memory = 0;      // bytes that could be filled when it began
-  std::string memory_limit;      // what said so; empty where nothing did
-  std::uint64_t left_out = 0;    // bytes that were not read, because memory would not have held them
+  std::uint64_t memory = 0;    // bytes that could be filled when it began
+  std::string memory_limit;    // what said so; empty where nothing did
+  std::uint64_t left_out = 0;  // bytes that were not read, because memory would not have held them
   double seconds = 0;
 
   // Whether all of it is in memory now, as far as that can be known.
@@ -36,8 +36,8 @@ struct WarmReport {
 };
 
 // Reads `files`, which are of the view on `mount_point`, in the order of their bytes in the source: each source byte
-// comes from its device once. What is in memory is not read again, and what memory cannot hold is not read at all, as it
-// would drive out what was. `threads` 0: one per CPU. The error of the first read that fails; kCancelled.
+// comes from its device once. What is in memory is not read again, and what memory cannot hold is not read at all, as
+// it would drive out what was. `threads` 0: one per CPU. The error of the first read that fails; kCancelled.
 Result<WarmReport> WarmView(const std::string& mount_point, std::span<const PlannedFile> files, unsigned threads,
                             WarmProgress& progress, const std::stop_token& cancel);
 

@@ -101,8 +101,8 @@ Result<ChecksumList> ChecksumList::Parse(std::string_view text, std::string_view
     while (checksum->path.starts_with("./")) checksum->path.erase(0, 2);
     if (!IsPlainPath(checksum->path)) {
       return Status::InvalidArgument(fmt::format(
-          "line {} of {} names {}, which is no path below the directory that is checked; make the manifest there", number,
-          what, QuoteName(checksum->path)));
+          "line {} of {} names {}, which is no path below the directory that is checked; make the manifest there",
+          number, what, QuoteName(checksum->path)));
     }
     list.entries.push_back(std::move(*checksum));
   }

@@ -1,5 +1,5 @@
-// ChecksumList: the SHA-256 of files in the form of sha256sum(1), so that `sha256sum -c` checks what this program saves,
-// and the other way round.
+// ChecksumList: the SHA-256 of files in the form of sha256sum(1), so that `sha256sum -c` checks what this program
+// saves, and the other way round.
 #pragma once
 
 #include <string>

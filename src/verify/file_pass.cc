@@ -1,6 +1,6 @@
-// A piece of 4 MiB is read, and while the kernel fetches the next one, it is hashed, searched for zeros and counted: the
-// piece is in the cache for the second and third look. A number that a piece's end cuts belongs to the piece in which it
-// begins, so each piece is read with the few bytes that follow it.
+// A piece of 4 MiB is read, and while the kernel fetches the next one, it is hashed, searched for zeros and counted:
+// the piece is in the cache for the second and third look. A number that a piece's end cuts belongs to the piece in
+// which it begins, so each piece is read with the few bytes that follow it.
 #include "verify/file_pass.h"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ namespace shardfs {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = std::uint64_t{4} << 20;
-constexpr std::uint64_t kBehind = 16;  // more than the longest number
+constexpr std::uint64_t kBehind = 16;                               // more than the longest number
 constexpr std::uint64_t kReadAheadStep = std::uint64_t{128} << 10;  // the kernel cuts longer requests down
 
 // The ranges of one tensor, appended; false where its values do not lie in the file as they are.
@@ -133,7 +133,8 @@ Result<PassResult> PassOverTensor(const StateDict& tensors, std::uint32_t index,
     SHARDFS_RETURN_IF_ERROR(plan.ReadAt(at, bytes));
     zeros.Add(bytes);
     if (SpecialValueBytes(dtype) != 0) {
-      if (const SpecialValues counted = CountSpecialValues(dtype, bytes); counted.any()) result.values[index] += counted;
+      if (const SpecialValues counted = CountSpecialValues(dtype, bytes); counted.any())
+        result.values[index] += counted;
     }
     progress(bytes.size());
     at += bytes.size();

@@ -20,14 +20,15 @@ namespace shardfs {
 struct TensorRange {
   std::uint64_t offset = 0;  // bytes from the start of the file
   std::uint64_t size = 0;
-  std::uint32_t tensor = 0;    // index of its spec
-  std::size_t value_bytes = 0;  // of one number that is counted here; 0: its values are counted elsewhere, or not at all
+  std::uint32_t tensor = 0;  // index of its spec
+  std::size_t value_bytes =
+      0;  // of one number that is counted here; 0: its values are counted elsewhere, or not at all
 };
 
 // Of one file.
 struct FileLayout {
-  std::vector<TensorRange> ranges;        // ascending by offset, apart from each other
-  std::vector<std::uint32_t> by_plan;     // tensors whose values do not lie in the file as they are
+  std::vector<TensorRange> ranges;     // ascending by offset, apart from each other
+  std::vector<std::uint32_t> by_plan;  // tensors whose values do not lie in the file as they are
 };
 
 // Finds where the tensors of a file lie in it. Fails as StateDict::Build does.
@@ -43,18 +44,18 @@ struct PassRequest {
   const ByteSource* file = nullptr;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
-  const StateDict* tensors = nullptr;   // null for a file that holds none
-  const FileLayout* layout = nullptr;   // with `tensors`
-  std::vector<HashKind> digests;        // of the whole file; begin and end are its own then
-  int read_ahead = -1;                  // a descriptor of the same file; the kernel is told through it what comes next
+  const StateDict* tensors = nullptr;  // null for a file that holds none
+  const FileLayout* layout = nullptr;  // with `tensors`
+  std::vector<HashKind> digests;       // of the whole file; begin and end are its own then
+  int read_ahead = -1;                 // a descriptor of the same file; the kernel is told through it what comes next
 };
 
 // Bytes are handed to `progress` as they are done. kCancelled within 4 MiB; otherwise what the source fails with.
 Result<PassResult> PassOver(const PassRequest& request, const std::function<void(std::uint64_t)>& progress,
                             const std::stop_token& cancel);
 
-// The same for one tensor whose values do not lie in the file as they are: halves of wider numbers, numbers that are cut
-// in two, what is encrypted. `progress` counts bytes of the tensor.
+// The same for one tensor whose values do not lie in the file as they are: halves of wider numbers, numbers that are
+// cut in two, what is encrypted. `progress` counts bytes of the tensor.
 Result<PassResult> PassOverTensor(const StateDict& tensors, std::uint32_t index,
                                   const std::function<void(std::uint64_t)>& progress, const std::stop_token& cancel);
 

@@ -16,6 +16,7 @@
 #include "base/parallel_tasks.h"
 #include "base/quote_name.h"
 #include "shardfs/base/file_descriptor.h"
+#include "source/descriptor_limit.h"
 #include "verify/verifier_directory.h"
 
 namespace shardfs {
@@ -73,8 +74,7 @@ void SourceCheck::Open() {
 }
 
 void SourceCheck::Expect() {
-  const std::string directory =
-      root_->is_file() ? root_->path().substr(0, root_->path().rfind('/')) : root_->path();
+  const std::string directory = root_->is_file() ? root_->path().substr(0, root_->path().rfind('/')) : root_->path();
   for (File& file : files_) {
     if (!options_.against) {
       file.expected = FindPublishedDigest(directory, file.path);
@@ -117,6 +117,7 @@ Result<SourceCheck> SourceCheck::Create(std::shared_ptr<const SourceRoot> root, 
   check.root_ = std::move(root);
   check.options_ = std::move(options);
   SHARDFS_RETURN_IF_ERROR(check.List());
+  SHARDFS_RETURN_IF_ERROR(ReserveDescriptors(check.files_.size()));
   check.Open();
   check.Expect();
   check.MakeTasks();

@@ -57,17 +57,18 @@ bool IsBroken(SourceFinding::Kind kind);
 
 struct SourceCheckOptions {
   CkptOptions ckpt;
-  std::optional<ChecksumList> against;           // compared instead of what the download says
-  std::string against_name{};                    // of the manifest, for messages
-  bool wants_checksums = false;                  // the SHA-256 of every file, for a manifest
-  std::optional<std::set<std::string>> weights;  // files that the reader counts; nothing where it has refused the source
-  unsigned threads = 0;                          // 0: one per CPU that the process may use
+  std::optional<ChecksumList> against;  // compared instead of what the download says
+  std::string against_name{};           // of the manifest, for messages
+  bool wants_checksums = false;         // the SHA-256 of every file, for a manifest
+  std::optional<std::set<std::string>>
+      weights;           // files that the reader counts; nothing where it has refused the source
+  unsigned threads = 0;  // 0: one per CPU that the process may use
 };
 
 struct SourceCheckReport {
   std::uint64_t files = 0;  // all of the source
   std::uint64_t weights_files = 0;
-  std::uint64_t tensors = 0;     // of files that could be opened
+  std::uint64_t tensors = 0;  // of files that could be opened
   std::uint64_t bytes_read = 0;
   std::uint64_t digests = 0;        // compared
   std::uint64_t equal_digests = 0;  // of these

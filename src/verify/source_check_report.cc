@@ -26,13 +26,13 @@ SourceFinding ZerosOf(const File& file, const LostBytes& lost, bool in_file) {
   SourceFinding finding{.path = file.path, .kind = Kind::kZeros, .tensor = name};
   finding.offset = lost.offset;
   finding.bytes = lost.bytes;
-  finding.message =
-      fmt::format("{} of zeros in {}{}, {} at byte {} of the {}: it looks as if they had been lost; fetch the file again",
-                  lost.bytes >= 1000 ? fmt::format("{} ({} bytes)", FormatBytes(lost.bytes), lost.bytes)
-                                     : Plural(lost.bytes, "byte"),
-                  QuoteName(name), lost.tensors > 1 ? fmt::format(" and {} more", lost.tensors - 1) : "",
-                  lost.runs > 1 ? fmt::format("{} runs, the first", lost.runs) : "one run", lost.offset,
-                  in_file ? "file" : "tensor");
+  finding.message = fmt::format(
+      "{} of zeros in {}{}, {} at byte {} of the {}: it looks as if they had been lost; fetch the file again",
+      lost.bytes >= 1000 ? fmt::format("{} ({} bytes)", FormatBytes(lost.bytes), lost.bytes)
+                         : Plural(lost.bytes, "byte"),
+      QuoteName(name), lost.tensors > 1 ? fmt::format(" and {} more", lost.tensors - 1) : "",
+      lost.runs > 1 ? fmt::format("{} runs, the first", lost.runs) : "one run", lost.offset,
+      in_file ? "file" : "tensor");
   return finding;
 }
 
@@ -67,12 +67,12 @@ SourceFinding ValuesOf(const File& file, const TensorSpec& spec, const SpecialVa
                         .infinite = values.infinite};
   std::string what = values.nan > 0 ? fmt::format("{} NaN", values.nan) : "";
   if (values.infinite > 0) {
-    what += fmt::format("{}{} infinit{}", what.empty() ? "" : " and ", values.infinite,
-                        values.infinite == 1 ? "y" : "ies");
+    what +=
+        fmt::format("{}{} infinit{}", what.empty() ? "" : " and ", values.infinite, values.infinite == 1 ? "y" : "ies");
   }
-  finding.message = fmt::format("{} among the {} values of {} ({})", what,
-                                BytesOf(spec) / SpecialValueBytes(spec.dtype), QuoteName(spec.name),
-                                DtypeName(spec.dtype));
+  finding.message =
+      fmt::format("{} among the {} values of {} ({})", what, BytesOf(spec) / SpecialValueBytes(spec.dtype),
+                  QuoteName(spec.name), DtypeName(spec.dtype));
   return finding;
 }
 
@@ -93,9 +93,9 @@ bool CompareDigest(const File& file, const std::vector<std::string>& digests, So
   SourceFinding finding{.path = file.path, .kind = Kind::kDigest};
   finding.expected = expected.hex;
   finding.actual = digests.front();
-  finding.message = fmt::format("its {} is {}, and {} is {}",
-                                expected.kind == HashKind::kSha256 ? "SHA-256" : "SHA-1 in git", finding.actual,
-                                expected.from, expected.hex);
+  finding.message =
+      fmt::format("its {} is {}, and {} is {}", expected.kind == HashKind::kSha256 ? "SHA-256" : "SHA-1 in git",
+                  finding.actual, expected.from, expected.hex);
   report.findings.push_back(std::move(finding));
   return false;
 }
@@ -114,8 +114,8 @@ void CompareNames(const ChecksumList& against, const std::string& name, const st
     report.findings.push_back({.path = file.path, .kind = Kind::kExtra, .message = fmt::format("is not in {}", name)});
   }
   if (unnamed > 0) {
-    report.notes.push_back(fmt::format("{} beside the weights {} not in {}", Plural(unnamed, "file"),
-                                       unnamed == 1 ? "is" : "are", name));
+    report.notes.push_back(
+        fmt::format("{} beside the weights {} not in {}", Plural(unnamed, "file"), unnamed == 1 ? "is" : "are", name));
   }
   for (const Checksum& entry : against.entries) {
     if (present.contains(entry.path)) continue;
@@ -170,12 +170,14 @@ SourceCheckReport SourceCheck::Report(const std::vector<Found>& found) const {
   }
   if (options_.against && !root_->is_file()) CompareNames(*options_.against, options_.against_name, files_, report);
   if (zero_vectors > 0) {
-    report.notes.push_back(fmt::format("{} all zeros, as biases and offsets may be",
-                                       zero_vectors == 1 ? "1 vector is" : fmt::format("{} vectors are", zero_vectors)));
+    report.notes.push_back(
+        fmt::format("{} all zeros, as biases and offsets may be",
+                    zero_vectors == 1 ? "1 vector is" : fmt::format("{} vectors are", zero_vectors)));
   }
   if (published_zeros > 0) {
-    report.notes.push_back(fmt::format("{} long runs of zeros in files whose digests are right: they are values",
-                                       published_zeros == 1 ? "1 tensor has" : fmt::format("{} tensors have", published_zeros)));
+    report.notes.push_back(
+        fmt::format("{} long runs of zeros in files whose digests are right: they are values",
+                    published_zeros == 1 ? "1 tensor has" : fmt::format("{} tensors have", published_zeros)));
   }
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const SourceFinding& a, const SourceFinding& b) { return a.path < b.path; });

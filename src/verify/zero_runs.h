@@ -1,5 +1,5 @@
-// ZeroRuns: finds long runs of zero bytes in bytes that come one piece after the other: what a download or a file system
-// leaves where it has lost a block.
+// ZeroRuns: finds long runs of zero bytes in bytes that come one piece after the other: what a download or a file
+// system leaves where it has lost a block.
 #pragma once
 
 #include <cstddef>

@@ -28,7 +28,8 @@ class ExplainedFile {
   virtual Status VisitSegments(std::uint64_t offset, std::uint64_t size, const SegmentVisitor& visit) const = 0;
 };
 
-// The same of any file of a view: the bytes of one that is no ExplainedFile are a copy of its source, or held in memory.
+// The same of any file of a view: the bytes of one that is no ExplainedFile are a copy of its source, or held in
+// memory.
 Status VisitSegments(const VirtualFile& file, std::uint64_t offset, std::uint64_t size, const SegmentVisitor& visit);
 
 // The segments of [offset, offset + size) of a plan that begins at byte `at` of a file.

@@ -140,7 +140,7 @@ TEST_F(CheckTest, ACacheOfHuggingFace) {
 TEST_F(CheckTest, OtherSources) {
   const std::string tests = SHARDFS_TESTS_DIR "/golden/";
   EXPECT_EQ(RunShardfs({"check", tests + "mindspore/transform_pp2_to_tp4/source"}).exit_code, 0);
-  EXPECT_EQ(RunShardfs({"check", GoldenCase() + "/expected"}).exit_code, 0);  // MindIE's directory
+  EXPECT_EQ(RunShardfs({"check", GoldenCase() + "/expected"}).exit_code, 0);     // MindIE's directory
   EXPECT_EQ(RunShardfs({"check", tests + "ckpt/sm4_cbc/source"}).exit_code, 2);  // without its key
 }
 

@@ -62,7 +62,7 @@ TEST(CommandLineTest, NamesWhatWasProbablyMeant) {
   ExpectRefused({"materialize", "/data", "/out", "--resart"}, "did you mean --restart?");
   ExpectRefused({"plan", "/data", "--fidelty", "loader"}, "did you mean --fidelity?");
   ExpectRefused({"status", "/data", "--fidelity", "loader"},
-                "shardfs status has no option --fidelity; mount, materialize, plan, verify and doctor have "
+                "shardfs status has no option --fidelity; mount, materialize, plan, verify, explain and doctor have "
                 "it");
   ExpectRefused({"plan", "/data", "--run-as", "joe"}, "shardfs plan has no option --run-as; mount has it");
   ExpectRefused({"plan", "/data", "--frobnicate"}, "`shardfs plan --help` lists those that it has");

@@ -64,7 +64,8 @@ TEST(ExplainTest, SaysWhereACutLies) {
   const ProgramResult result = RunShardfs(Unmounted({kAttention, "model.layers.0.self_attn.o_proj.weight"}));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("gather of 64 places 256 bytes apart of 128 bytes each"));
-  EXPECT_THAT(result.out, HasSubstr("'model.layers.0.self_attn.o_proj.weight' BF16 [64, 128], axis 1: 64 to 127 of 128"));
+  EXPECT_THAT(result.out,
+              HasSubstr("'model.layers.0.self_attn.o_proj.weight' BF16 [64, 128], axis 1: 64 to 127 of 128"));
 }
 
 TEST(ExplainTest, ARangeIsCutAtTensors) {
@@ -78,15 +79,14 @@ TEST(ExplainTest, ARangeIsCutAtTensors) {
 
 TEST(ExplainTest, NamesWhatComputes) {
   const std::string source = SHARDFS_TESTS_DIR "/golden/fp8/odd/source";
-  const ProgramResult plan =
-      RunShardfs({"plan", source, "--layout", "huggingface", "--dequantize", "bf16", "--json"});
+  const ProgramResult plan = RunShardfs({"plan", source, "--layout", "huggingface", "--dequantize", "bf16", "--json"});
   ASSERT_EQ(plan.exit_code, 0) << plan.err;
   bool computed = false;
   for (const json& file : json::parse(plan.out)["entries"]) {
     const std::string path = file["path"];
     if (!path.ends_with(".safetensors")) continue;
-    const json explanation = Explained(
-        {"explain", "--source", source, "--layout", "huggingface", "--dequantize", "bf16", "--json", path});
+    const json explanation =
+        Explained({"explain", "--source", source, "--layout", "huggingface", "--dequantize", "bf16", "--json", path});
     for (const json& tensor : explanation["tensors"]) {
       for (const json& part : tensor["parts"]) {
         if (part["kind"] != "computed") continue;

@@ -59,10 +59,13 @@ TEST(HttpAnswerTest, OtherMethodsAndVersions) {
 }
 
 TEST(HttpAnswerTest, WhatIsNoRequest) {
-  for (const char* request : {"GET /metrics\r\n\r\n", "\r\n\r\n x", "GET  /metrics HTTP/1.1\r\n\r\n", " GET / HTTP/1.1\n\n",
-                              "GET /metrics HTTP/1.1 x\r\n\r\n", "GET metrics HTTP/1.1\r\n\r\n", "GET /a FTP/1\r\n\r\n"}) {
+  for (const char* request :
+       {"GET /metrics\r\n\r\n", "\r\n\r\n x", "GET  /metrics HTTP/1.1\r\n\r\n", " GET / HTTP/1.1\n\n",
+        "GET /metrics HTTP/1.1 x\r\n\r\n", "GET metrics HTTP/1.1\r\n\r\n", "GET /a FTP/1\r\n\r\n"}) {
     const auto answer = AnswerTo(request, Pages());
-    if (answer) EXPECT_THAT(*answer, StartsWith("HTTP/1.1 400 ")) << request;
+    if (answer) {
+      EXPECT_THAT(*answer, StartsWith("HTTP/1.1 400 ")) << request;
+    }
   }
   EXPECT_FALSE(AnswerTo("GET /metrics HTTP/1.1\r\nHost: a\r\n", Pages()));
   EXPECT_FALSE(AnswerTo("", Pages()));
@@ -85,7 +88,9 @@ class Connection {
     connected_ = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
   }
   bool connected() const { return connected_; }
-  void Send(const std::string& text) { static_cast<void>(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL)); }
+  void Send(const std::string& text) {
+    static_cast<void>(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL));
+  }
   // Until the other side closes, or for a minute, which only a hang takes.
   std::string ReadAll() {
     std::string all;
@@ -128,8 +133,8 @@ TEST(MetricsListenerTest, AnswersOnLoopbackByDefault) {
 }
 
 TEST(MetricsListenerTest, RefusesWhatIsNoAddress) {
-  for (const char* address : {"", ":", "a", "host:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "1.2.3:80", "::1:80",
-                              "[::1:80", "[127.0.0.1]:80", "127.0.0.1:-1"}) {
+  for (const char* address : {"", ":", "a", "host:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "1.2.3:80",
+                              "::1:80", "[::1:80", "[127.0.0.1]:80", "127.0.0.1:-1"}) {
     const auto listener = MetricsListener::Listen(address);
     ASSERT_FALSE(listener.ok()) << address;
     EXPECT_EQ(listener.status().code(), StatusCode::kInvalidArgument) << address;
@@ -157,7 +162,7 @@ TEST(MetricsListenerTest, SilentClientsAreGivenUp) {
   for (std::size_t i = 0; i < 2 * MetricsListener::kMostClients; ++i) silent.emplace_back(listener->address());
   for (Connection& one : silent) one.Send("GET /met");
   EXPECT_EQ(silent.front().ReadAll(), "");
-  // Whoever asks behind them is answered, at the latest when they have been given up.
+  // A client behind them is answered, at the latest when they have been given up.
   std::string answer;
   for (int attempt = 0; attempt < 100 && answer.empty(); ++attempt) answer = Ask(listener->address());
   EXPECT_THAT(answer, EndsWith("# metrics\n"));

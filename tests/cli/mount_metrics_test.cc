@@ -117,8 +117,8 @@ TEST_F(MountMetricsTest, ARefusedMountLeavesNothing) {
 
 TEST_F(MountMetricsTest, HealthFollowsTheSource) {
   fs::copy(GoldenCase() + "/source", scratch_ / "source", fs::copy_options::recursive);
-  std::vector<std::string> arguments = GoldenArguments(
-      "mount", {mount_.path().string(), "--log-file", scratch_ / "log", "--metrics-listen", ":0"});
+  std::vector<std::string> arguments =
+      GoldenArguments("mount", {mount_.path().string(), "--log-file", scratch_ / "log", "--metrics-listen", ":0"});
   arguments[1] = scratch_ / "source";
   ASSERT_EQ(RunShardfs(arguments).exit_code, 0);
   EXPECT_THAT(Get("/healthz"), HasSubstr("200 OK"));

@@ -12,9 +12,9 @@ const std::string kA(64, 'a');
 const std::string kB(64, 'b');
 
 TEST(ChecksumListTest, TakesEveryFormOfSha256sum) {
-  const auto list = ChecksumList::Parse(kB + "  b/c d\n" + std::string(64, 'A') + " *./a\r\n\n\\" + kA +
-                                            "  x\\ny\\\\z\nSHA256 (tag (1)) = " + kB + "\n",
-                                        "list");
+  const auto list = ChecksumList::Parse(
+      kB + "  b/c d\n" + std::string(64, 'A') + " *./a\r\n\n\\" + kA + "  x\\ny\\\\z\nSHA256 (tag (1)) = " + kB + "\n",
+      "list");
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_EQ(list->entries.size(), 4u);
   EXPECT_EQ(list->Find("a")->sha256, kA);

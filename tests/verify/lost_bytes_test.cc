@@ -51,9 +51,7 @@ TEST_F(LostBytesTest, AWholeMatrixIsLost) {
   EXPECT_EQ(verdict.lost[0].tensor, 3u);
 }
 
-TEST_F(LostBytesTest, APartOfAVectorIsLost) {
-  ASSERT_EQ(Judge({{Begin(1) + 100, End(1)}}).lost.size(), 1u);
-}
+TEST_F(LostBytesTest, APartOfAVectorIsLost) { ASSERT_EQ(Judge({{Begin(1) + 100, End(1)}}).lost.size(), 1u); }
 
 TEST_F(LostBytesTest, ARunOverSeveralTensorsIsOneLoss) {
   const ZeroVerdict verdict = Judge({{Begin(0) + 5000, Begin(3) + 9000}});
