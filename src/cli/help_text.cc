@@ -11,7 +11,7 @@
 namespace shardfs {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kExamples = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kExamples = {{
     {"", "shardfs mount /models/DeepSeek-R1-W8A8 /mnt/r1 --dp 2 --tp 8 --moe-tp 4 --moe-ep 4"},
     {"mount", "shardfs mount /models/DeepSeek-R1-W8A8 /mnt/r1 --dp 2 --tp 8 --moe-tp 4 --moe-ep 4"},
     {"umount", "shardfs umount /mnt/r1"},
@@ -24,6 +24,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kExample
     {"check-mindie", "shardfs check-mindie config.json /mnt/r1 --uid 1001"},
     {"check-sglang", "shardfs check-sglang /mnt/r1 -- python3 -m sglang.launch_server --model-path /mnt/r1 --tp 8"},
     {"check-vllm", "shardfs check-vllm /mnt/r1 -- vllm serve /mnt/r1 --load-format sharded_state -tp 8"},
+    {"check", "shardfs check /models/DeepSeek-R1-W8A8"},
+    {"explain", "shardfs explain /mnt/r1/model-norm/model.safetensors"},
+    {"warm", "shardfs warm /mnt/r1"},
     {"doctor", "shardfs doctor /models/DeepSeek-R1-W8A8 /mnt/r1 --mindie-config config.json"},
 }};
 
