@@ -38,7 +38,11 @@ install(FILES ${scripts}/completions/shardfs.bash RENAME shardfs
 install(FILES ${scripts}/completions/shardfs.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES ${scripts}/completions/_shardfs DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
-install(DIRECTORY ${scripts}/kubernetes ${scripts}/monitoring ${scripts}/slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
+# What it is, and what it does not do.
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/README.zh.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs)
+install(DIRECTORY ${scripts}/kubernetes ${scripts}/monitoring ${scripts}/slurm
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/examples)
 install(FILES ${scripts}/mindie/README.md ${scripts}/mindie/README.zh.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/shardfs/mindie)
 install(FILES ${scripts}/mindspore/README.md ${scripts}/mindspore/README.zh.md
@@ -87,6 +91,8 @@ foreach(page ${man_pages})
   string(REGEX MATCH "[18]$" section ${name})
   install(FILES ${generated}/man/${name}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
+install(FILES ${generated}/man/mount.shardfs.8.gz RENAME mount.fuse.shardfs.8.gz
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 
 # ---- shardfs-dev: the core library, everything but FUSE and the command line ----
 

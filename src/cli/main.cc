@@ -9,12 +9,15 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/help_text.h"
 #include "cli/mount_helper.h"
 #include "console/output.h"
 
@@ -31,13 +34,24 @@ Status WrongCount(const std::string& message) {
   return Status::InvalidArgument(name + " is given more than once; give it once, with the value that you mean");
 }
 
+// The help of a subcommand, or the version, as CLI11 writes it; help with an example, as wide as the terminal.
+int PrintHelp(const CLI::App& program, const CLI::ParseError& error, const std::string& command) {
+  std::ostringstream text;
+  const int exit_code = program.exit(error, text, std::cerr);
+  const std::string_view example = ExampleOf(command);
+  if (error.get_name() == "CallForHelp" && !example.empty()) text << "Example: " << example << "\n";
+  std::cout << WrapHelp(text.str(), HelpWidth());
+  return FinishOutput("help", exit_code);
+}
+
 // Help and version end here with 0; all else that CLI11 has against a command line is a refusal.
 int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> commands = program.get_subcommands();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-    return FinishOutput("help", program.exit(error));
+    const std::string command = commands.empty() ? "" : commands[0]->get_name();
+    return PrintHelp(program, error, command);
   }
   const std::vector<std::string> unknown = program.remaining(true);
-  const std::vector<CLI::App*> commands = program.get_subcommands();
   if (commands.empty() && !unknown.empty()) return shardfs::ExitCodeOf(UnknownWord(program, unknown[0]));
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !commands.empty() && !unknown.empty()) {
     const CLI::App& command = *commands[0];

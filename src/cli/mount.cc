@@ -142,8 +142,7 @@ Status FindWhereToServe(const MountArguments& arguments, MountRequest& request) 
     SHARDFS_ASSIGN_OR_RETURN(request.mount_point, CheckMountPoint(arguments.mount_point, arguments.view.source));
     return Status::Ok();
   }
-  SHARDFS_ASSIGN_OR_RETURN(const HandedMount handed,
-                           ExamineHandedMount(arguments.mount_point, arguments.view.source));
+  SHARDFS_ASSIGN_OR_RETURN(const HandedMount handed, ExamineHandedMount(arguments.mount_point, arguments.view.source));
   for (const std::string& warning : handed.warnings) PrintWarning(warning);
   request.mount_point = handed.mount_point;
   request.options.device = arguments.fuse_fd;

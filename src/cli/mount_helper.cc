@@ -21,13 +21,19 @@ constexpr std::string_view kHelperOfShownType = "mount.fuse.shardfs";
 
 // What mount(8) itself acts upon and yet hands on, and what a view has or cannot have, whatever is asked: mount(8) says
 // "rw" where nobody said anything, and a mount is always ro,nosuid,nodev,noexec,noatime.
-constexpr std::array<std::string_view, 39> kIgnored = {
-    "rw",         "ro",       "defaults",    "auto",     "noauto",     "nofail",     "_netdev", "user",
-    "nouser",     "users",    "nousers",     "owner",    "noowner",    "group",      "nogroup", "suid",
-    "nosuid",     "dev",      "nodev",       "exec",     "noexec",     "atime",      "noatime", "diratime",
-    "nodiratime", "relatime", "norelatime",  "lazytime", "nolazytime", "sync",       "async",   "dirsync",
-    "silent",     "loud",     "strictatime", "comment",  "symfollow",  "nosymfollow",
-    "default_permissions"};
+constexpr std::array<std::string_view, 39> kIgnored = {"rw",         "ro",          "defaults",
+                                                       "auto",       "noauto",      "nofail",
+                                                       "_netdev",    "user",        "nouser",
+                                                       "users",      "nousers",     "owner",
+                                                       "noowner",    "group",       "nogroup",
+                                                       "suid",       "nosuid",      "dev",
+                                                       "nodev",      "exec",        "noexec",
+                                                       "atime",      "noatime",     "diratime",
+                                                       "nodiratime", "relatime",    "norelatime",
+                                                       "lazytime",   "nolazytime",  "sync",
+                                                       "async",      "dirsync",     "silent",
+                                                       "loud",       "strictatime", "comment",
+                                                       "symfollow",  "nosymfollow", "default_permissions"};
 
 struct MountOption {
   std::string name;

@@ -26,6 +26,9 @@ constexpr auto kJsonEvery = std::chrono::seconds(1);
 constexpr auto kRateWindow = std::chrono::seconds(5);
 constexpr std::size_t kMinimumBar = 10;  // columns; a shorter bar says nothing
 constexpr std::size_t kMaximumBar = 40;
+constexpr std::size_t kShortestName = 12;  // columns; a shorter end of a path says nothing
+constexpr std::size_t kUsualName = 40;
+constexpr std::size_t kGap = 2;  // between the numbers and the name
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
 double Fraction(const ProgressState& state) {
@@ -130,12 +133,13 @@ std::string FormatProgressBar(const ProgressState& state, std::size_t width) {
   const std::size_t frame = Bar(state, 0).size();
   const std::size_t room = width - numbers.size();
   if (room < frame + kMinimumBar) return numbers;
-  const std::size_t bar = std::min(room - frame, kMaximumBar);
+  const std::size_t free = room - frame;  // of the bar and the name
+  const bool has_name = !state.current_file.empty() && free >= kMinimumBar + kGap + kShortestName;
+  // As much is left to the name as most have, whatever this one's length, so that the bar keeps its width.
+  const std::size_t beside = has_name ? std::min(kGap + kUsualName, free - kMinimumBar) : 0;
+  const std::size_t bar = std::min(free - beside, kMaximumBar);
   std::string line = Bar(state, bar) + numbers;
-  constexpr std::size_t kShortestName = 12;
-  if (!state.current_file.empty() && line.size() + 2 + kShortestName <= width) {
-    line += "  " + KeepEnd(state.current_file, width - line.size() - 2);
-  }
+  if (has_name) line += std::string(kGap, ' ') + KeepEnd(state.current_file, width - line.size() - kGap);
   return line;
 }
 

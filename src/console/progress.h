@@ -43,7 +43,8 @@ std::string FormatDuration(double seconds);
 std::string FormatProgressLine(const ProgressState& state);
 
 // "[=====>    ]  45 %  1.23 GB of 2.73 GB  1.10 GB/s  0:12 left  model-norm/model.safetensors", in at most `width`
-// columns: the file's name goes first, then the bar.
+// columns: as they get fewer, the bar shrinks first, then the file's name, which goes when it would say nothing, and
+// last the bar.
 std::string FormatProgressBar(const ProgressState& state, std::size_t width);
 
 // The rate over the last few seconds. Not thread-safe.

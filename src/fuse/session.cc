@@ -181,7 +181,8 @@ Status FuseSession::Mount(const std::string& mount_point) {
   state_->mounted_as = ::geteuid();
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> entry, FindMount(mount_point));
   const bool is_handed = state_->device >= 0;
-  if (!entry && !is_handed) return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
+  if (!entry && !is_handed)
+    return Status::IoError(mount_point + " is not in the mount table after mounting; was it unmounted?");
   state_->filesystem.mount_point = mount_point;
   if (!entry || (is_handed && entry->type != kShardfsType)) return Status::Ok();
   state_->mounted = *entry;

@@ -61,7 +61,8 @@ Status CheckFuseDescriptor(int descriptor) {
   }
   struct stat attributes {};
   if (::fstat(descriptor, &attributes) != 0) {
-    return Refuse(descriptor, "no such descriptor is open; the process that mounts must let it be inherited (no O_CLOEXEC)");
+    return Refuse(descriptor,
+                  "no such descriptor is open; the process that mounts must let it be inherited (no O_CLOEXEC)");
   }
   if (!S_ISCHR(attributes.st_mode) || attributes.st_rdev != makedev(kMiscMajor, kFuseMinor)) {
     return Refuse(descriptor, "that descriptor is not /dev/fuse; hand over the one whose number mount(2) got as fd=N");
@@ -71,8 +72,9 @@ Status CheckFuseDescriptor(int descriptor) {
   pollfd event{descriptor, POLLIN, 0};
   const int count = ::poll(&event, 1, kPatienceMs);
   if (count == 1 && (event.revents & POLLERR) != 0) {
-    return Refuse(descriptor, "nothing is mounted with this /dev/fuse, or not any more; call mount(2) with its number "
-                              "as fd=N first");
+    return Refuse(descriptor,
+                  "nothing is mounted with this /dev/fuse, or not any more; call mount(2) with its number "
+                  "as fd=N first");
   }
   if (count == 0) {
     return Refuse(descriptor, "the mount of this /dev/fuse has been served before; mount anew for each server");
@@ -95,7 +97,8 @@ Result<HandedMount> ExamineHandedMount(const std::string& mount_point, const std
   handed.mount_point = canonical.ok() ? *canonical : AbsoluteText(mount_point);
   if (canonical.ok()) {
     SHARDFS_ASSIGN_OR_RETURN(handed.entry, FindMount(handed.mount_point));
-    if (handed.entry && !handed.entry->type.starts_with("fuse")) handed.entry.reset();  // another one, of this namespace
+    if (handed.entry && !handed.entry->type.starts_with("fuse"))
+      handed.entry.reset();  // another one, of this namespace
   }
   if (!handed.entry) return handed;
   if (IsWithinByName(source, handed.mount_point)) {

@@ -1,8 +1,9 @@
-// A mount that another process has made: a privileged half opens /dev/fuse, calls mount(2) with fd=N, and starts shardfs
-// with the descriptor N open (mount.fuse3 -o drop_privileges, the node half of a Kubernetes volume driver). This process
-// then serves with neither /dev/fuse nor any capability, and it cannot unmount.
+// A mount that another process has made: a privileged half opens /dev/fuse, calls mount(2) with fd=N, and starts
+// shardfs with the descriptor N open (mount.fuse3 -o drop_privileges, the node half of a Kubernetes volume driver).
+// This process then serves with neither /dev/fuse nor any capability, and it cannot unmount.
 //
-// Nothing here looks at the mount point itself: until this process serves, every look at it would wait for this process.
+// Nothing here looks at the mount point itself: until this process serves, every look at it would wait for this
+// process.
 #pragma once
 
 #include <optional>
@@ -28,8 +29,8 @@ std::optional<int> DescriptorOfPath(std::string_view mount_point);
 // has not been served before. Makes the descriptor close-on-exec.
 Status CheckFuseDescriptor(int descriptor);
 
-// What this process sees of the mount on `mount_point`. kInvalidArgument where `source` is within it or around it. Warns
-// of a mount whose modes the kernel does not check, and of one that `shardfs status` will not know.
+// What this process sees of the mount on `mount_point`. kInvalidArgument where `source` is within it or around it.
+// Warns of a mount whose modes the kernel does not check, and of one that `shardfs status` will not know.
 Result<HandedMount> ExamineHandedMount(const std::string& mount_point, const std::string& source);
 
 // Whether `path` is `directory` or below it by their texts, once both are absolute.

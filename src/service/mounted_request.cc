@@ -59,7 +59,7 @@ Result<MountedRequest> FindMountedRequest(const std::string& file) {
   SHARDFS_ASSIGN_OR_RETURN(const MountEntry mount, MountAbove(path));
   const ViewStatus answer = AskView(mount.mount_point);
   if (answer.answer != ViewStatus::Answer::kGiven) {
-    return Status::IoError(answer.problem + (answer.remedy.empty() ? "" : "; " + answer.remedy));
+    return Status::IoError(answer.problem.english() + (answer.remedy.empty() ? "" : "; " + answer.remedy.english()));
   }
   SHARDFS_ASSIGN_OR_RETURN(const JsonValue status, ParseJson(answer.json, mount.mount_point + "/.shardfs/status.json"));
   MountedRequest found;

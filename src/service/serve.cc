@@ -51,8 +51,9 @@ std::shared_ptr<SourceWatch> WatchOf(const BuiltView& view) {
 
 // How to get rid of a mount that this process has served and may not take away.
 std::string HintForHandedMount(const std::string& mount_point) {
-  return mount_point + " is still mounted and dead, because this process did not mount it; the process that did must "
-                       "unmount it (`shardfs umount` where it is seen)";
+  return mount_point +
+         " is still mounted and dead, because this process did not mount it; the process that did must "
+         "unmount it (`shardfs umount` where it is seen)";
 }
 
 // The mount is gone already, so what is left are threads that wait for a source, which only the end of the process ends.
@@ -133,7 +134,8 @@ int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation,
     if (options.device >= 0) return ExitCodeOf(status);
     return ExitCodeOf(Status::IoError(std::string(status.message()) + RefusalHint(options)));
   }
-  spdlog::info("{} {} on {}: {}", options.device >= 0 ? "serving" : "mounted", options.source_name, request.mount_point, view->view.summary);
+  spdlog::info("{} {} on {}: {}", options.device >= 0 ? "serving" : "mounted", options.source_name, request.mount_point,
+               view->view.summary);
   status = (*session)->Run();
   (*metrics)->Stop();
   NotifyServiceOrWarn("STOPPING=1\nSTATUS=" + std::string(options.device >= 0 ? "leaving " : "unmounting ") +

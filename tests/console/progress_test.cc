@@ -62,6 +62,30 @@ TEST(ProgressTest, WideBarNamesTheFile) {
   EXPECT_THAT(narrower, HasSubstr("  ..."));
 }
 
+// From wide to narrow: the bar shrinks to its least, then the name does, then the name goes, then the bar.
+TEST(ProgressTest, TheBarShrinksBeforeTheNameGoes) {
+  const std::size_t numbers = FormatProgressBar(Halfway(), 60).size();  // no bar yet
+  std::size_t last_bar = 40;
+  bool had_name = true;
+  for (std::size_t width = 200; width > numbers; --width) {
+    const std::string line = FormatProgressBar(Halfway(), width);
+    const std::size_t end = line.find(']');
+    const std::size_t bar = end == std::string::npos ? 0 : end - 1;
+    const bool has_name = line.find(".safetensors") != std::string::npos;
+    EXPECT_TRUE(had_name || !has_name) << "the name comes back at " << width;
+    if (had_name && !has_name) {
+      EXPECT_EQ(last_bar, 10u) << "the name goes at " << width << " before the bar has shrunk";
+    }
+    if (has_name) {
+      EXPECT_LE(bar, last_bar) << width;
+      EXPECT_TRUE(bar == 10 || line.size() >= line.find("left") + 6 + 40) << "the name shrinks before the bar";
+    }
+    last_bar = bar;
+    had_name = has_name;
+  }
+  EXPECT_FALSE(had_name);
+}
+
 TEST(ProgressTest, NarrowBarKeepsTheNumbers) {
   const std::string bar = FormatProgressBar(Halfway(), 72);
   EXPECT_THAT(bar, StartsWith("[====="));

@@ -36,7 +36,9 @@ class HandedMount : public MountFaults {
     program_ = directory_.path() / "shardfs";
     fs::copy(SHARDFS_EXECUTABLE, program_);
     ASSERT_EQ(RunScript("chmod -R a+rX \"$1\"; chmod a+rx \"$2\"; : > \"$3\"; chmod 666 \"$3\"",
-                        {directory_.path(), program_, log_}).exit_code, 0);
+                        {directory_.path(), program_, log_})
+                  .exit_code,
+              0);
   }
 
   // What a privileged half does: opens /dev/fuse and mounts it.

@@ -9,8 +9,8 @@ namespace shardfs {
 namespace {
 
 // A type is "string", "int", "bool", "quantity" (512Mi), "map" (of strings), "=A|B" (one of these words), the name of
-// "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!" before the type: the field
-// must be there. The field "" names those of which exactly one must be there: "exec|httpGet".
+// "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!" before the type: the
+// field must be there. The field "" names those of which exactly one must be there: "exec|httpGet".
 using Fields = std::map<std::string, std::string>;
 
 const std::map<std::string, Fields>& Types() {
@@ -48,7 +48,8 @@ const std::map<std::string, Fields>& Types() {
         {"replicas", "int"},
         {"podManagementPolicy", "=OrderedReady|Parallel"}}},
       {"UpdateStrategy", {{"type", "=OnDelete|RollingUpdate"}}},
-      {"ServiceSpec", {{"clusterIP", "string"},
+      {"ServiceSpec",
+       {{"clusterIP", "string"},
         {"publishNotReadyAddresses", "bool"},
         {"selector", "map"},
         {"ports", "ServicePort[]"}}},

@@ -112,7 +112,8 @@ TEST(KubernetesTest, TheRulesFindWhatBreaksThem) {
       {"token", mount, "automountServiceAccountToken: false", "automountServiceAccountToken: true"},
       {"termination", mount, "      terminationGracePeriodSeconds: 30\n", ""},
       {"memory-volumes", server, "            sizeLimit: 390Gi", "            # sizeLimit: 390Gi"},
-      {"labels", mount, "    matchLabels:\n      app.kubernetes.io/name: shardfs", "    matchLabels:\n      app.kubernetes.io/name: other"},
+      {"labels", mount, "    matchLabels:\n      app.kubernetes.io/name: shardfs",
+       "    matchLabels:\n      app.kubernetes.io/name: other"},
       {"updates", mount, "type: OnDelete", "type: RollingUpdate"},
   };
   std::set<std::string> tried;
@@ -141,8 +142,9 @@ TEST(KubernetesTest, TheKustomizationNamesWhatIsThere) {
   }
   const std::string image = kustomization["images"][0]["name"].as<std::string>();
   const std::string tag = kustomization["images"][0]["newTag"].as<std::string>();
-  EXPECT_EQ(Find("mount-daemonset.yaml", "DaemonSet")["spec"]["template"]["spec"]["containers"][0]["image"].as<std::string>(),
-            image + ":" + tag);
+  EXPECT_EQ(
+      Find("mount-daemonset.yaml", "DaemonSet")["spec"]["template"]["spec"]["containers"][0]["image"].as<std::string>(),
+      image + ":" + tag);
   if (std::system("command -v kubectl >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no kubectl";
   EXPECT_EQ(std::system(("kubectl kustomize '" + kManifests + "' >/dev/null").c_str()), 0);
 }
@@ -179,8 +181,9 @@ TEST(KubernetesTest, TheSchemaFindsWhatIsWrong) {
               testing::UnorderedElementsAre(HasSubstr("imagePullPolicies is no field"), HasSubstr("image is missing")));
   EXPECT_THAT(problems("memory: 512Mi", "memory: 512MB"), ElementsAre(HasSubstr("memory is no quantity")));
   EXPECT_THAT(problems("operator: Exists", "operator: Exist"), ElementsAre(HasSubstr("operator is no =Exists|Equal")));
-  EXPECT_THAT(problems("            exec:\n              command: [\"shardfs\", \"status\", \"/var/lib/shardfs/r1\"]\n", ""),
-              ElementsAre(HasSubstr("has 0 of exec|httpGet")));
+  EXPECT_THAT(
+      problems("            exec:\n              command: [\"shardfs\", \"status\", \"/var/lib/shardfs/r1\"]\n", ""),
+      ElementsAre(HasSubstr("has 0 of exec|httpGet")));
   EXPECT_THAT(problems("apiVersion: apps/v1", "apiVersion: v1"), ElementsAre(HasSubstr("apiVersion is no =apps/v1")));
 }
 

@@ -32,6 +32,28 @@ for script in shardfs-tmpfs:8 shardfs-materialize-node:1; do
     <(options_of_page "$pages/$name.${script#*:}") || fail "$name --help (<) and its man page (>) differ"
 done
 
+# Every page has examples, and an example types what there is: subcommands, and their options.
+for page in "$pages"/*.[18]; do
+  name=$(basename "$page")
+  grep -qx '.SH EXAMPLES' "$page" || fail "$name has no examples"
+  sed -n '/^.SH EXAMPLES/,/^.SH [^E]/p' "$page" | sed -n '/^.EX/,/^.EE/p' | tr -d '\\' | sed -nE 's/^(LANG=[^ ]* )?shardfs ([a-z-]+) (.*)/\2 \3/p' \
+    >"$scratch/examples"
+  while read -ra words; do
+    help=$("$SHARDFS_EXECUTABLE" "${words[0]}" --help 2>/dev/null) || fail "$name: there is no shardfs ${words[0]}"
+    for word in "${words[@]:1}"; do
+      [[ $word != -- ]] || break # what follows is another program's
+      [[ $word == -* ]] || continue
+      grep -qE -- "^  ([^ ]*,)?${word%%=*}[,{ ]" <<<"$help" || fail "$name: shardfs ${words[0]} has no $word"
+    done
+  done <"$scratch/examples"
+done
+# What a view and the units leave and read stands under FILES.
+for file in '/etc/shardfs/' '/.shardfs/' user.shardfs.layout user.shardfs.sources; do
+  for page in shardfs.1 shardfs-mount.1; do
+    sed -n '/^.SH FILES/,/^.SH [^F]/p' "$pages/$page" | tr -d '\\' | grep -qF "$file" || fail "$page: FILES lacks $file"
+  done
+done
+
 for page in "$pages"/*.[18]; do
   name=$(basename "$page")
   warnings=$(groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null)

@@ -32,6 +32,15 @@ for file in "$package" "$development"; do
   fi
 done
 
+# ---- what Debian's checker says ----
+
+if command -v lintian >/dev/null; then
+  lintian --fail-on error --allow-root --no-tag-display-limit "$package" "$development" >"$scratch/lintian" 2>&1 ||
+    fail "lintian: $(grep ^E "$scratch/lintian" || cat "$scratch/lintian")"
+else
+  echo "lintian is not installed, and not tried"
+fi
+
 # ---- unpacked elsewhere ----
 
 dpkg-deb -x "$package" "$scratch/unpacked"
@@ -46,6 +55,7 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/lib/systemd/system/shardfs-tmpfs@.service usr/share/bash-completion/completions/shardfs \
   usr/share/fish/vendor_completions.d/shardfs.fish usr/share/zsh/vendor-completions/_shardfs \
   usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man1/shardfs-layouts.1.gz usr/share/man/man8/mount.shardfs.8.gz \
+  usr/share/doc/shardfs/README.md usr/share/doc/shardfs/README.zh.md \
   usr/share/doc/shardfs/mindie/README.md usr/share/doc/shardfs/mindie/README.zh.md \
   usr/share/doc/shardfs/mindspore/README.md usr/share/doc/shardfs/mindspore/README.zh.md \
   usr/share/doc/shardfs/ascend-deepseek-moe/README.md usr/share/doc/shardfs/ascend-deepseek-moe/README.zh.md \
