@@ -74,17 +74,14 @@ StatusReport MakeStatusReport(Filesystem& filesystem) {
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - filesystem.mounted_at_steady;
   report.uptime_seconds = std::floor(uptime.count() * 10) / 10;
   for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
-    report.kinds[i] = {counters.kinds[i].reads.load(std::memory_order_relaxed),
-                       counters.kinds[i].bytes.load(std::memory_order_relaxed)};
+    report.kinds[i] = {counters.reads(kFileKinds[i]), counters.read_bytes(kFileKinds[i])};
   }
-  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) {
-    report.errors[i] = counters.errors[i].load(std::memory_order_relaxed);
-  }
+  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) report.errors[i] = counters.errors(kReadErrorCauses[i]);
   report.last_error = filesystem.last_error.Get();
-  report.read_latency = counters.read_latency.Take();
+  report.read_latency = counters.read_latency();
   report.read_ahead_kib = ReadAheadKib(filesystem.device_major, filesystem.device_minor);
-  report.open_files = counters.open_files.load(std::memory_order_relaxed);
-  report.reads_in_progress = counters.reads_in_progress.load(std::memory_order_relaxed);
+  report.open_files = counters.open_files();
+  report.reads_in_progress = counters.reads_in_progress();
   report.health = HealthOf(report);
   return report;
 }

@@ -34,7 +34,7 @@ std::unique_ptr<Filesystem> BusyFilesystem() {
   filesystem->mount_point = "/mnt/\"r1\"";
   filesystem->max_threads = 7;
   filesystem->device_major = 4095;  // no such device, so its read-ahead is not to be found
-  FuseCounters& counters = filesystem->counters;
+  FuseCounters::Share& counters = filesystem->counters.mine();
   counters.of(FileKind::kTensors).reads = 3;
   counters.of(FileKind::kTensors).bytes = 3'000'000'000'000;
   counters.of(FileKind::kGenerated).reads = 1;
