@@ -58,10 +58,19 @@ std::string_view MountHealthName(MountHealth health) {
   return "unknown";
 }
 
+std::string_view StatusReport::RowsBy() const {
+  if (sources.files == 0) return "";
+  if (mapped_sources == 0) return "pread";
+  return mapped_sources == sources.files ? "mapping" : "both";
+}
+
 StatusReport MakeStatusReport(Filesystem& filesystem) {
   const FuseCounters& counters = filesystem.counters;
   StatusReport report;
   report.sources = filesystem.watch->Look();
+  const std::vector<const ByteSource*> files = filesystem.watch->files();
+  report.mapped_sources = static_cast<std::size_t>(
+      std::count_if(files.begin(), files.end(), [](const ByteSource* file) { return !file->Mapped().empty(); }));
   if (filesystem.reads != nullptr) AddHangingReads(*filesystem.reads, report.sources.silent);
   report.mount_point = filesystem.mount_point;
   report.description = filesystem.description;
