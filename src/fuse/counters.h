@@ -41,41 +41,93 @@ constexpr std::string_view ReadErrorCauseName(ReadErrorCause cause) {
   return kNames[static_cast<std::size_t>(cause)];
 }
 
-struct FuseCounters {
-  // The READ requests for files of one kind. A cache line each: readers of different kinds do not disturb each other.
-  struct alignas(64) Kind {
+// Every thread counts in a share of its own, so that readers write no cache line that others read; a total is the sum
+// of the shares.
+class FuseCounters {
+ public:
+  static constexpr std::size_t kShares = 64;  // threads beyond share shares
+
+  struct Kind {
     std::atomic<std::uint64_t> reads{0};  // failed ones included
     std::atomic<std::uint64_t> bytes{0};  // handed to the kernel
   };
 
-  std::array<Kind, kFileKinds.size()> kinds;                                 // by FileKind
-  std::array<std::atomic<std::uint64_t>, kReadErrorCauses.size()> errors{};  // by ReadErrorCause
-  LatencyHistogram read_latency;  // of READ, from the thread's taking it until the reply is handed over
-  std::atomic<std::int64_t> reads_in_progress{0};  // READ requests being worked on
-  std::atomic<std::int64_t> open_files{0};         // opened and not yet released
+  // What one thread has counted. An open file may be released by another thread, so its gauges may be below 0.
+  struct alignas(64) Share {
+    std::array<Kind, kFileKinds.size()> kinds;       // by FileKind
+    LatencyHistogram read_latency;                   // of READ, from the thread's taking it until the reply is given
+    std::atomic<std::int64_t> reads_in_progress{0};  // READ requests being worked on
+    std::atomic<std::int64_t> open_files{0};         // opened and not yet released
 
-  Kind& of(FileKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
-  const Kind& of(FileKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
+    Kind& of(FileKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
+  };
+
+  // Returns the calling thread's share: the same one each time.
+  Share& mine() { return shares_[ThreadNumber() % kShares]; }
 
   void CountError(ReadErrorCause cause) {
-    errors[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
+    errors_[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
+  }
+
+  std::uint64_t reads(FileKind kind) const {
+    return Sum<std::uint64_t>([kind](const Share& share) {
+      return share.kinds[static_cast<std::size_t>(kind)].reads.load(std::memory_order_relaxed);
+    });
+  }
+  std::uint64_t read_bytes(FileKind kind) const {
+    return Sum<std::uint64_t>([kind](const Share& share) {
+      return share.kinds[static_cast<std::size_t>(kind)].bytes.load(std::memory_order_relaxed);
+    });
+  }
+  std::uint64_t errors(ReadErrorCause cause) const {
+    return errors_[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
+  }
+  std::int64_t reads_in_progress() const {
+    return Sum<std::int64_t>(
+        [](const Share& share) { return share.reads_in_progress.load(std::memory_order_relaxed); });
+  }
+  std::int64_t open_files() const {
+    return Sum<std::int64_t>([](const Share& share) { return share.open_files.load(std::memory_order_relaxed); });
+  }
+  LatencyHistogram::Snapshot read_latency() const {
+    LatencyHistogram::Snapshot all;
+    for (const Share& share : shares_) all.Add(share.read_latency.Take());
+    return all;
   }
 
   std::uint64_t reads() const {
     std::uint64_t total = 0;
-    for (const Kind& kind : kinds) total += kind.reads.load(std::memory_order_relaxed);
+    for (const FileKind kind : kFileKinds) total += reads(kind);
     return total;
   }
   std::uint64_t read_bytes() const {
     std::uint64_t total = 0;
-    for (const Kind& kind : kinds) total += kind.bytes.load(std::memory_order_relaxed);
+    for (const FileKind kind : kFileKinds) total += read_bytes(kind);
     return total;
   }
   std::uint64_t read_errors() const {
     std::uint64_t total = 0;
-    for (const auto& count : errors) total += count.load(std::memory_order_relaxed);
+    for (const ReadErrorCause cause : kReadErrorCauses) total += errors(cause);
     return total;
   }
+
+ private:
+  // In the order in which threads first count something.
+  static std::size_t ThreadNumber() {
+    static std::atomic<std::size_t> next{0};
+    thread_local const std::size_t number = next.fetch_add(1, std::memory_order_relaxed);
+    return number;
+  }
+
+  template <typename Number, typename Value>
+  Number Sum(const Value& value) const {
+    Number total = 0;
+    for (const Share& share : shares_) total += value(share);
+    return total;
+  }
+
+  std::array<Share, kShares> shares_;
+  std::array<std::atomic<std::uint64_t>, kReadErrorCauses.size()> errors_{};  // by ReadErrorCause; a failure is rare
 };
 
 }  // namespace shardfs

@@ -45,6 +45,13 @@ LatencyHistogram::Snapshot LatencyHistogram::Take() const {
   return snapshot;
 }
 
+void LatencyHistogram::Snapshot::Add(const Snapshot& other) {
+  for (std::size_t i = 0; i < kBuckets; ++i) counts[i] += other.counts[i];
+  count += other.count;
+  sum_ns += other.sum_ns;
+  max_ns = std::max(max_ns, other.max_ns);
+}
+
 std::uint64_t LatencyHistogram::Snapshot::Quantile(double fraction) const {
   if (count == 0) return 0;
   const auto wanted = static_cast<std::uint64_t>(std::ceil(fraction * static_cast<double>(count)));

@@ -25,6 +25,9 @@ class LatencyHistogram {
     std::uint64_t sum_ns = 0;  // of all durations
     std::uint64_t max_ns = 0;
 
+    // Adds the durations of another histogram.
+    void Add(const Snapshot& other);
+
     // The least bound that `fraction` (0 to 1) of the durations do not exceed, and at most max_ns; 0 without durations.
     std::uint64_t Quantile(double fraction) const;
     // How many durations are in buckets that end at `nanoseconds` or before: those that are at most that long, but for

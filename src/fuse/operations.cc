@@ -113,7 +113,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     fuse_reply_err(request, EROFS);
   } else {
     if (filesystem.on_open) filesystem.on_open();
-    std::atomic<std::int64_t>& open_files = filesystem.counters.open_files;
+    std::atomic<std::int64_t>& open_files = filesystem.counters.mine().open_files;
     open_files.fetch_add(1, std::memory_order_relaxed);
     info->keep_cache = 1;                       // and never direct_io, which would break shared mappings
     if (fuse_reply_open(request, info) != 0) {  // the opener gave up: no RELEASE will come
@@ -124,7 +124,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
 
 void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
   Filesystem& filesystem = FilesystemOf(request);
-  if (!IsStatusNode(filesystem, inode)) filesystem.counters.open_files.fetch_sub(1, std::memory_order_relaxed);
+  if (!IsStatusNode(filesystem, inode)) filesystem.counters.mine().open_files.fetch_sub(1, std::memory_order_relaxed);
   fuse_reply_err(request, 0);
 }
 

@@ -21,7 +21,7 @@ namespace {
 // Counts one READ while it is worked on, and measures how long that takes.
 class ReadInProgress {
  public:
-  explicit ReadInProgress(FuseCounters& counters) : counters_(counters) {
+  explicit ReadInProgress(FuseCounters::Share& counters) : counters_(counters) {
     counters_.reads_in_progress.fetch_add(1, std::memory_order_relaxed);
   }
   ~ReadInProgress() {
@@ -34,7 +34,7 @@ class ReadInProgress {
   ReadInProgress& operator=(const ReadInProgress&) = delete;
 
  private:
-  FuseCounters& counters_;
+  FuseCounters::Share& counters_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
@@ -112,9 +112,10 @@ int Fill(Filesystem& filesystem, NodeId id, std::uint64_t offset, std::uint64_t 
 
 void ReadViewFile(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t signed_offset) {
   Filesystem& filesystem = FilesystemOf(request);
-  const ReadInProgress in_progress(filesystem.counters);
+  FuseCounters::Share& share = filesystem.counters.mine();
+  const ReadInProgress in_progress(share);
   const VirtualFile& file = *filesystem.tree->node(NodeOf(inode)).file;
-  FuseCounters::Kind& counters = filesystem.counters.of(file.kind());
+  FuseCounters::Kind& counters = share.of(file.kind());
   // A direct read that goes past the end comes in requests of which the last may lie wholly behind it.
   const std::uint64_t offset = std::min(static_cast<std::uint64_t>(signed_offset), file.size());
   const std::uint64_t length = std::min<std::uint64_t>(size, file.size() - offset);

@@ -107,6 +107,7 @@ std::string ToJson(const StatusReport& report) {
       {"read_ahead_kib", report.read_ahead_kib ? Json(*report.read_ahead_kib) : Json(nullptr)},
       {"sources",
        {{"files", report.sources.files},
+        {"rows_by", report.RowsBy()},
         {"changed", ToArray(report.sources.changed)},
         {"unreachable", ToArray(report.sources.unreachable)},
         {"silent", ToArray(report.sources.silent)}}},

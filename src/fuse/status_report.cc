@@ -58,10 +58,19 @@ std::string_view MountHealthName(MountHealth health) {
   return "unknown";
 }
 
+std::string_view StatusReport::RowsBy() const {
+  if (sources.files == 0) return "";
+  if (mapped_sources == 0) return "pread";
+  return mapped_sources == sources.files ? "mapping" : "both";
+}
+
 StatusReport MakeStatusReport(Filesystem& filesystem) {
   const FuseCounters& counters = filesystem.counters;
   StatusReport report;
   report.sources = filesystem.watch->Look();
+  const std::vector<const ByteSource*> files = filesystem.watch->files();
+  report.mapped_sources = static_cast<std::size_t>(
+      std::count_if(files.begin(), files.end(), [](const ByteSource* file) { return !file->Mapped().empty(); }));
   if (filesystem.reads != nullptr) AddHangingReads(*filesystem.reads, report.sources.silent);
   report.mount_point = filesystem.mount_point;
   report.description = filesystem.description;
@@ -74,17 +83,14 @@ StatusReport MakeStatusReport(Filesystem& filesystem) {
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - filesystem.mounted_at_steady;
   report.uptime_seconds = std::floor(uptime.count() * 10) / 10;
   for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
-    report.kinds[i] = {counters.kinds[i].reads.load(std::memory_order_relaxed),
-                       counters.kinds[i].bytes.load(std::memory_order_relaxed)};
+    report.kinds[i] = {counters.reads(kFileKinds[i]), counters.read_bytes(kFileKinds[i])};
   }
-  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) {
-    report.errors[i] = counters.errors[i].load(std::memory_order_relaxed);
-  }
+  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) report.errors[i] = counters.errors(kReadErrorCauses[i]);
   report.last_error = filesystem.last_error.Get();
-  report.read_latency = counters.read_latency.Take();
+  report.read_latency = counters.read_latency();
   report.read_ahead_kib = ReadAheadKib(filesystem.device_major, filesystem.device_minor);
-  report.open_files = counters.open_files.load(std::memory_order_relaxed);
-  report.reads_in_progress = counters.reads_in_progress.load(std::memory_order_relaxed);
+  report.open_files = counters.open_files();
+  report.reads_in_progress = counters.reads_in_progress();
   report.health = HealthOf(report);
   return report;
 }

@@ -55,6 +55,11 @@ struct StatusReport {
   std::int64_t open_files = 0;
   std::int64_t reads_in_progress = 0;
   SourceFindings sources;
+  std::size_t mapped_sources = 0;  // of sources.files
+
+  // How short rows are read where many are wanted at a time (tensor/gather.cc): by "mapping", by "pread" where no
+  // source file is mapped, by "both". Empty where there is no source file.
+  std::string_view RowsBy() const;
 };
 
 // Waits for a look at the sources, but not for sources that do not answer (source_watch.h). Throws bad_alloc.

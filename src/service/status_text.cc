@@ -141,6 +141,7 @@ std::string FormatStatus(const std::string& mount_point, const JsonValue& status
   }
   const JsonValue& read_ahead = At(status, {"read_ahead_kib"});
   line("read-ahead", read_ahead.is_integer() ? Text(read_ahead) + " KiB" : "unknown");
+  line("rows by", Text(At(status, {"sources", "rows_by"})));
   line("open files", fmt::format("{}; {} in progress", Text(At(status, {"open_files"})),
                                  Plural(Count(At(status, {"reads", "in_progress"})), "read")));
   return text;

@@ -62,8 +62,8 @@ Status OpenError(int error_number, int directory_fd, const std::string& path, co
       fmt::format("{}; raise the limit on open files (ulimit -n) above the number of files", status.message()));
 }
 
-// Whether the page of byte `at` is in memory. File systems that cannot say it of a read (FUSE, many servers') can say it
-// of a mapping, where there is one; the kernel tells the truth of that to root and to the file's owner alone.
+// Whether the page of byte `at` is in memory. File systems that cannot say it of a read (FUSE, many servers') can say
+// it of a mapping, where there is one; the kernel tells the truth of that to root and to the file's owner alone.
 bool IsPageCached(int fd, const std::byte* mapping, std::uint64_t at) {
   char byte;
   const struct iovec target = {&byte, 1};

@@ -1,8 +1,7 @@
 // Reads of runs of one source, in one of three ways. Long runs: a read each, straight into the destination. Short runs
-// of a source that is mapped and in memory: from the mapping, whose pages are mapped many at a time before. Short runs of
-// any other source, and few of them at a time: a read each, or where they lie close together, windows of the source with as many runs as they hold
-// and copies out of a window while it is in the cache. Faults would bring pages from a device or a server in smaller
-// steps, and nothing can interrupt a fault.
+// of a mapped source: from the mapping; where they are in memory, their pages are mapped many at a time before. Few
+// short runs at a time, and those of a source without a mapping: a read each, or where they lie close together, windows
+// of the source with as many runs as they hold, and copies out of a window while it is in the cache.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -121,9 +120,8 @@ Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<
     return ReadByWindows(pattern, offset, destination);
   }
   const auto [first, bytes] = pattern.Bounds(offset, destination.size());
-  const bool may_wait = bytes <= kMaxPopulateBytes && !pattern.source->IsCached(first, bytes);
-  if (are_rows && may_wait) return ReadByWindows(pattern, offset, destination);
-  if (bytes <= kMaxPopulateBytes && !may_wait) pattern.source->Populate(first, bytes);
+  // What is not in memory is left to faults, which read what is touched and what lies around it.
+  if (bytes <= kMaxPopulateBytes && pattern.source->IsCached(first, bytes)) pattern.source->Populate(first, bytes);
   const bool whole =
       WithFaultGuard([&] { GatherBytes(pattern, mapped.data(), offset, destination.size(), destination.data()); });
   // A truncated file shows zeros up to the end of its last page before it faults: only the guard behind the copy

@@ -44,7 +44,7 @@ void GatherElements(const GatherPattern& pattern, const std::byte* input, std::u
 // itself sees what comes only up to the end of a page, and rows lie at strides that leave a page soon.
 constexpr std::uint64_t kCacheLine = 64;
 constexpr std::uint64_t kLongestPrefetchedRow = 4096;  // a longer one is seen coming
-constexpr std::uint64_t kPrefetchBytes = 4096;         // under way: enough to hide a miss, a tenth of the first-level cache
+constexpr std::uint64_t kPrefetchBytes = 4096;         // under way: enough to hide a miss, a tenth of the L1 cache
 
 inline void PrefetchRow(const std::byte* row, std::uint64_t bytes) {
   for (std::uint64_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(row + at);

@@ -24,7 +24,7 @@ TEST(StatusTextTest, SaysWhatThereIsToSay) {
     "errors": {"total": 3, "by_cause": {"source_changed": 0, "io_error": 2, "out_of_memory": 1},
       "last": {"at": "2026-11-02T00:00:00Z", "message": "cannot read"}},
     "read_latency_seconds": {"p50": 0.0000123, "p99": 0.00456, "max": 1.2},
-    "open_files": 5, "read_ahead_kib": 4096, "sources": {"files": 9, "changed": [], "unreachable": []}})");
+    "open_files": 5, "read_ahead_kib": 4096, "sources": {"files": 9, "rows_by": "mapping", "changed": [], "unreachable": []}})");
   EXPECT_THAT(text, StartsWith("/mnt/r1: degraded: reads have failed"));
   EXPECT_THAT(text, HasSubstr("\n  source       /models/r1\n"));
   EXPECT_THAT(text, HasSubstr("\n  options      mtp true, uid 0\n"));
@@ -34,6 +34,7 @@ TEST(StatusTextTest, SaysWhatThereIsToSay) {
   EXPECT_THAT(text, HasSubstr("\n  last error   2026-11-02T00:00:00Z cannot read\n"));
   EXPECT_THAT(text, HasSubstr("\n  latency      p50 12.3 us, p99 4.56 ms, max 1.2 s of a read\n"));
   EXPECT_THAT(text, HasSubstr("\n  read-ahead   4096 KiB\n"));
+  EXPECT_THAT(text, HasSubstr("\n  rows by      mapping\n"));
   EXPECT_THAT(text, HasSubstr("\n  open files   5; 1 read in progress\n"));
 }
 
@@ -53,7 +54,7 @@ TEST(StatusTextTest, NamesChangedFilesButNotThousands) {
 TEST(StatusTextTest, WhatIsMissingIsLeftOut) {
   const std::string text = Format(R"({"health": "healthy", "read_ahead_kib": null})");
   EXPECT_THAT(text, AllOf(StartsWith("/mnt/r1: healthy\n"), HasSubstr("read-ahead   unknown"),
-                          Not(HasSubstr("last error")), Not(HasSubstr("latency"))));
+                          Not(HasSubstr("last error")), Not(HasSubstr("latency")), Not(HasSubstr("rows by"))));
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_F(SourceErrors, F4_ADeviceThatFailsForAWhileFailsReadsForThatWhile) {
   EXPECT_EQ(Occurrences(Log(), " (source "), failed);
   EXPECT_EQ(Occurrences(Log(), "has changed"), 0u);
   EXPECT_THAT(Log(), HasSubstr("Input/output error"));
-  EXPECT_THAT(Log(), Not(HasSubstr("mapped page"))) << "what is not in memory is read, and not faulted in";
+  EXPECT_THAT(Log(), Not(HasSubstr("mapped page"))) << "few rows are read by system calls, whose errors name the bytes";
   const ProgramResult status = RunShardfs({"status", point_});
   EXPECT_EQ(status.exit_code, 5) << status.out;
   EXPECT_THAT(status.out, HasSubstr(": degraded"));

@@ -14,6 +14,7 @@
 #include "fuse/prometheus_parser.h"
 #include "fuse/sample_tree.h"
 #include "fuse/watched_source.h"
+#include "tensor/memory_source.h"
 #include "view/tree_sources.h"
 
 namespace shardfs {
@@ -38,7 +39,7 @@ std::unique_ptr<Filesystem> BusyFilesystem() {
   filesystem->mount_point = "/mnt/\"r1\"";
   filesystem->max_threads = 7;
   filesystem->device_major = 4095;  // no such device, so its read-ahead is not to be found
-  FuseCounters& counters = filesystem->counters;
+  FuseCounters::Share& counters = filesystem->counters.mine();
   counters.of(FileKind::kTensors).reads = 3;
   counters.of(FileKind::kTensors).bytes = 3'000'000'000'000;
   counters.of(FileKind::kGenerated).reads = 1;
@@ -111,6 +112,25 @@ TEST(StatusReportTest, JsonHasEverything) {
   EXPECT_NEAR(json["read_latency_seconds"]["p50"].get<double>(), 2e-4, 2.5e-5);
   EXPECT_EQ(json["read_latency_seconds"]["max"].get<double>(), 0.05);
   EXPECT_EQ(json["sources"]["files"], 0);
+  EXPECT_EQ(json["sources"]["rows_by"], "");
+}
+
+// A mapping that cannot be had, as under a limit of address space, is no error; it is to be seen.
+TEST(StatusReportTest, SaysHowRowsAreRead) {
+  const auto rows_by = [](const std::vector<bool>& mapped) {
+    VirtualTreeBuilder builder;
+    for (std::size_t i = 0; i < mapped.size(); ++i) {
+      auto source = std::make_unique<testing::MemorySource>(std::vector<std::byte>(8), mapped[i]);
+      const std::string name = "file-" + std::to_string(i);
+      EXPECT_TRUE(builder.AddFile(name, RankSet::All(1), MakePassthroughFile(std::move(source))).ok());
+    }
+    Filesystem filesystem;
+    Show(std::move(builder).Build(), filesystem);
+    return Json::parse(ToJson(MakeStatusReport(filesystem)))["sources"]["rows_by"].get<std::string>();
+  };
+  EXPECT_EQ(rows_by({true, true}), "mapping");
+  EXPECT_EQ(rows_by({false}), "pread");
+  EXPECT_EQ(rows_by({false, true}), "both");
 }
 
 TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {

@@ -29,7 +29,8 @@ std::vector<std::uintptr_t> BuffersOf(std::size_t threads, std::size_t size) {
       addresses[t] = AddressOf(bytes);
       std::memset(bytes.data(), static_cast<int>(t + 1), bytes.size());
       all.arrive_and_wait();
-      EXPECT_TRUE(std::all_of(bytes.begin(), bytes.end(), [t](std::byte b) { return b == static_cast<std::byte>(t + 1); }));
+      const auto own = static_cast<std::byte>(t + 1);
+      EXPECT_TRUE(std::all_of(bytes.begin(), bytes.end(), [own](std::byte byte) { return byte == own; }));
     });
   }
   for (std::thread& thread : running) thread.join();

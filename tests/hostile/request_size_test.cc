@@ -102,16 +102,16 @@ class FaultF21 : public RequestFaults {};
 class FaultF16 : public RequestFaults {};
 
 TEST_F(FaultF16, AnOpenThatWasGivenUpIsNotCounted) {
-  const std::atomic<std::int64_t>& open_files = filesystem_.counters.open_files;
+  const auto open_files = [this] { return filesystem_.counters.open_files(); };
   fuse_file_info info = {};
   open_outcome = -ENOENT;  // the kernel has forgotten the request, and will send no RELEASE
   Operations().open(nullptr, 2, &info);
-  EXPECT_EQ(open_files, 0);
+  EXPECT_EQ(open_files(), 0);
   open_outcome = 0;
   Operations().open(nullptr, 2, &info);
-  EXPECT_EQ(open_files, 1);
+  EXPECT_EQ(open_files(), 1);
   Operations().release(nullptr, 2, &info);
-  EXPECT_EQ(open_files, 0);
+  EXPECT_EQ(open_files(), 0);
 }
 
 TEST_F(FaultF21, TheLargestRequestsAtAnyPlace) {

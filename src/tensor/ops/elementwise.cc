@@ -1,6 +1,6 @@
 // An element of the result depends on the elements of the same index alone, so each movement of the result is the same
 // movement of every input, and results of one operation join along any axis. The kernel converts straight from a mapped
-// source where the only input is one run of it that is in memory, and through a buffer in the L1 cache otherwise.
+// source where the only input is one run of it, and through a buffer in the L1 cache otherwise.
 #include "tensor/ops/elementwise.h"
 
 #include <fmt/format.h>
@@ -53,17 +53,17 @@ class ElementwiseKernel final : public ComputeKernel {
   }
 
  private:
-  // Where the elements lie as they are in one mapped source and in memory, unless they are few.
+  // Where the elements lie as they are in one mapped source, unless they are few.
   std::optional<ReadPlan::MappedRange> MappedInput(std::uint64_t first, std::uint64_t elements) const {
     const std::uint64_t bytes = elements * from_bytes_;
     if (inputs_.size() != 1 || bytes <= kSmallReadBytes) return std::nullopt;
-    const auto mapped = inputs_[0].FindMapped(first * from_bytes_, bytes);
-    return mapped && mapped->source->IsCached(mapped->offset, bytes) ? mapped : std::nullopt;
+    return inputs_[0].FindMapped(first * from_bytes_, bytes);
   }
 
   Status ApplyMapped(const ReadPlan::MappedRange& mapped, std::uint64_t first, std::uint64_t elements,
                      std::byte* output) const {
-    mapped.source->Populate(mapped.offset, elements * from_bytes_);
+    const std::uint64_t bytes = elements * from_bytes_;
+    if (mapped.source->IsCached(mapped.offset, bytes)) mapped.source->Populate(mapped.offset, bytes);
     bool agrees = true;
     const bool whole = WithFaultGuard([&] { agrees = function_(&mapped.bytes, output, elements); });
     SHARDFS_RETURN_IF_ERROR(mapped.source->CheckUnchanged());
