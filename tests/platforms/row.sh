@@ -11,14 +11,14 @@ write_cases() {
   "$WRITE_GOLDEN_CASES" "$cases"
 }
 
-# The static program for aarch64 and, of the unit tests, those that know of pages, mappings and vectors.
+# build_for_aarch64 TARGET...: without shared libraries. Of the unit tests these know of pages, mappings and vectors.
 unit_tests_of_pages=(source_test base_test tensor_test)
 build_for_aarch64() {
   "$root/mount-scripts/build-static-dependencies.sh" --arch arm64
   cmake -S "$root" -B "$cross" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/mount-scripts/cmake/aarch64.cmake" \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHARDFS_STATIC=ON -DSHARDFS_TEST_FOLDERS="source;base;tensor" \
     -DCMAKE_EXE_LINKER_FLAGS=-static-pie >"$scratch/cmake.log" || fail "cmake: $(tail "$scratch/cmake.log")"
-  cmake --build "$cross" --target shardfs "$@"
+  cmake --build "$cross" --target "$@"
 }
 
 machine_row() {
@@ -52,19 +52,19 @@ case $1 in
     ;;
   aarch64-user)
     write_cases
-    build_for_aarch64
+    build_for_aarch64 shardfs
     compile_tool page_tool aarch64-linux-gnu
     # shellcheck disable=SC2034 # golden.sh's
     page_tool="qemu-aarch64-static $scratch/page_tool"
     run_golden_cases mount qemu-aarch64-static "$cross/src/cli/shardfs"
     ;;
   aarch64-5.10)
-    build_for_aarch64
+    build_for_aarch64 shardfs
     compile_tool page_tool aarch64-linux-gnu
     machine_row arm64 bullseye linux-image-cloud-arm64 "$cross/src/cli/shardfs"
     ;;
   aarch64-6.12-16k | aarch64-5.10-64k)
-    build_for_aarch64 "${unit_tests_of_pages[@]}"
+    build_for_aarch64 shardfs "${unit_tests_of_pages[@]}"
     compile_tool page_tool aarch64-linux-gnu
     make_disk
     unit_tests=
