@@ -1,7 +1,7 @@
-// Reads of runs of one source, in one of three ways. Long runs: a read each, straight into the destination. Short runs
-// of a mapped source: from the mapping; where they are in memory, their pages are mapped many at a time before. Few
-// short runs at a time, and those of a source without a mapping: a read each, or where they lie close together, windows
-// of the source with as many runs as they hold, and copies out of a window while it is in the cache.
+// Reads of runs of one source, in one of three ways. Long runs, and those of a source without a mapping: a read each,
+// straight into the destination. Few short runs at a time: the same, or where they lie close together, windows of the
+// source with as many runs as they hold, and copies out of a window while it is in the cache. Many short runs: from the
+// mapping; where they are in memory, their pages are mapped many at a time before.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -115,10 +115,9 @@ Status ReadGather(const GatherPattern& pattern, std::uint64_t offset, std::span<
   if (destination.empty()) return Status::Ok();
   if (pattern.run >= kLongRun) return ReadRunByRun(pattern, offset, destination);
   const std::span<const std::byte> mapped = pattern.source->Mapped();
-  const bool are_rows = pattern.run > kLongestElement;
-  if (mapped.empty() || (are_rows && destination.size() <= kSmallReadBytes)) {
-    return ReadByWindows(pattern, offset, destination);
-  }
+  if (mapped.empty()) return ReadRunByRun(pattern, offset, destination);
+  const bool is_small = destination.size() <= kSmallReadBytes && pattern.run > kLongestElement;
+  if (is_small) return ReadByWindows(pattern, offset, destination);
   const auto [first, bytes] = pattern.Bounds(offset, destination.size());
   // What is not in memory is left to faults, which read what is touched and what lies around it.
   if (bytes <= kMaxPopulateBytes && pattern.source->IsCached(first, bytes)) pattern.source->Populate(first, bytes);

@@ -80,8 +80,8 @@ std::vector<Kernel> Kernels(const ByteSource& source) {
   const TensorPtr experts = Whole(source, Dtype::kI8, {kSourceBytes / (512 * 7168), 512, 7168});
   return {
       Rows(source, "o_proj of W8A8 by tp 8", 2048, 8, 0.5),
-      Rows(source, "down_proj of W8A8 by moe_tp 4", 512, 4, 0.35),
-      {"transpose of 2-byte elements (v_b_proj)", Tensor::Permute(values, {0, 2, 1}).value(), 0.3},
+      Rows(source, "down_proj of W8A8 by moe_tp 4", 512, 4, 0.5),
+      {"transpose of 2-byte elements (v_b_proj)", Tensor::Permute(values, {0, 2, 1}).value(), 0.4},
       {"transpose of 1-byte elements (W4A8 experts)", Tensor::Permute(experts, {0, 2, 1}).value(), 0.3},
       Cast(source, Dtype::kF32, Dtype::kBF16),
       Cast(source, Dtype::kBF16, Dtype::kF32),

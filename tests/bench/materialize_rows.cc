@@ -55,6 +55,7 @@ Result<Rows> MeasureMaterialize(const Workplace& workplace, const CheckpointCase
   if (huge) {
     variants.push_back(Materialize(workplace, checkpoint, TmpfsPages::kHuge));
     variants.push_back(Copy(workplace, checkpoint, TmpfsPages::kHuge));
+    variants.push_back(Copy(workplace, checkpoint, TmpfsPages::kHuge));
   }
   SHARDFS_ASSIGN_OR_RETURN(const auto values, Interleave(workplace.rounds(), variants));
   Row small = RowOf(checkpoint, "materialize, 4 KiB pages", "cp -r of the finished directory, 4 KiB pages", 1.1);
@@ -63,14 +64,18 @@ Result<Rows> MeasureMaterialize(const Workplace& workplace, const CheckpointCase
       RowOf(checkpoint, "materialize, huge pages / cp 4 KiB", "cp -r of the finished directory, 4 KiB pages", 1.7);
   small.ours = values[0];
   small.reference = values[1];
+  // What the machine itself makes of one round and another: the same command on both sides.
+  Row itself = RowOf(checkpoint, "  cp -r against itself, huge pages", "the same cp -r", 0);
+  itself.target = std::nullopt;
   if (huge) {
     same.ours = across.ours = values[2];
-    same.reference = values[3];
+    same.reference = itself.reference = values[3];
     across.reference = values[1];
+    itself.ours = values[4];
   } else {
-    same.skipped = across.skipped = kNoHugePages;
+    same.skipped = across.skipped = itself.skipped = kNoHugePages;
   }
-  return Rows{small, same, across};
+  return Rows{small, same, itself, across};
 }
 
 }  // namespace shardfs::bench

@@ -8,7 +8,7 @@
 namespace shardfs::bench {
 namespace {
 
-constexpr std::size_t kColumns = 6;
+constexpr std::size_t kColumns = 7;
 using Line = std::array<std::string, kColumns>;
 
 std::string MetText(const Row& row) {
@@ -18,13 +18,15 @@ std::string MetText(const Row& row) {
 }
 
 Line LineOf(const Row& row) {
-  if (!row.measured()) return {row.name, "", "", "", TargetText(row), MetText(row)};
+  if (!row.measured()) return {row.name, "", "", "", "", TargetText(row), MetText(row)};
   const std::optional<double> reference = row.ReferenceValue();
   const std::optional<double> ratio = row.Ratio();
+  const auto range = row.RatioRange();
   return {row.name,
           fmt::format("{} {}", NumberText(row.Value()), row.unit),
           reference ? fmt::format("{} {}", NumberText(*reference), row.unit) : "",
           ratio ? NumberText(*ratio) : "",
+          range ? fmt::format("{} - {}", NumberText(range->first), NumberText(range->second)) : "",
           TargetText(row),
           MetText(row)};
 }
@@ -45,7 +47,7 @@ void Append(std::string& text, const Line& line, const std::array<std::size_t, k
 std::string TableText(const Report& report) {
   std::string text;
   for (const auto& [name, value] : report.facts) text += fmt::format("{}: {}\n", name, value);
-  std::vector<Line> lines = {{"name", "ours", "reference", "ratio", "target", "met"}};
+  std::vector<Line> lines = {{"name", "ours", "reference", "ratio", "of rounds", "target", "met"}};
   for (const Row& row : report.rows) lines.push_back(LineOf(row));
   std::array<std::size_t, kColumns> widths{};
   for (const Line& line : lines) {

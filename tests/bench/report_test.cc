@@ -47,6 +47,8 @@ TEST(Row, RatioIsAboveOneWhereOursIsBetter) {
   EXPECT_EQ(RateRow(3, 1).Ratio(), 1.5);
   EXPECT_EQ(TimeRow(0.5).Ratio(), 0.5);  // half as fast
   EXPECT_EQ(SkippedRow().Ratio(), std::nullopt);
+  EXPECT_EQ(RateRow(3, 1).RatioRange(), std::pair(1.0, 1.5));
+  EXPECT_EQ(SkippedRow().RatioRange(), std::nullopt);
 }
 
 TEST(Row, MeetsItsTargetAtTheLimit) {
@@ -72,8 +74,8 @@ TEST(Row, NumbersHaveThreeDigits) {
 TEST(Report, TableHasALineForEachRow) {
   const std::string table = TableText(SampleReport());
   EXPECT_THAT(table, HasSubstr("cpu: Xeon & co\n"));
-  EXPECT_THAT(table, HasSubstr("read <fresh>  3.00 GB/s  2.00 GB/s   1.50   at least 1.40      yes\n"));
-  EXPECT_THAT(table, HasSubstr("mount            2.00 s     0.25 s   0.12  at most 1.00 s       NO\n"));
+  EXPECT_THAT(table, HasSubstr("read <fresh>  3.00 GB/s  2.00 GB/s   1.50  1.00 - 1.50   at least 1.40      yes\n"));
+  EXPECT_THAT(table, HasSubstr("mount            2.00 s     0.25 s   0.12  0.12 - 0.12  at most 1.00 s       NO\n"));
   EXPECT_THAT(table, HasSubstr("skipped: huge: no huge pages\n"));
   EXPECT_THAT(table, Not(HasSubstr(" \n")));
 }

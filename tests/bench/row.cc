@@ -20,6 +20,11 @@ std::optional<double> Row::Ratio() const {
   return better == Better::kHigher ? MedianRatio(ours, reference) : MedianRatio(reference, ours);
 }
 
+std::optional<std::pair<double, double>> Row::RatioRange() const {
+  if (!measured() || reference.size() != ours.size()) return std::nullopt;
+  return better == Better::kHigher ? bench::RatioRange(ours, reference) : bench::RatioRange(reference, ours);
+}
+
 std::optional<bool> Row::Met() const {
   if (!target || !measured()) return std::nullopt;
   if (target->bound == Bound::kValueAtMost) return Value() <= target->limit;

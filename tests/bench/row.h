@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace shardfs::bench {
@@ -34,6 +35,8 @@ struct Row {
   std::optional<double> ReferenceValue() const;
   // Median of the rounds' ratios, above 1 where ours is the better one; of a row with kRatioAtMost, ours / reference.
   std::optional<double> Ratio() const;
+  // The least and the greatest of what Ratio is the median of: how far the machine lets one round lie from another.
+  std::optional<std::pair<double, double>> RatioRange() const;
   std::optional<bool> Met() const;  // nothing where there is no target or no measurement
 };
 

@@ -13,11 +13,25 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-double MedianRatio(const std::vector<double>& ours, const std::vector<double>& reference) {
+namespace {
+
+std::vector<double> Ratios(const std::vector<double>& ours, const std::vector<double>& reference) {
   assert(ours.size() == reference.size());
   std::vector<double> ratios;
   for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / reference[i]);
-  return Median(std::move(ratios));
+  return ratios;
+}
+
+}  // namespace
+
+double MedianRatio(const std::vector<double>& ours, const std::vector<double>& reference) {
+  return Median(Ratios(ours, reference));
+}
+
+std::pair<double, double> RatioRange(const std::vector<double>& ours, const std::vector<double>& reference) {
+  const std::vector<double> ratios = Ratios(ours, reference);
+  const auto [least, greatest] = std::minmax_element(ratios.begin(), ratios.end());
+  return {*least, *greatest};
 }
 
 Result<std::vector<std::vector<double>>> Interleave(int rounds, const std::vector<Measurement>& variants) {

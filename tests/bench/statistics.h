@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "shardfs/base/result.h"
@@ -16,6 +17,9 @@ double Median(std::vector<double> values);
 // The median of ours[i] / reference[i]: the two of one round see the same state of the machine, so that what changes
 // between rounds cancels out. Both must have the same number of values, at least one, and no reference may be zero.
 double MedianRatio(const std::vector<double>& ours, const std::vector<double>& reference);
+
+// The least and the greatest ours[i] / reference[i], of values as MedianRatio takes.
+std::pair<double, double> RatioRange(const std::vector<double>& ours, const std::vector<double>& reference);
 
 // Measures once; the value is in whatever unit the caller likes.
 using Measurement = std::function<Result<double>()>;

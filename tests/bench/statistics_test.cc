@@ -17,6 +17,11 @@ TEST(Statistics, RatiosAreTakenWithinARound) {
   EXPECT_DOUBLE_EQ(MedianRatio({1, 6, 2}, {1, 2, 1}), 2);
 }
 
+TEST(Statistics, TheRangeOfRatiosIsThatOfTheRounds) {
+  EXPECT_EQ(RatioRange({2}, {4}), std::pair(0.5, 0.5));
+  EXPECT_EQ(RatioRange({3, 1, 8}, {2, 4, 8}), std::pair(0.25, 1.5));
+}
+
 TEST(Statistics, VariantsTakeTurnsAndEverySecondRoundIsReversed) {
   std::string order;
   const auto variant = [&order](char name) {

@@ -111,7 +111,7 @@ Result<std::vector<std::byte>> Read(const GatherPattern& pattern, std::uint64_t 
   return bytes;
 }
 
-TEST(Gather, WhatIsNotMappedIsReadByWindows) {
+TEST(Gather, WhatIsNotMappedIsRead) {
   std::mt19937 random(7);
   for (GatherPattern pattern : Patterns()) {
     const auto input = RandomBytes(EndOf(pattern));
@@ -129,20 +129,43 @@ TEST(Gather, WhatIsNotMappedIsReadByWindows) {
   }
 }
 
-TEST(Gather, RowsThatLieCloseTogetherAreReadManyAtATime) {
-  const UntouchableSource source(RandomBytes(std::size_t{4} << 20));
+TEST(Gather, FewRowsThatLieCloseTogetherAreOneRead) {
+  const UntouchableSource source(RandomBytes(std::size_t{4} << 20), true);
   const GatherPattern pattern{&source, 512, {{2048, 2048, nullptr}}, 512};
-  ASSERT_TRUE(Read(pattern, 0, pattern.size()).ok());
-  EXPECT_LE(source.reads(), 80u);  // of up to 64 KiB
+  for (std::uint64_t at = 0; at < pattern.size(); at += kSmallReadBytes) {
+    ASSERT_TRUE(Read(pattern, at, kSmallReadBytes).ok());
+  }
+  EXPECT_EQ(source.reads(), pattern.size() / kSmallReadBytes);
   EXPECT_LE(source.read_bytes(), source.size());
 }
 
-TEST(Gather, OfRowsThatLieFarApartNothingElseIsRead) {
-  const UntouchableSource source(RandomBytes(std::size_t{4} << 20));
+TEST(Gather, OfFewRowsThatLieFarApartNothingElseIsRead) {
+  const UntouchableSource source(RandomBytes(std::size_t{4} << 20), true);
   const GatherPattern pattern{&source, 0, {{256, 16384, nullptr}}, 2048};
-  ASSERT_TRUE(Read(pattern, 0, pattern.size()).ok());
+  for (std::uint64_t at = 0; at < pattern.size(); at += kSmallReadBytes) {
+    ASSERT_TRUE(Read(pattern, at, kSmallReadBytes).ok());
+  }
   EXPECT_EQ(source.reads(), 256u);
   EXPECT_EQ(source.read_bytes(), pattern.size());
+}
+
+TEST(Gather, FewRowsAnywhereAreWhatRunByRunGives) {
+  std::mt19937 random(13);
+  for (GatherPattern pattern : Patterns()) {
+    if (pattern.run <= 8) continue;  // single elements
+    const auto input = RandomBytes(EndOf(pattern));
+    const UntouchableSource source(input, true);
+    pattern.source = &source;
+    for (int i = 0; i < 40; ++i) {
+      const std::uint64_t offset = random() % pattern.size();
+      const std::uint64_t count = 1 + random() % std::min(pattern.size() - offset, kSmallReadBytes);
+      std::vector<std::byte> runs(count);
+      CopyRuns(pattern, input.data(), offset, count, runs.data());
+      const auto read = Read(pattern, offset, count);
+      ASSERT_TRUE(read.ok()) << read.status();
+      ASSERT_EQ(*read, runs) << "runs of " << pattern.run << ", " << offset << "+" << count;
+    }
+  }
 }
 
 // A page of page tables for each would be most of what such a read costs.
