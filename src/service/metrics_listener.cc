@@ -172,6 +172,10 @@ Result<std::unique_ptr<MetricsListener>> MetricsListener::Listen(const std::stri
   std::unique_ptr<MetricsListener> listener(new MetricsListener);
   listener->socket_ =
       FileDescriptor(::socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener->socket_.valid() && errno == EAFNOSUPPORT) {
+    return Status::IoError(failed + ": this machine has no such addresses, or the service may not use them (systemd's "
+                                    "RestrictAddressFamilies=)");
+  }
   if (!listener->socket_.valid()) return Status::FromErrno(errno, failed);
   const int one = 1;
   ::setsockopt(listener->socket_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

@@ -16,7 +16,6 @@
 
 #include "base/parallel_tasks.h"
 #include "base/quote_name.h"
-#include "materialize/memory_limits.h"
 #include "materialize/piece_schedule.h"
 #include "service/cached_bytes.h"
 #include "shardfs/base/file_descriptor.h"
@@ -111,9 +110,9 @@ class Warmer {
 };
 
 // What may still be filled without driving out what is cached of the view already.
-std::uint64_t RoomBeside(std::uint64_t cached, WarmReport& report) {
+std::uint64_t RoomBeside(std::uint64_t cached, const MemoryFiles& memory, WarmReport& report) {
   std::uint64_t room = UINT64_MAX;
-  for (const MemoryLimit& limit : ReadMemoryLimits()) {
+  for (const MemoryLimit& limit : ReadMemoryLimits(memory)) {
     if (limit.available >= room) continue;
     room = limit.available;
     report.memory_limit = limit.name;
@@ -125,13 +124,13 @@ std::uint64_t RoomBeside(std::uint64_t cached, WarmReport& report) {
 }  // namespace
 
 Result<WarmReport> WarmView(const std::string& mount_point, std::span<const PlannedFile> files, unsigned threads,
-                            WarmProgress& progress, const std::stop_token& cancel) {
+                            WarmProgress& progress, const std::stop_token& cancel, const MemoryFiles& memory) {
   const auto started = std::chrono::steady_clock::now();
   WarmReport report;
   report.files = files.size();
   for (const PlannedFile& file : files) report.bytes += file.file->size();
   SHARDFS_ASSIGN_OR_RETURN(report.cached_before, CachedOf(mount_point, files));
-  Warmer warmer(mount_point, files, RoomBeside(report.cached_before.value_or(0), report), progress);
+  Warmer warmer(mount_point, files, RoomBeside(report.cached_before.value_or(0), memory, report), progress);
   SHARDFS_RETURN_IF_ERROR(warmer.Run(threads, cancel));
   report.read = warmer.read();
   report.left_out = warmer.left_out();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "materialize/memory_limits.h"
 #include "shardfs/base/result.h"
 #include "shardfs/materialize/materialize_plan.h"
 
@@ -38,7 +39,8 @@ struct WarmReport {
 // Reads `files`, which are of the view on `mount_point`, in the order of their bytes in the source: each source byte
 // comes from its device once. What is in memory is not read again, and what memory cannot hold is not read at all, as
 // it would drive out what was. `threads` 0: one per CPU. The error of the first read that fails; kCancelled.
+// `memory`: where the kernel says how much there is.
 Result<WarmReport> WarmView(const std::string& mount_point, std::span<const PlannedFile> files, unsigned threads,
-                            WarmProgress& progress, const std::stop_token& cancel);
+                            WarmProgress& progress, const std::stop_token& cancel, const MemoryFiles& memory = {});
 
 }  // namespace shardfs

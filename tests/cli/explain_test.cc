@@ -82,7 +82,8 @@ TEST(ExplainTest, NamesWhatComputes) {
   const ProgramResult plan = RunShardfs({"plan", source, "--layout", "huggingface", "--dequantize", "bf16", "--json"});
   ASSERT_EQ(plan.exit_code, 0) << plan.err;
   bool computed = false;
-  for (const json& file : json::parse(plan.out)["entries"]) {
+  const json planned = json::parse(plan.out);
+  for (const json& file : planned["entries"]) {
     const std::string path = file["path"];
     if (!path.ends_with(".safetensors")) continue;
     const json explanation =

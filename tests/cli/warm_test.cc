@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -11,7 +12,9 @@
 #include "fuse/fuse_available.h"
 #include "fuse/temporary_mount.h"
 #include "materialize/temporary_directory.h"
+#include "materialize/test_files.h"
 #include "service/cached_bytes.h"
+#include "service/warm_view.h"
 #include "shardfs/base/file_descriptor.h"
 
 namespace shardfs {
@@ -83,6 +86,28 @@ TEST_F(WarmTest, OnlyWhatSomeRanksLoad) {
   EXPECT_LT(one["files"].get<int>(), all["files"].get<int>());
   EXPECT_LT(one["bytes"].get<std::uint64_t>(), all["bytes"].get<std::uint64_t>());
   EXPECT_EQ(Warm({"--node-rank", "0", "--nnodes", "4"})["files"], Warm({"--ranks", "0"})["files"]);
+}
+
+TEST_F(WarmTest, ReadsNoMoreThanMemoryHolds) {
+  const TemporaryDirectory kernel;
+  constexpr std::uint64_t kRoom = 500 << 10;
+  WriteFile(kernel / "proc/meminfo", "MemAvailable:        500 kB\n");
+  std::vector<std::unique_ptr<const VirtualFile>> sizes;
+  std::vector<PlannedFile> files;
+  for (const auto& entry : fs::recursive_directory_iterator(mount_.path())) {
+    if (!entry.is_regular_file() || entry.path().string().find("/.shardfs") != std::string::npos) continue;
+    sizes.push_back(Pattern(0, entry.file_size()));
+    files.push_back({fs::relative(entry.path(), mount_.path()).string(), sizes.back().get()});
+  }
+  WarmProgress progress;
+  const auto report = WarmView(mount_.path().string(), files, 2, progress, {}, {kernel / "proc", kernel / "no-cgroup"});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->memory, kRoom);
+  EXPECT_THAT(report->memory_limit, HasSubstr("MemAvailable"));
+  EXPECT_GT(report->read, 0u);
+  EXPECT_LE(report->read, kRoom);
+  EXPECT_EQ(report->read + report->left_out, report->bytes);
+  EXPECT_FALSE(report->complete());
 }
 
 TEST_F(WarmTest, SaysWhatItReached) {
