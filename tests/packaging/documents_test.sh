@@ -89,7 +89,7 @@ prepare() {
   cp config.json conf/config.json
   case $1 in
     'shardfs mount'*) unmount ;;
-    getfattr*) # of a file of MindIE's layout
+    getfattr* | 'shardfs explain'*) # of a file of MindIE's layout
       unmount
       shardfs mount "$scratch/demo" "$scratch/mnt" "${sizes[@]}" --uid 1001
       ;;
