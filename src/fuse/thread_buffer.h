@@ -55,8 +55,10 @@ class ThreadBuffer {
   ThreadBuffer() = default;
   ~ThreadBuffer() { Return(); }
 
+  static std::size_t RoundedUp(std::size_t size) { return (size + kHugePage - 1) / kHugePage * kHugePage; }
+
   static Memory Allocate(std::size_t size) {
-    const std::size_t rounded = (size + kHugePage - 1) / kHugePage * kHugePage;
+    const std::size_t rounded = RoundedUp(size);
     Memory memory(static_cast<std::byte*>(std::aligned_alloc(kHugePage, rounded)));
     if (memory == nullptr) throw std::bad_alloc();
     ::madvise(memory.get(), rounded, MADV_HUGEPAGE);  // advice: small pages serve as well
@@ -85,7 +87,7 @@ class ThreadBuffer {
       bytes_ = {slice_, kSliceBytes};
     } else {
       own_ = Allocate(size);
-      bytes_ = {own_.get(), size};
+      bytes_ = {own_.get(), RoundedUp(size)};  // all of it, so that a thread whose requests grow seldom changes
     }
   }
 

@@ -47,6 +47,17 @@ TEST(ThreadBufferTest, AThreadKeepsItsBuffer) {
   }).join();
 }
 
+TEST(ThreadBufferTest, LargeRequestsThatGrowStayWithinTheirMemory) {
+  std::thread([] {
+    const std::span<std::byte> first = ThreadBuffer::Get(ThreadBuffer::kSliceBytes + 1);
+    for (std::size_t size = 2 * ThreadBuffer::kSliceBytes; size <= 8 * ThreadBuffer::kSliceBytes; size *= 2) {
+      EXPECT_EQ(ThreadBuffer::Get(size).data(), first.data()) << size;
+    }
+    const std::span<std::byte> small = ThreadBuffer::Get(100);
+    EXPECT_EQ(small.size(), 100u);
+  }).join();
+}
+
 TEST(ThreadBufferTest, ThreadsSideBySideShareHugePagesAndNoByte) {
   constexpr std::size_t kThreads = 20;
   const std::vector<std::uintptr_t> buffers = BuffersOf(kThreads, ThreadBuffer::kSliceBytes);
