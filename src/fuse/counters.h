@@ -42,7 +42,8 @@ constexpr std::string_view ReadErrorCauseName(ReadErrorCause cause) {
 }
 
 // Every thread counts in a share of its own, so that readers write no cache line that others read; a total is the sum
-// of the shares.
+// of the shares. Thread-safety: all members from any number of threads, without a lock; a total that is taken while
+// others count may be between two of their counts.
 class FuseCounters {
  public:
   static constexpr std::size_t kShares = 64;  // threads beyond share shares

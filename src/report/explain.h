@@ -60,7 +60,7 @@ struct FileExplanation {
   std::vector<ExplainedTensor> tensors;               // those of that range, in the file's order
 };
 
-// What is asked: the whole file, a tensor of it, or a range.
+// The question: about the whole file, a tensor of it, or a range.
 struct ExplainQuestion {
   std::string path;
   std::string tensor{};  // empty for none
@@ -74,7 +74,7 @@ struct ExplainQuestion {
 // kInvalidArgument where the view has no such file, the file no such tensor, or the range lies outside of it.
 Result<FileExplanation> Explain(const BuiltView& view, const CkptOptions& ckpt, const ExplainQuestion& question);
 
-// For a person; of a whole file a line for each tensor, else everything.
+// The explanation for a person: a whole file has a line for each tensor, anything else has all of it.
 std::string FormatExplanation(const FileExplanation& explanation, const ExplainQuestion& question);
 nlohmann::ordered_json ExplanationToJson(const FileExplanation& explanation);
 

@@ -84,7 +84,7 @@ std::vector<ExplainedSource> SourceTensors::Find(const SourceSpan& span, const G
     if (at < until) found.push_back({.file = span.source->name(), .offset = at, .bytes = until - at});
     at = until;
   };
-  // Of an encrypted file the bytes of the span are not those of the file.
+  // The bytes of the span are not those of the file where that one is encrypted.
   if (opened != nullptr && !opened->weights.cipher) {
     const auto& ranges = opened->layout.ranges;
     auto range = std::upper_bound(ranges.begin(), ranges.end(), at,

@@ -11,7 +11,7 @@
 namespace shardfs {
 namespace {
 
-// Of linux/mman.h, which the C library's headers of Debian 12 do not have yet.
+// The C library's headers of Debian 12 lack this part of linux/mman.h.
 constexpr long kCachestat = 451;  // the number of the system call on every architecture
 struct CachestatRange {
   std::uint64_t offset;

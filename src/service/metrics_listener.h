@@ -18,7 +18,7 @@
 
 namespace shardfs {
 
-// What is served. Each is asked from the listener's thread, and may take as long as a look at the sources.
+// MetricsAnswers makes what is served. The listener's thread calls each, which may look at the sources meanwhile.
 struct MetricsAnswers {
   std::function<std::string()> metrics;  // Prometheus' text format
   std::function<std::string()> health;   // the word of the state; "healthy" is answered with 200, others with 503

@@ -29,7 +29,7 @@ Result<FileDescriptor> Open(const std::string& mount_point, const std::string& p
   return Status::FromErrno(errno, fmt::format("cannot open {}", QuoteName(mount_point + "/" + path)));
 }
 
-// Of all files together; nothing where it is not known of one.
+// Returns the cached bytes of all files together; nothing where they are not known of one.
 Result<std::optional<std::uint64_t>> CachedOf(const std::string& mount_point, std::span<const PlannedFile> files) {
   std::uint64_t cached = 0;
   for (const PlannedFile& planned : files) {

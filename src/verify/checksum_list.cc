@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kDigits = 64;
 
-// In lower case; nothing where it is no SHA-256.
+// Returns the digest in lower case; nothing where it is no SHA-256.
 std::optional<std::string> DigestFrom(std::string_view text) {
   if (text.size() != kDigits || text.find_first_not_of("0123456789abcdefABCDEF") != text.npos) return std::nullopt;
   std::string digest(text);

@@ -25,7 +25,7 @@ struct TensorRange {
       0;  // of one number that is counted here; 0: its values are counted elsewhere, or not at all
 };
 
-// Of one file.
+// FileLayout says where the tensors of one file lie.
 struct FileLayout {
   std::vector<TensorRange> ranges;     // ascending by offset, apart from each other
   std::vector<std::uint32_t> by_plan;  // tensors whose values do not lie in the file as they are

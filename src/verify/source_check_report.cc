@@ -36,7 +36,7 @@ SourceFinding ZerosOf(const File& file, const LostBytes& lost, bool in_file) {
   return finding;
 }
 
-// Of all its tensors; `zero_vectors` counts those that may be zero.
+// Finds lost bytes in all tensors of a file; `zero_vectors` counts those that may be zero.
 std::vector<SourceFinding> AllZeros(const File& file, const std::vector<ZeroRun>& in_file,
                                     const std::map<std::uint32_t, std::vector<ZeroRun>>& in_tensors,
                                     std::uint64_t& zero_vectors) {

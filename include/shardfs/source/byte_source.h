@@ -29,7 +29,7 @@ class ByteSource {
   virtual std::span<const std::byte> Mapped() const { return {}; }
 
   // Prepares Mapped() bytes [offset, offset + size) for being touched: pages that are mapped many at a time cost a
-  // fifth of what they do when each is faulted in. Best effort, and cheap where it has been done before.
+  // fifth of what they do when each is faulted in. Best effort. Ask IsCached() before: what is not in memory is read.
   virtual void Populate(std::uint64_t /*offset*/, std::uint64_t /*size*/) const {}
 
   // OK, or kSourceChanged as ReadAt would say it.

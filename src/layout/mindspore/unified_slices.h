@@ -56,7 +56,7 @@ class UnifiedSlices {
   Status CheckFiles() const;
   std::string WhoNeeds(std::uint32_t local) const;
   Held HeldBy(std::uint32_t rank, std::uint32_t name) const;
-  // Who holds each cell of the placement's grid.
+  // Finds the holders of each cell of the placement's grid.
   Result<std::vector<Held>> FindHolders(const SourceParameter& parameter) const;
   std::vector<Held> HoldersOfCopy(const SourceParameter& parameter, const StageCopy& copy) const;
   Status Missing(const SourceParameter& parameter, std::uint32_t local) const;
