@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "fuse/latency_histogram.h"
+#include "fuse/thread_number.h"
 #include "shardfs/base/status.h"
 #include "shardfs/view/virtual_file.h"
 
@@ -113,13 +114,6 @@ class FuseCounters {
   }
 
  private:
-  // In the order in which threads first count something.
-  static std::size_t ThreadNumber() {
-    static std::atomic<std::size_t> next{0};
-    thread_local const std::size_t number = next.fetch_add(1, std::memory_order_relaxed);
-    return number;
-  }
-
   template <typename Number, typename Value>
   Number Sum(const Value& value) const {
     Number total = 0;

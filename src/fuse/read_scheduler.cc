@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/quote_name.h"
+#include "fuse/thread_number.h"
 
 namespace shardfs {
 namespace {
@@ -24,7 +25,11 @@ void ReadScheduler::GateSet::Add(Gate* gate) {
 }
 
 bool ReadScheduler::Gate::IsSilent(Clock::time_point now, Clock::duration least) const {
-  return inside.load() > 0 && Ticks(now) - heard.load() >= least.count();
+  return inside > 0 && Ticks(now) - silent_since >= least.count();
+}
+
+void ReadScheduler::Gate::Hear(Clock::rep now) {
+  if (now - heard.load(std::memory_order_relaxed) >= Clock::duration(kHeardEvery).count()) heard.store(now);
 }
 
 ReadScheduler::ReadScheduler(std::shared_ptr<const VirtualTree> tree, const std::vector<const ByteSource*>& sources,
@@ -34,7 +39,9 @@ ReadScheduler::ReadScheduler(std::shared_ptr<const VirtualTree> tree, const std:
       most_active_(static_cast<int>(std::max(most_active, 1u))),
       perform_(std::move(perform)),
       refuse_(std::move(refuse)),
-      limit_(most_active_) {
+      places_(static_cast<std::size_t>(most_active_) * (1 + kMostStuck)),
+      limit_(most_active_),
+      highest_limit_(most_active_) {
   std::unordered_map<std::uint64_t, Gate*> file_systems;
   for (const ByteSource* const source : sources) {
     Gate*& file_system = file_systems[source->file_system()];
@@ -72,18 +79,35 @@ int ReadScheduler::SuspectFiles(const GateSet& gates) {
   }));
 }
 
+int ReadScheduler::TakenPlaces(std::size_t begin, std::size_t end) const {
+  return static_cast<int>(std::count_if(places_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        places_.begin() + static_cast<std::ptrdiff_t>(end),
+                                        [](const Place& place) { return place.taken.load(); }));
+}
+
+// Each thread tries its own place first. When the limit has fallen, reads may still be in places above it; they count.
+ReadScheduler::Place* ReadScheduler::TakePlace() {
+  const auto limit = static_cast<std::size_t>(limit_.load());
+  const std::size_t own = ThreadNumber();
+  for (std::size_t i = 0; i < limit; ++i) {
+    Place& place = places_[(own + i) % limit];
+    if (place.taken.load() || place.taken.exchange(true)) continue;
+    const int above = TakenPlaces(limit, static_cast<std::size_t>(std::max(highest_limit_.load(), limit_.load())));
+    if (above == 0 || above + TakenPlaces(0, limit) <= static_cast<int>(limit)) return &place;
+    place.taken.store(false);
+    return nullptr;
+  }
+  return nullptr;
+}
+
 ReadScheduler::Entry ReadScheduler::Enter(GateSet& gates, Gate*& bounded_by) {
-  if (active_.fetch_add(1) >= limit_.load()) {
-    active_.fetch_sub(1);
-    return Entry::kFull;
-  }
-  const Clock::rep now = Ticks(Clock::now());
+  gates.place = TakePlace();
+  if (gates.place == nullptr) return Entry::kFull;
+  Place& place = *gates.place;
+  place.since.store(Ticks(Clock::now()));
+  for (std::size_t i = 0; i < gates.count; ++i) place.gates[i].store(gates.gates[i], std::memory_order_relaxed);
+  place.count.store(static_cast<std::uint32_t>(gates.count));
   gates.probed = 0;
-  for (std::size_t i = 0; i < gates.count; ++i) {
-    Gate& gate = *gates.gates[i];
-    if (gate.inside.load() == 0) gate.heard.store(now);
-    gate.inside.fetch_add(1);
-  }
   const int suspect_files = SuspectFiles(gates);
   for (std::size_t i = 0; i < gates.count; ++i) {
     Gate& gate = *gates.gates[i];
@@ -100,16 +124,16 @@ ReadScheduler::Entry ReadScheduler::Enter(GateSet& gates, Gate*& bounded_by) {
 void ReadScheduler::Withdraw(const GateSet& gates) {
   for (std::size_t i = 0; i < gates.count; ++i) {
     if ((gates.probed >> i & 1) != 0) gates.gates[i]->probes.fetch_sub(1);
-    gates.gates[i]->inside.fetch_sub(1);
   }
-  active_.fetch_sub(1);
+  gates.place->count.store(0);
+  gates.place->taken.store(false);
 }
 
 // A read that leaves looks at `suspect` after it has taken itself out of `probes`. So a read that was kept because this
 // one was a probe is found here, and waits until Clear hands it on.
 void ReadScheduler::Leave(const GateSet& gates) {
   const Clock::rep now = Ticks(Clock::now());
-  for (std::size_t i = 0; i < gates.count; ++i) gates.gates[i]->heard.store(now);
+  for (std::size_t i = 0; i < gates.count; ++i) gates.gates[i]->Hear(now);
   Withdraw(gates);
   for (std::size_t i = 0; i < gates.count; ++i) {
     if (!gates.gates[i]->suspect.load()) continue;
@@ -131,13 +155,37 @@ void ReadScheduler::Release(Gate& gate) {
   waiting_.splice(waiting_.end(), gate.kept);
 }
 
+// Calls visit(gate, when its read entered) for each gate of each read that is inside.
+template <typename Visit>
+void ReadScheduler::VisitInside(const Visit& visit) const {
+  for (const Place& place : places_) {
+    const std::uint32_t count = place.count.load();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Gate& gate = *place.gates[i].load();  // before `since`, which may be of a later read then, but of no earlier one
+      visit(gate, place.since.load());
+    }
+  }
+}
+
+// Finds out how many reads are inside each gate, and since when it is silent.
+void ReadScheduler::CountInside() {
+  for (Gate& gate : gates_) gate.inside = 0;
+  VisitInside([](Gate& gate, Clock::rep since) {
+    gate.silent_since = gate.inside == 0 ? since : std::min(gate.silent_since, since);
+    ++gate.inside;
+  });
+  for (Gate& gate : gates_) gate.silent_since = std::max(gate.silent_since, gate.heard.load());
+}
+
 // Reads that are inside two suspects count twice, which lets in a few more than need be.
 void ReadScheduler::SetLimit() {
   int stuck = 0;
-  for (const Gate& gate : gates_) {
-    if (gate.source != nullptr && gate.suspect.load()) stuck += gate.inside.load();
-  }
-  limit_.store(most_active_ + std::min(stuck, kMostStuck * most_active_));
+  VisitInside([&stuck](const Gate& gate, Clock::rep) {
+    if (gate.source != nullptr && gate.suspect.load()) ++stuck;
+  });
+  const int limit = most_active_ + std::min(stuck, kMostStuck * most_active_);
+  highest_limit_.store(std::max(highest_limit_.load(), limit));
+  limit_.store(limit);
 }
 
 void ReadScheduler::Submit(const Read& read) {
@@ -215,10 +263,11 @@ ReadScheduler::Judgement ReadScheduler::Judge(Clock::time_point now) {
     pressed_.store(false);
     return {};
   }
+  CountInside();
   for (Gate& gate : gates_) JudgeGate(gate, now);
   KeepWithSuspects();
   SetLimit();
-  const int room = std::max(limit_.load() - active_.load(), 0);
+  const int room = std::max(limit_.load() - TakenPlaces(0, places_.size()), 0);
   return {true, static_cast<unsigned>(std::min<std::size_t>(waiting_.size(), static_cast<std::size_t>(room)))};
 }
 
@@ -232,7 +281,7 @@ void ReadScheduler::JudgeGate(Gate& gate, Clock::time_point now) {
   if (gate.source == nullptr || gate.warned || !gate.IsSilent(now, kWarn)) return;
   gate.warned = true;
   spdlog::warn("source file {} does not answer: {} reads of it hang, {} wait behind them", QuoteName(gate.source->name()),
-               gate.inside.load(), gate.kept.size());
+               gate.inside, gate.kept.size());
 }
 
 // Puts what may not enter with the suspect that keeps it, so that Judge asks for no thread for it.
@@ -262,11 +311,13 @@ void ReadScheduler::RefuseWaiting(int error) {
 }
 
 std::vector<ReadScheduler::Silence> ReadScheduler::Silences(std::chrono::milliseconds least,
-                                                            Clock::time_point now) const {
+                                                            Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  CountInside();
   std::vector<Silence> silences;
   for (const Gate& gate : gates_) {
     if (gate.source == nullptr || !gate.IsSilent(now, least)) continue;
-    const Clock::duration time(Ticks(now) - gate.heard.load());
+    const Clock::duration time(Ticks(now) - gate.silent_since);
     silences.push_back({gate.source->name(), std::chrono::duration_cast<std::chrono::milliseconds>(time)});
   }
   std::sort(silences.begin(), silences.end(), [](const Silence& a, const Silence& b) { return a.source < b.source; });

@@ -16,8 +16,11 @@
 //
 // A file system is a source too in this sense: each read is inside its files and inside their file systems, so a server
 // that is away takes `most_active` + kFileSystemProbes threads however many files it has. Sources are judged only while
-// reads are kept back. Entering and leaving are a few atomics per source; the lock is taken only while reads are kept
-// back.
+// reads are kept back; the lock is taken only then.
+//
+// A read that is inside sources stands in a Place, which says of which and since when. It is a thread's own while it is
+// taken, and each thread begins with another one; so reads that come one after another write no cache line that other
+// threads read, but for the time when a source was heard of, which is good enough when it is kHeardEvery old.
 //
 // Thread-safety: all members from any number of threads.
 #pragma once
@@ -50,6 +53,7 @@ class ReadScheduler {
   static constexpr int kFileProbes = 2;
   static constexpr int kFileSystemProbes = 8;
   static constexpr int kMostStuck = 3;
+  static constexpr std::chrono::milliseconds kHeardEvery{10};
 
   struct Read {
     fuse_req* request = nullptr;
@@ -94,19 +98,23 @@ class ReadScheduler {
 
   // The most threads that may be inside of sources now, those that are stuck included.
   unsigned most_inside() const { return static_cast<unsigned>(limit_.load(std::memory_order_relaxed)); }
+  unsigned most_ever_inside() const { return static_cast<unsigned>(places_.size()); }
 
   // The source files that have reads inside of which none has come back for `least`; by name.
-  std::vector<Silence> Silences(std::chrono::milliseconds least, Clock::time_point now = Clock::now()) const;
+  std::vector<Silence> Silences(std::chrono::milliseconds least, Clock::time_point now = Clock::now());
 
  private:
+  friend class SharedLines;  // the test's, which holds that reads do not write what all threads read
   // A read of more sources than this (many tiny tensors of many files) is inside the first ones only.
   static constexpr std::size_t kMostGates = 12;
 
   struct Gate;
+  struct Place;
   struct GateSet {
     std::array<Gate*, kMostGates> gates;
     std::size_t count = 0;
     std::uint32_t probed = 0;  // a bit for each gate that the read is a probe of, once it has entered
+    Place* place = nullptr;    // while the read is inside
     void Add(Gate* gate);
   };
   struct Kept {
@@ -115,18 +123,31 @@ class ReadScheduler {
   };
   using Queue = std::list<Kept>;
 
-  // A source file or a file system. A cache line: readers of different sources do not disturb each other.
+  // A source file or a file system. Reads of healthy sources write only `heard`, at most every kHeardEvery.
   struct alignas(64) Gate {
-    std::atomic<int> inside{0};
     std::atomic<bool> suspect{false};    // written with mutex_ held
-    std::atomic<int> probes{0};          // of inside, those that entered while it was a suspect
-    std::atomic<Clock::rep> heard{0};    // when a read came back last, or entered when none was inside
+    std::atomic<int> probes{0};          // of the reads inside, those that entered while it was a suspect
+    std::atomic<Clock::rep> heard{0};    // when a read came back last, or up to kHeardEvery before
     const ByteSource* source = nullptr;  // null for a file system
     Gate* file_system = nullptr;         // null for a file system
-    Queue kept;                          // reads that may not enter; guarded by mutex_
-    bool warned = false;                 // of its silence, in the log; guarded by mutex_
+
+    // These are guarded by mutex_.
+    Queue kept;                  // reads that may not enter
+    bool warned = false;         // of its silence, in the log
+    int inside = 0;              // reads inside, when CountInside looked last
+    Clock::rep silent_since{0};  // then: when a read came back last, or the first of those that are inside entered
+
     int MostProbes(int suspect_files) const;
     bool IsSilent(Clock::time_point now, Clock::duration least) const;
+    void Hear(Clock::rep now);
+  };
+
+  // Where one read is inside sources.
+  struct alignas(64) Place {
+    std::atomic<bool> taken{false};
+    std::atomic<Clock::rep> since{0};     // written before `count`, so that no new gate is seen with an old time
+    std::atomic<std::uint32_t> count{0};  // of gates; 0 while the read has not quite entered
+    std::array<std::atomic<Gate*>, kMostGates> gates{};
   };
 
   // Why a read may not enter; kBounded: because of `gate`.
@@ -137,6 +158,10 @@ class ReadScheduler {
   Entry Enter(GateSet& gates, Gate*& bounded_by);
   void Leave(const GateSet& gates);
   void Withdraw(const GateSet& gates);
+  Place* TakePlace();  // null: all are taken
+  int TakenPlaces(std::size_t begin, std::size_t end) const;
+  template <typename Visit>
+  void VisitInside(const Visit& visit) const;
   void Work(Read read, GateSet gates);
   bool Keep(const Read& read, const GateSet& gates);
   bool TakeWaiting(Read& read, GateSet& gates);
@@ -147,6 +172,7 @@ class ReadScheduler {
   void JudgeGate(Gate& gate, Clock::time_point now);
   void KeepWithSuspects();
   void SetLimit();
+  void CountInside();
 
   const std::shared_ptr<const VirtualTree> tree_;
   const int most_active_;
@@ -157,10 +183,11 @@ class ReadScheduler {
   std::list<Gate> gates_;
   std::unordered_map<const ByteSource*, Gate*> gate_of_;
 
-  std::atomic<int> active_{0};  // reads inside of sources
-  std::atomic<int> limit_;      // of active_
+  std::vector<Place> places_;               // so many that limit_ may rise
+  std::atomic<int> limit_;                  // of the places that are taken
+  std::atomic<int> highest_limit_;          // so far
   std::atomic<std::size_t> waiting_count_{0};  // of waiting_
-  std::atomic<bool> pressed_{false};           // on_pressure_ has been called, and Judge has not said that none is kept
+  std::atomic<bool> pressed_{false};  // on_pressure_ has been called, and Judge has not said that none is kept
 
   std::mutex mutex_;  // guards the rest
   Queue waiting_;     // reads that may enter as soon as there are fewer active

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -31,7 +32,7 @@ bool IsForget(const fuse_buf& request) {
 }  // namespace
 
 ServingThreads::ServingThreads(fuse_session* session, ReadScheduler& reads, std::function<void()> on_stuck)
-    : session_(session), reads_(reads), on_stuck_(std::move(on_stuck)) {
+    : session_(session), reads_(reads), on_stuck_(std::move(on_stuck)), seats_(reads.most_ever_inside() + kSpare) {
   ::sem_init(&finished_, 0, 0);
   reads_.OnPressure([this] { ::sem_post(&finished_); });
 }
@@ -73,7 +74,16 @@ void ServingThreads::StartThreads(unsigned count) {
 }
 
 bool ServingThreads::MayStart() const {
-  return threads_.size() < reads_.most_inside() + kSpare && std::chrono::steady_clock::now() >= try_again_;
+  return threads_.size() < most_threads() && std::chrono::steady_clock::now() >= try_again_;
+}
+
+// Counts the threads that wait for a request, up to `enough`.
+unsigned ServingThreads::Waiting(unsigned enough) const {
+  unsigned waiting = 0;
+  for (auto seat = seats_.begin(); seat != seats_.end() && waiting < enough; ++seat) {
+    if (seat->state.load() == Seat::kWaits) ++waiting;
+  }
+  return waiting;
 }
 
 void ServingThreads::StartOrWarn() {
@@ -89,13 +99,19 @@ void ServingThreads::StartOrWarn() {
 }
 
 int ServingThreads::StartThread() {
-  for (std::thread& thread : ended_) thread.join();
+  for (Server& server : ended_) server.thread.join();
   ended_.clear();
+  const auto seat = std::find_if(seats_.begin(), seats_.end(),
+                                 [](const Seat& each) { return each.state.load() == Seat::kFree; });
+  if (seat == seats_.end()) return EAGAIN;  // MayStart lets no caller come to this
   try {
     const auto self = threads_.emplace(threads_.end());
+    self->seat = &*seat;
+    seat->state.store(Seat::kWaits);
     try {
-      *self = std::thread([this, self] { Work(self); });
+      self->thread = std::thread([this, self] { Work(self); });
     } catch (...) {
+      seat->state.store(Seat::kFree);
       threads_.erase(self);
       throw;
     }
@@ -104,7 +120,7 @@ int ServingThreads::StartThread() {
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
-  ++available_;
+  serving_.store(static_cast<unsigned>(threads_.size()));
   return 0;
 }
 
@@ -115,7 +131,7 @@ void ServingThreads::Work(Threads::iterator self) {
   while (!left && fuse_session_exited(session_) == 0) {
     const int received = fuse_session_receive_buf(session_, &request);
     if (received > 0) {
-      left = Serve(request) && LeaveUnlessAlone(self);
+      left = Serve(request, *self->seat) && LeaveUnlessAlone(self);
     } else if (received == -ENOMEM) {
       left = LeaveForLackOfMemory(self);
       if (!left) std::this_thread::sleep_for(kPause);
@@ -131,19 +147,20 @@ void ServingThreads::Work(Threads::iterator self) {
   Leave(self);
 }
 
-// Whether there are more threads now than are of use: those that a source which hung had taken.
-bool ServingThreads::Serve(const fuse_buf& request) {
-  const bool counts = !IsForget(request);
-  if (counts) {
+// Returns whether there are more threads now than are of use: those that a source which hung had taken.
+bool ServingThreads::Serve(const fuse_buf& request, Seat& seat) {
+  if (IsForget(request)) {
+    fuse_session_process_buf(session_, &request);
+    return false;
+  }
+  seat.state.store(Seat::kWorks);
+  if (serving_.load() < most_threads() && Waiting(1) == 0) {
     const std::lock_guard lock(mutex_);
-    --available_;
-    if (available_ == 0 && MayStart()) StartOrWarn();
+    if (Waiting(1) == 0 && MayStart()) StartOrWarn();
   }
   fuse_session_process_buf(session_, &request);
-  if (!counts) return false;
-  const std::lock_guard lock(mutex_);
-  ++available_;
-  return threads_.size() > reads_.most_inside() + kSpare && available_ > kSpare;
+  seat.state.store(Seat::kWaits);
+  return serving_.load() > most_threads() && Waiting(kSpare + 1) > kSpare;
 }
 
 bool ServingThreads::LeaveUnlessAlone(Threads::iterator self) {
@@ -163,8 +180,9 @@ bool ServingThreads::LeaveForLackOfMemory(Threads::iterator self) {
 }
 
 void ServingThreads::Leave(Threads::iterator self) {
-  --available_;
+  self->seat->state.store(Seat::kFree);
   ended_.splice(ended_.end(), threads_, self);
+  serving_.store(static_cast<unsigned>(threads_.size()));
   left_.notify_all();
   ::sem_post(&finished_);
 }
@@ -174,7 +192,7 @@ void ServingThreads::EndAll() {
   bool stuck = false;
   std::unique_lock lock(mutex_);
   while (!threads_.empty()) {
-    for (std::thread& thread : threads_) ::pthread_kill(thread.native_handle(), kWakeSignal);
+    for (Server& server : threads_) ::pthread_kill(server.thread.native_handle(), kWakeSignal);
     left_.wait_for(lock, kWakeEvery);
     if (stuck || std::chrono::steady_clock::now() < patience_ends) continue;
     stuck = true;
@@ -182,7 +200,7 @@ void ServingThreads::EndAll() {
     if (on_stuck_) on_stuck_();
     lock.lock();
   }
-  for (std::thread& thread : ended_) thread.join();
+  for (Server& server : ended_) server.thread.join();
 }
 
 }  // namespace shardfs

@@ -7,10 +7,15 @@
 // The number follows the ReadScheduler: all reads that it lets wait for sources, those that are stuck included, and
 // kSpare more, so that a thread is always there for what waits for no source. The thread that calls Run serves nothing;
 // while reads are kept back it has the scheduler judge the sources, and starts the threads that this makes room for.
+//
+// A thread says in a Seat of its own whether it waits for a request. The thread that takes one looks for another that
+// waits only while further threads may be started; so on a mount that has all its threads, a request writes nothing
+// that other threads read, and takes no lock.
 #pragma once
 
 #include <semaphore.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -18,6 +23,7 @@
 #include <list>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "fuse/read_scheduler.h"
 
@@ -48,15 +54,25 @@ class ServingThreads {
   int Run();
 
  private:
-  using Threads = std::list<std::thread>;
+  struct alignas(64) Seat {
+    enum State : int { kFree, kWaits, kWorks };
+    std::atomic<int> state{kFree};  // becomes free, and is taken, with mutex_ held
+  };
+  struct Server {
+    std::thread thread;
+    Seat* seat = nullptr;
+  };
+  using Threads = std::list<Server>;
 
   int StartThread();  // 0 or an errno; with mutex_ held
   void WaitForEnd();
   void StartThreads(unsigned count);
   void StartOrWarn();  // with mutex_ held
   bool MayStart() const;  // with mutex_ held
+  unsigned most_threads() const { return reads_.most_inside() + kSpare; }
+  unsigned Waiting(unsigned enough) const;
   void Work(Threads::iterator self);
-  bool Serve(const fuse_buf& request);
+  bool Serve(const fuse_buf& request, Seat& seat);
   bool LeaveUnlessAlone(Threads::iterator self);
   bool LeaveForLackOfMemory(Threads::iterator self);
   void Leave(Threads::iterator self);  // with mutex_ held
@@ -67,11 +83,13 @@ class ServingThreads {
   const std::function<void()> on_stuck_;
   sem_t finished_;  // posted when a thread has left, and when a first read has been kept back
 
+  std::vector<Seat> seats_;           // as many as there may ever be threads
+  std::atomic<unsigned> serving_{0};  // as threads_ has; written with mutex_ held
+
   std::mutex mutex_;  // guards the rest
   std::condition_variable left_;
-  Threads threads_;         // that serve
-  Threads ended_;           // to be joined
-  unsigned available_ = 0;  // of threads_, those that wait for a request
+  Threads threads_;  // that serve
+  Threads ended_;    // to be joined
   int error_ = 0;
   std::chrono::steady_clock::time_point try_again_{};  // not before is another thread started
   bool lacking_ = false;                               // the last one could not be

@@ -25,7 +25,7 @@ MountHealth HealthOf(const StatusReport& report) {
 }
 
 // Adds the source files whose reads hang to those whose looks do; by name.
-void AddHangingReads(const ReadScheduler& reads, std::vector<SourceFindings::File>& silent) {
+void AddHangingReads(ReadScheduler& reads, std::vector<SourceFindings::File>& silent) {
   for (const ReadScheduler::Silence& silence : reads.Silences(kSilence)) {
     const auto place = std::lower_bound(silent.begin(), silent.end(), silence.source,
                                         [](const auto& file, const std::string& name) { return file.name < name; });

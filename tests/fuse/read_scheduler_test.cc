@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <map>
@@ -14,6 +17,33 @@
 #include "view/tree_sources.h"
 
 namespace shardfs {
+
+// The bytes of a scheduler that every read looks at, whichever place it is in: the scheduler itself and its gates.
+class SharedLines {
+ public:
+  static std::string Of(const ReadScheduler& scheduler) {
+    std::string bytes;
+    const auto add = [&bytes](const auto& object) {
+      bytes.append(reinterpret_cast<const char*>(&object), sizeof object);
+    };
+    add(scheduler);
+    for (const ReadScheduler::Gate& gate : scheduler.gates_) add(gate);
+    return bytes;
+  }
+  static void HeardNow(ReadScheduler& scheduler) {
+    for (ReadScheduler::Gate& gate : scheduler.gates_) {
+      gate.heard.store((ReadScheduler::Clock::now() + std::chrono::hours(1)).time_since_epoch().count());
+    }
+  }
+  // By each thread, of its place.
+  static std::uintptr_t LineOfPlace(const ReadScheduler& scheduler) {
+    const auto taken = std::find_if(scheduler.places_.begin(), scheduler.places_.end(),
+                                    [](const ReadScheduler::Place& place) { return place.taken.load(); });
+    return taken == scheduler.places_.end() ? 0 : reinterpret_cast<std::uintptr_t>(&*taken) / 64;
+  }
+  static constexpr bool PlacesAreApart() { return alignof(ReadScheduler::Place) >= 64; }
+};
+
 namespace {
 
 using testing::IsEmpty;
@@ -165,6 +195,55 @@ TEST_F(ReadSchedulerTest, SoManyReadsWaitForSourcesAtATime) {
   EXPECT_FALSE(JudgeLater().kept);
 }
 
+// While a source was heard of a moment ago, reads write only their own places.
+TEST_F(ReadSchedulerTest, ReadsWriteNoCacheLineThatOthersRead) {
+  static_assert(SharedLines::PlacesAreApart());
+  SharedLines::HeardNow(scheduler_);
+  const std::string before = SharedLines::Of(scheduler_);
+  for (const std::uint64_t inode : {kA, kB, kC, kZ}) scheduler_.Submit({nullptr, inode, kBytes, 0});
+  EXPECT_TRUE(before == SharedLines::Of(scheduler_));
+  Hang(kA);
+  Submit(kA);
+  ASSERT_TRUE(Begun(kA, 2));
+  EXPECT_TRUE(before == SharedLines::Of(scheduler_)) << "while a read is inside";
+}
+
+// One thread comes back to the line that it wrote before; the next ones each have another.
+TEST_F(ReadSchedulerTest, AThreadKeepsItsPlace) {
+  std::set<std::uintptr_t> lines;
+  ReadScheduler* scheduler = nullptr;
+  ReadScheduler alone(tree_, SourcesOf(*tree_), kActive,
+                      [&](const ReadScheduler::Read&) { lines.insert(SharedLines::LineOfPlace(*scheduler)); },
+                      [](const ReadScheduler::Read&, int) {});
+  scheduler = &alone;
+  for (int i = 0; i < 10; ++i) alone.Submit({nullptr, kA, kBytes, 0});
+  EXPECT_THAT(lines, SizeIs(1));
+  for (unsigned i = 0; i < kActive; ++i) std::thread([&] { alone.Submit({nullptr, kA, kBytes, 0}); }).join();
+  EXPECT_THAT(lines, SizeIs(kActive));
+}
+
+// Those that came in while the limit was higher are counted when it has fallen.
+TEST_F(ReadSchedulerTest, AFallenLimitCountsTheReadsThatAreInside) {
+  Hang(kA);
+  Hang(kB);
+  Hang(kC);
+  Submit(kA, 5);
+  ASSERT_TRUE(Begun(kA, 4));
+  ServeWaiting(JudgeLater().threads);
+  ASSERT_TRUE(Begun(kA, 5)) << "as a probe";
+  Submit(kC, 3);
+  ASSERT_TRUE(Begun(kC, 3));
+  EXPECT_EQ(scheduler_.most_inside(), 2 * kActive);
+  Answer({kA});
+  ASSERT_TRUE(Done(kA, 5));
+  EXPECT_EQ(scheduler_.most_inside(), kActive);
+  Submit(kB, 3);
+  EXPECT_TRUE(Begun(kB, 1)) << "three are inside of c";
+  Answer({kC});
+  EXPECT_TRUE(Done(kC, 3));
+  EXPECT_TRUE(Begun(kB, 3));
+}
+
 TEST_F(ReadSchedulerTest, PressureIsToldOnceUntilItIsOver) {
   int calls = 0;
   scheduler_.OnPressure([&calls] { ++calls; });
@@ -273,6 +352,47 @@ TEST_F(ReadSchedulerTest, SilencesNameTheFilesWhoseReadsHang) {
   EXPECT_EQ(silences[0].source, "a");
   EXPECT_GE(silences[0].time, std::chrono::seconds(3));
   EXPECT_THAT(scheduler_.Silences(std::chrono::hours(1), later), IsEmpty());
+}
+
+// Many threads, sources that are suspected again and again, and a limit that rises and falls: no read is forgotten.
+TEST_F(ReadSchedulerTest, EveryReadIsPerformedOnce) {
+  constexpr int kThreads = 16;
+  constexpr int kReads = 2000;
+  std::atomic<int> performed{0};
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  ReadScheduler busy(
+      tree_, SourcesOf(*tree_), kActive,
+      [&](const ReadScheduler::Read&) {
+        const int now = inside.fetch_add(1) + 1;
+        for (int seen = most.load(); seen < now && !most.compare_exchange_weak(seen, now);) continue;
+        std::this_thread::yield();
+        inside.fetch_sub(1);
+        performed.fetch_add(1);
+      },
+      [](const ReadScheduler::Read&, int) { ADD_FAILURE() << "refused"; });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kReads; ++i) busy.Submit({nullptr, std::array{kA, kB, kC, kZ}[(t + i) % 4], kBytes, 0});
+    });
+  }
+  std::atomic<bool> over{false};
+  std::thread judge([&] {
+    for (int i = 0; !over.load(); ++i) {
+      const auto now = ReadScheduler::Clock::now() + (i % 8 == 0 ? kLater : ReadScheduler::Clock::duration(0));
+      if (busy.Judge(now).threads > 0) busy.ServeWaiting();
+      std::this_thread::yield();
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  const auto patience_ends = ReadScheduler::Clock::now() + std::chrono::seconds(60);
+  while (performed.load() < kThreads * kReads && ReadScheduler::Clock::now() < patience_ends) std::this_thread::yield();
+  EXPECT_EQ(performed.load(), kThreads * kReads);
+  over.store(true);
+  judge.join();
+  EXPECT_LE(static_cast<unsigned>(most.load()), busy.most_ever_inside());
+  EXPECT_FALSE(busy.Judge().kept);
 }
 
 TEST_F(ReadSchedulerTest, WhatIsKeptBackCanBeRefused) {
