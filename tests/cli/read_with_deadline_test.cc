@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -49,6 +50,16 @@ TEST_F(ReadWithDeadlineTest, GivesUpOnWhatHangs) {
   EXPECT_EQ(ReadWithDeadline(hangs_, std::chrono::milliseconds(50)).outcome, Outcome::kTimedOut);
 }
 
+// Counts the processes that the calling process has started and that have not been waited for.
+int Children() {
+  int count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    for (int process = 0; children >> process;) ++count;
+  }
+  return count;
+}
+
 // A reader that hangs must not keep another's pipe open: what answers would be called silent too.
 TEST_F(ReadWithDeadlineTest, WhatHangsDoesNotHoldUpWhatAnswers) {
   constexpr int kRounds = 20;
@@ -65,6 +76,9 @@ TEST_F(ReadWithDeadlineTest, WhatHangsDoesNotHoldUpWhatAnswers) {
       answer.emplace_back([&, i] { outcomes[i] = ReadWithDeadline(answers_, std::chrono::seconds(20)).outcome; });
     }
     for (std::thread& thread : answer) thread.join();
+    // A process that starts only now would have the writer that lets the others go, and wait for its own end.
+    const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (Children() < kPairs && std::chrono::steady_clock::now() < patience_ends) std::this_thread::yield();
     while (hanging > 0) FileDescriptor(::open(hangs_.c_str(), O_RDWR | O_CLOEXEC));  // lets those that wait go
     for (std::thread& thread : hang) thread.join();
     ASSERT_EQ(outcomes, std::vector<Outcome>(kPairs, Outcome::kDone)) << "round " << round;
