@@ -2,12 +2,14 @@
 # shellcheck shell=bash
 artefacts=$root/build-release
 
-# Built from a clean clone of the commit that is checked out, in a directory of its own; $1 is where it lies.
+# Built from a clean clone of the commit that is checked out, in a directory of its own; $1 is where it lies. A compiler
+# cache is turned off: a second build that takes the objects of the first proves nothing.
 build_clone() {
   local place=$1 output=$2
   rm -rf "$place"
   git clone -q "$root" "$place" || fail "the repository cannot be cloned"
-  "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 || fail "build-release.sh: $(tail "$scratch/release.log")"
+  CCACHE_DISABLE=1 "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 ||
+    fail "build-release.sh: $(tail "$scratch/release.log")"
 }
 
 require_artefacts() {
