@@ -1,12 +1,14 @@
 # The rows of run.sh that are about what a release consists of; sourced by row.sh.
 # shellcheck shell=bash
 artefacts=$root/build-release
+commit=$(git -C "$root" rev-parse HEAD) # of both builds, whatever is committed meanwhile
 
 # Built from a clean clone of the commit that is checked out, in a directory of its own; $1 is where it lies.
 build_clone() {
   local place=$1 output=$2
   rm -rf "$place"
-  git clone -q "$root" "$place" || fail "the repository cannot be cloned"
+  git clone -q "$root" "$place" && git -C "$place" checkout -q --detach "$commit" ||
+    fail "the repository cannot be cloned"
   "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 ||
     fail "build-release.sh: $(tail "$scratch/release.log")"
   rm -rf "$place" # two builds with their debug information take gigabytes
@@ -42,8 +44,12 @@ check_artefacts() {
   else
     echo "there is no rpmlint, so it is not asked"
   fi
+  (cd "$artefacts" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS names other bytes"
+  diff <(cd "$artefacts" && ls | grep -vx SHA256SUMS) <(cut -d ' ' -f 3 "$artefacts/SHA256SUMS" | sort) ||
+    fail "SHA256SUMS names other files"
   for machine in x86_64:amd64 aarch64:arm64; do
     check_names "${machine%:*}" "${machine#*:}"
+    check_tarball "${machine%:*}" "${machine#*:}"
     check_image "${machine%:*}" "${machine#*:}"
   done
 }
@@ -66,6 +72,19 @@ check_names() {
   fi
   dpkg-deb -x "$deb" "$scratch/unpacked-$debian"
   readelf -h "$scratch/unpacked-$debian/usr/bin/shardfs" | grep -qi "Machine:.*\(${machine/x86_64/X86-64}\)" || fail "$deb holds a program of another machine"
+}
+
+# The tarball has the program that the .deb has, and its install.sh puts everything below a root directory, of the other
+# architecture too.
+check_tarball() {
+  local machine=$1 debian=$2 tree target=$scratch/installed-$2
+  tar -C "$scratch" -xf "$artefacts"/shardfs-*-"$machine".tar.gz
+  tree=$(echo "$scratch"/shardfs-*-"$machine")
+  cmp "$tree/usr/bin/shardfs" "$scratch/unpacked-$debian/usr/bin/shardfs" || fail "the tarball has another program than the .deb"
+  sh "$tree/install.sh" --root "$target" >"$scratch/said" || fail "install.sh: $(<"$scratch/said")"
+  cmp "$tree/usr/bin/shardfs" "$target/usr/bin/shardfs" || fail "install.sh installs another program"
+  sh "$tree/install.sh" --root "$target" --uninstall >"$scratch/said" || fail "install.sh --uninstall: $(<"$scratch/said")"
+  [[ -z $(find "$target" ! -type d) ]] || fail "install.sh --uninstall leaves $(find "$target" ! -type d)"
 }
 
 # An image of the Open Container Initiative: every digest is that of its blob, and the program in its layer runs.
