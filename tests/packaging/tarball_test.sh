@@ -18,10 +18,12 @@ chmod -R go-rwx "$tarball"
   install >"$scratch/said"
 ) || fail "install.sh: $(<"$scratch/said")"
 grep -q 'is installed' "$scratch/said" || fail "install.sh says only: $(<"$scratch/said")"
-diff <(files "$tarball" | grep -vx ./install.sh) <(files "$target") || fail "other files are installed than the tarball has"
+diff <(files "$tarball" | grep -vx ./install.sh) <(files "$target") ||
+  fail "other files are installed than the tarball has"
 [[ -x $target/usr/bin/shardfs && -x $target/usr/sbin/mount.shardfs && -e $target/etc/logrotate.d/shardfs ]] ||
   fail "the program, mount's helper or logrotate's configuration is missing"
-[[ $("$target/usr/bin/shardfs" --version) == "$("$SHARDFS_EXECUTABLE" --version)" ]] || fail "what is installed does not run"
+[[ $("$target/usr/bin/shardfs" --version) == "$("$SHARDFS_EXECUTABLE" --version)" ]] ||
+  fail "what is installed does not run"
 closed=$(cd "$target" && find usr etc -type d ! -perm 755 -o -type f ! -perm 644 ! -perm 755)
 [[ -z $closed ]] || fail "these have other modes than 755 and 644: $closed"
 while IFS= read -r file; do
@@ -34,7 +36,8 @@ done < <(files "$target")
 echo '# edited' >>"$target/etc/logrotate.d/shardfs"
 before=$(stat -c %i "$target/usr/bin/shardfs")
 install >"$scratch/said" || fail "install.sh over itself: $(<"$scratch/said")"
-[[ $(stat -c %i "$target/usr/bin/shardfs") != "$before" ]] || fail "the program is written to in place, which fails while it runs"
+[[ $(stat -c %i "$target/usr/bin/shardfs") != "$before" ]] ||
+  fail "the program is written to in place, which fails while it runs"
 grep -qx '# edited' "$target/etc/logrotate.d/shardfs" || fail "an edited configuration is overwritten"
 [[ -z $(find "$target" -name '*.new') ]] || fail "it leaves $(find "$target" -name '*.new')"
 
@@ -43,7 +46,8 @@ grep -qx '# edited' "$target/etc/logrotate.d/shardfs" || fail "an edited configu
 touch "$target/usr/bin/other"
 install --uninstall >"$scratch/said" || fail "install.sh --uninstall: $(<"$scratch/said")"
 [[ $(files "$target") == ./usr/bin/other ]] || fail "what is left: $(files "$target")"
-[[ -z $(find "$target" -type d -name 'shardfs*') ]] || fail "directories are left: $(find "$target" -type d -name 'shardfs*')"
+[[ -z $(find "$target" -type d -name 'shardfs*') ]] ||
+  fail "directories are left: $(find "$target" -type d -name 'shardfs*')"
 
 # ---- what it refuses ----
 
