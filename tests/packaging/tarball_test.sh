@@ -7,7 +7,7 @@ tarball=$scratch/shardfs-x target=$scratch/root
 DESTDIR=$tarball cmake --install "$SHARDFS_BUILD_DIR" --component shardfs --strip --prefix /usr >"$scratch/log" 2>&1 ||
   fail "cmake --install: $(tail "$scratch/log")"
 install -m 0755 "$root/mount-scripts/install.sh" "$tarball/install.sh"
-install() { sh "$tarball/install.sh" --root "$target" "$@"; }
+run_install() { sh "$tarball/install.sh" --root "$target" "$@"; }
 files() { (cd "$1" && find . ! -type d | sort); }
 
 # ---- installed: every file, for every user to read, whatever the umask was that unpacked and that installs ----
@@ -15,7 +15,7 @@ files() { (cd "$1" && find . ! -type d | sort); }
 chmod -R go-rwx "$tarball"
 (
   umask 077
-  install >"$scratch/said"
+  run_install >"$scratch/said"
 ) || fail "install.sh: $(<"$scratch/said")"
 grep -q 'is installed' "$scratch/said" || fail "install.sh says only: $(<"$scratch/said")"
 diff <(files "$tarball" | grep -vx ./install.sh) <(files "$target") ||
@@ -35,7 +35,7 @@ done < <(files "$target")
 
 echo '# edited' >>"$target/etc/logrotate.d/shardfs"
 before=$(stat -c %i "$target/usr/bin/shardfs")
-install >"$scratch/said" || fail "install.sh over itself: $(<"$scratch/said")"
+run_install >"$scratch/said" || fail "install.sh over itself: $(<"$scratch/said")"
 [[ $(stat -c %i "$target/usr/bin/shardfs") != "$before" ]] ||
   fail "the program is written to in place, which fails while it runs"
 grep -qx '# edited' "$target/etc/logrotate.d/shardfs" || fail "an edited configuration is overwritten"
@@ -44,7 +44,7 @@ grep -qx '# edited' "$target/etc/logrotate.d/shardfs" || fail "an edited configu
 # ---- taken away: what it has installed, and nothing else ----
 
 touch "$target/usr/bin/other"
-install --uninstall >"$scratch/said" || fail "install.sh --uninstall: $(<"$scratch/said")"
+run_install --uninstall >"$scratch/said" || fail "install.sh --uninstall: $(<"$scratch/said")"
 [[ $(files "$target") == ./usr/bin/other ]] || fail "what is left: $(files "$target")"
 [[ -z $(find "$target" -type d -name 'shardfs*') ]] ||
   fail "directories are left: $(find "$target" -type d -name 'shardfs*')"

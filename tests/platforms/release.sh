@@ -7,8 +7,8 @@ commit=$(git -C "$root" rev-parse HEAD) # of both builds, whatever is committed 
 build_clone() {
   local place=$1 output=$2
   rm -rf "$place"
-  git clone -q "$root" "$place" && git -C "$place" checkout -q --detach "$commit" ||
-    fail "the repository cannot be cloned"
+  git clone -q "$root" "$place" || fail "the repository cannot be cloned"
+  git -C "$place" checkout -q --detach "$commit"
   "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 ||
     fail "build-release.sh: $(tail "$scratch/release.log")"
   rm -rf "$place" # two builds with their debug information take gigabytes
@@ -45,7 +45,7 @@ check_artefacts() {
     echo "there is no rpmlint, so it is not asked"
   fi
   (cd "$artefacts" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS names other bytes"
-  diff <(cd "$artefacts" && ls | grep -vx SHA256SUMS) <(cut -d ' ' -f 3 "$artefacts/SHA256SUMS" | sort) ||
+  diff <(find "$artefacts" -type f ! -name SHA256SUMS -printf '%f\n' | sort) <(cut -d ' ' -f 3 "$artefacts/SHA256SUMS" | sort) ||
     fail "SHA256SUMS names other files"
   for machine in x86_64:amd64 aarch64:arm64; do
     check_names "${machine%:*}" "${machine#*:}"
