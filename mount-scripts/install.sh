@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs shardfs from the directory that this script lies in, which is the unpacked tarball. See --help.
 set -eu
+umask 022 # every user may read and run what is installed, on hosts whose root has a stricter one as well
 
 usage() {
   cat <<'TEXT'
@@ -59,6 +60,9 @@ else
     case $file in etc/*) [ ! -e "$root/$file" ] || continue ;; esac # it may have been edited
     # Beside it first: a program that runs cannot be written to, but it can be replaced.
     cp -P "$here/$file" "$root/$file.new"
+    if [ ! -h "$here/$file" ]; then # the tarball may have been unpacked with another umask
+      if [ -x "$here/$file" ]; then chmod 755 "$root/$file.new"; else chmod 644 "$root/$file.new"; fi
+    fi
     mv -f "$root/$file.new" "$root/$file"
   done
 fi

@@ -23,7 +23,7 @@ done
 
 # Unoptimised: clang's warnings need no optimiser.
 cmake --preset default -B build-clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O0 \
-  -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
+  -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
 if ((build)); then cmake --build build-clang; fi
 
 sources=("$@")

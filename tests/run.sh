@@ -1,17 +1,28 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for 10 seconds.
-# Where everything before took more than half an hour, nothing is fuzzed.
-# Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
-#
-#   tests/run.sh                        all of it
-#   tests/run.sh -R Fuse                other arguments are handed to ctest; nothing is fuzzed then
-#   tests/run.sh --no-fuzz              only the tests
-#   tests/run.sh --fuzz MINUTES         all of it, but each target for so many minutes
-#   tests/run.sh --platforms            only other machines than this one, which take about an hour; tests/platforms/run.sh
-#                                       --help says which. What of them every run has is Platforms.* of ctest
-#   tests/run.sh --sanitize address     the tests alone, with AddressSanitizer and UndefinedBehaviorSanitizer
-#   tests/run.sh --sanitize thread      the tests alone, with ThreadSanitizer
+# Builds everything and runs the tests. See --help.
 set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: tests/run.sh [--no-fuzz | --fuzz MINUTES] [--sanitize address|thread] [CTEST-ARGUMENT...]
+       tests/run.sh --platforms
+
+Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for 10 seconds.
+Where everything before took more than half an hour, nothing is fuzzed: a run is to take 45 minutes at most on two cores.
+Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
+
+  -R Fuse               other arguments are handed to ctest; nothing is fuzzed then
+  --no-fuzz             only the tests
+  --fuzz MINUTES        all of it, but each target for so many minutes
+  --platforms           only other machines than this one, which take about an hour: every test of aarch64, of kernels
+                        other than this machine's and 5.10, and of a release's packages; tests/platforms/run.sh --help
+                        lists them. What every run has of them is Platforms.* of ctest: the static program, the FUSE
+                        protocol of Linux 4.19, and a machine with 5.10
+  --sanitize address    the tests alone, with AddressSanitizer and UndefinedBehaviorSanitizer
+  --sanitize thread     the tests alone, with ThreadSanitizer
+  --help                this text
+TEXT
+}
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -27,6 +38,10 @@ ctest_arguments=()
 platforms=0
 while (($#)); do
   case $1 in
+    --help)
+      usage
+      exit 0
+      ;;
     --platforms) platforms=1 ;;
     --no-fuzz) fuzz_seconds=0 ;;
     --fuzz)
@@ -68,7 +83,11 @@ fi
 # Nothing but the tests of the static program needs these, and they say so where they are missing.
 if [[ $preset == default ]]; then mount-scripts/build-static-dependencies.sh || true; fi
 
-cmake --preset "$preset"
+# Warnings are errors here, and not for users who build. GCC 12's data-flow warnings have false positives in code that is
+# instrumented; the default has the same checks.
+warnings=OFF
+if [[ $preset == default ]]; then warnings=ON; fi
+cmake --preset "$preset" -DCMAKE_COMPILE_WARNING_AS_ERROR="$warnings"
 cmake --build --preset "$preset" -j "$build_jobs"
 
 # Everything that the tests make lies in this directory, and everything that they start has it in its environment:

@@ -11,6 +11,15 @@ package=$(echo "$scratch"/packages/shardfs_*.deb)
 development=$(echo "$scratch"/packages/shardfs-dev_*.deb)
 [[ -e $package && -e $development ]] || fail "no packages in $(ls "$scratch/packages")"
 
+# ---- how users build it: the warnings of another compiler are no errors there, as they are in tests/run.sh ----
+
+for preset in $(cd "$root" && cmake --list-presets | sed -n 's/^ *"\([a-z]*\)".*/\1/p'); do
+  variables=$(cd "$root" && cmake --preset "$preset" -N -B "$scratch/nothing" 2>&1) || true
+  [[ $variables == *CMAKE_BUILD_TYPE=* ]] || fail "cmake does not list the variables of the preset '$preset': $variables"
+  [[ $variables != *WARNING_AS_ERROR* ]] || fail "the preset '$preset' makes warnings errors"
+done
+grep -q 'CMAKE_COMPILE_WARNING_AS_ERROR=' "$root/tests/run.sh" || fail "tests/run.sh does not make warnings errors"
+
 # ---- what they say ----
 
 version=$("$SHARDFS_EXECUTABLE" --version)

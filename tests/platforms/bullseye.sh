@@ -1,6 +1,7 @@
 # Run in the root directory of a Debian 11: installs the .deb, then the tarball, and runs every golden case with each.
 # shellcheck shell=bash
 set -euo pipefail
+unset TMPDIR # the caller's may not exist here
 # shellcheck disable=SC2034 # golden.sh's
 program=shardfs page_tool=page_tool cases=/cases
 work=$(mktemp -d)

@@ -1,13 +1,17 @@
 # The rows of run.sh that are about what a release consists of; sourced by row.sh.
 # shellcheck shell=bash
 artefacts=$root/build-release
+commit=$(git -C "$root" rev-parse HEAD) # of both builds, whatever is committed meanwhile
 
 # Built from a clean clone of the commit that is checked out, in a directory of its own; $1 is where it lies.
 build_clone() {
   local place=$1 output=$2
   rm -rf "$place"
   git clone -q "$root" "$place" || fail "the repository cannot be cloned"
-  "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 || fail "build-release.sh: $(tail "$scratch/release.log")"
+  git -C "$place" checkout -q --detach "$commit"
+  "$place/mount-scripts/build-release.sh" "$output" >"$scratch/release.log" 2>&1 ||
+    fail "build-release.sh: $(tail "$scratch/release.log")"
+  rm -rf "$place" # two builds with their debug information take gigabytes
 }
 
 require_artefacts() {
@@ -15,12 +19,13 @@ require_artefacts() {
   (cd "$artefacts" && sha256sum --quiet -c SHA256SUMS) || fail "$artefacts does not hold what its SHA256SUMS says"
 }
 
-# Twice, from directories of different names and depths.
+# Twice, from directories of different names and depths. The second build compiles everything, whatever compiler cache
+# this machine uses: one that took the objects of the first would prove nothing.
 release_row_release() {
   rm -rf "$artefacts"
   build_clone "$scratch/shardfs" "$artefacts"
   check_artefacts
-  build_clone "$scratch/other/place" "$scratch/again"
+  CCACHE_DISABLE=1 build_clone "$scratch/other/place" "$scratch/again"
   diff "$artefacts/SHA256SUMS" "$scratch/again/SHA256SUMS" || fail "a second build gives other bytes"
   echo "the same bytes twice: $(wc -l <"$artefacts/SHA256SUMS") files"
 }
@@ -39,8 +44,12 @@ check_artefacts() {
   else
     echo "there is no rpmlint, so it is not asked"
   fi
+  (cd "$artefacts" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS names other bytes"
+  diff <(find "$artefacts" -type f ! -name SHA256SUMS -printf '%f\n' | sort) <(cut -d ' ' -f 3 "$artefacts/SHA256SUMS" | sort) ||
+    fail "SHA256SUMS names other files"
   for machine in x86_64:amd64 aarch64:arm64; do
     check_names "${machine%:*}" "${machine#*:}"
+    check_tarball "${machine%:*}" "${machine#*:}"
     check_image "${machine%:*}" "${machine#*:}"
   done
 }
@@ -63,6 +72,19 @@ check_names() {
   fi
   dpkg-deb -x "$deb" "$scratch/unpacked-$debian"
   readelf -h "$scratch/unpacked-$debian/usr/bin/shardfs" | grep -qi "Machine:.*\(${machine/x86_64/X86-64}\)" || fail "$deb holds a program of another machine"
+}
+
+# The tarball has the program that the .deb has, and its install.sh puts everything below a root directory, of the other
+# architecture too.
+check_tarball() {
+  local machine=$1 debian=$2 tree target=$scratch/installed-$2
+  tar -C "$scratch" -xf "$artefacts"/shardfs-*-"$machine".tar.gz
+  tree=$(echo "$scratch"/shardfs-*-"$machine")
+  cmp "$tree/usr/bin/shardfs" "$scratch/unpacked-$debian/usr/bin/shardfs" || fail "the tarball has another program than the .deb"
+  sh "$tree/install.sh" --root "$target" >"$scratch/said" || fail "install.sh: $(<"$scratch/said")"
+  cmp "$tree/usr/bin/shardfs" "$target/usr/bin/shardfs" || fail "install.sh installs another program"
+  sh "$tree/install.sh" --root "$target" --uninstall >"$scratch/said" || fail "install.sh --uninstall: $(<"$scratch/said")"
+  [[ -z $(find "$target" ! -type d) ]] || fail "install.sh --uninstall leaves $(find "$target" ! -type d)"
 }
 
 # An image of the Open Container Initiative: every digest is that of its blob, and the program in its layer runs.
