@@ -82,7 +82,7 @@ std::pair<std::string, std::string> SplitAtLast(std::string_view text, std::stri
   return {std::string(text.substr(0, at)), std::string(text.substr(at + separator.size()))};
 }
 
-// Whether what stands behind the last "; " is one of several things that are wrong, rather than what to do.
+// Returns whether what stands behind the last "; " is one of several things that are wrong, rather than what to do.
 bool IsList(std::string_view message, std::string_view last) {
   constexpr int kMostInASentence = 2;
   int separators = 0;
@@ -90,7 +90,7 @@ bool IsList(std::string_view message, std::string_view last) {
   return separators > kMostInASentence || (last.starts_with("and ") && last.ends_with(" more"));
 }
 
-// What nothing is known of is said to be English.
+// Introduces a message that no pattern is known for as an English one.
 Text KnownOrEnglish(const std::string& english) {
   if (english.empty()) return {};
   if (auto chinese = ChineseOfMessage(english, 0)) return {english, *chinese};

@@ -1,4 +1,4 @@
-// What shardfs check-mindie says.
+// The sentences of shardfs check-mindie.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {
