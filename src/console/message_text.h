@@ -13,7 +13,8 @@ namespace shardfs {
 // behind the context. Values in it are recognised in the same way, and stay as they are otherwise.
 Text TextOfMessage(std::string_view english);
 
-// RefusalText is what a Finding says of a refusal. Messages end with "; " and what to do, where there is one thing to do.
+// RefusalText is what a Finding says of a refusal. Messages end with "; " and what to do, where there is one thing to
+// do.
 struct RefusalText {
   Text problem;
   Text remedy;  // empty where the message does not say

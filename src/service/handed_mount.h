@@ -29,7 +29,8 @@ std::optional<int> DescriptorOfPath(std::string_view mount_point);
 // has not been served before. Makes the descriptor close-on-exec.
 Status CheckFuseDescriptor(int descriptor);
 
-// Returns what this process sees of the mount on `mount_point`. kInvalidArgument where `source` is within it or around it.
+// Returns what this process sees of the mount on `mount_point`.
+// kInvalidArgument where `source` is within it or around it.
 // Warns of a mount whose modes the kernel does not check, and of one that `shardfs status` will not know.
 Result<HandedMount> ExamineHandedMount(const std::string& mount_point, const std::string& source);
 
