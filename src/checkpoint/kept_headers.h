@@ -1,11 +1,11 @@
-// Whether a checkpoint's files have their own headers still: what an index says of them holds as it is stored.
+// Says whether a checkpoint's files have their own headers still: what an index says of them holds as it is stored.
 #pragma once
 
 #include "shardfs/checkpoint/checkpoint.h"
 
 namespace shardfs {
 
-// Whether every transform that was applied changes nothing but bytes of tensors.
+// Returns whether every transform that was applied changes nothing but bytes of tensors.
 bool KeepsHeaders(const Checkpoint& checkpoint);
 
 }  // namespace shardfs

@@ -157,7 +157,7 @@ Status Save(const std::string& file, const SourceCheckReport& report) {
   return WriteSmallFile(directory.get(), path.filename().string(), file, report.checksums.Serialize(), kMode);
 }
 
-// Whether a refusal of the whole source says nothing but what the files' own findings say.
+// Returns whether a refusal of the whole source says nothing but what the files' own findings say.
 bool IsToldByFiles(std::string refusal, const std::string& source, const std::vector<SourceFinding>& findings) {
   const auto take_out = [&refusal](const std::string& text) {
     if (const std::size_t at = refusal.find(text); at != std::string::npos) refusal.erase(at, text.size());
@@ -192,7 +192,7 @@ Result<Checked> Run(const CheckArguments& arguments) {
   return Checked{root->path(), std::move(report)};
 }
 
-// Whether the digests say that it is the published checkpoint, or the one of the manifest.
+// Returns whether the digests say that it is the published checkpoint, or the one of the manifest.
 const char* DigestVerdict(const SourceCheckReport& report) {
   if (report.digests == 0) return "unknown";
   return report.digests == report.equal_digests ? "equal" : "different";

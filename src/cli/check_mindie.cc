@@ -14,6 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/rank_options.h"
+#include "console/message_text.h"
 #include "console/output.h"
 #include "shardfs/parallel/rank_table.h"
 
@@ -36,7 +37,8 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   const bool is_directory = std::filesystem::is_directory(arguments.directory, error);
   // What this user may not look at is another user's to try.
   if (!is_directory && error != std::errc::permission_denied) {
-    return Status::InvalidArgument(arguments.directory + " is no directory; give the one that MindIE is to load");
+    return Status::InvalidArgument(
+        fmt::format("{} is no directory; give the one that MindIE is to load", arguments.directory));
   }
   SHARDFS_ASSIGN_OR_RETURN(const MindieModelConfig* model, config.Choose(arguments.directory));
   const std::string rank_table =
@@ -47,7 +49,7 @@ Result<std::vector<Finding>> Check(const CheckMindieArguments& arguments) {
   }
   const Result<MindieMapping> mapping = MindieSizes(config, *model, servers);
   if (!mapping.ok()) {
-    return std::vector{Wrong(Tr("configuration"), std::string(mapping.status().message()),
+    return std::vector{Wrong(Tr("configuration"), TextOf(mapping.status()),
                              Tr("set these sizes in {}", arguments.file))};
   }
   View layout;  // what the options of ranks look at
@@ -75,7 +77,7 @@ Text LastLine(const std::vector<Finding>& findings) {
 
 int RunCheckMindie(const CheckMindieArguments& arguments) {
   const auto findings = Check(arguments);
-  if (!findings.ok()) return ExitCodeOf(findings.status());
+  if (!findings.ok()) return ReportRefusal(findings.status());
   return ReportFindings(*findings, arguments.json, LastLine(*findings));
 }
 

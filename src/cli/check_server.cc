@@ -64,7 +64,7 @@ Text LastLine(std::string_view product, const std::vector<Finding>& findings) {
 
 int RunCheckServer(const CheckServerArguments& arguments) {
   const auto findings = Check(arguments);
-  if (!findings.ok()) return ExitCodeOf(findings.status());
+  if (!findings.ok()) return ReportRefusal(findings.status());
   return ReportFindings(*findings, arguments.json, LastLine(ProductName(arguments.engine), *findings));
 }
 

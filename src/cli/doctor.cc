@@ -7,9 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "console/message_text.h"
 #include "console/output.h"
 #include "layout/mindie/check/probe_backend.h"
-#include "layout/mindie/config/mindie_config.h"
 #include "layout/mindie/config/server_limits.h"
 #include "report/plan_report.h"
 #include "service/describe_mount.h"
@@ -49,23 +49,11 @@ std::uint64_t InodesOf(const VirtualTree& tree, const PlanNode& node) {
          }));
 }
 
-// backendType of the model that the mountpoint is for, where that is known.
-std::string BackendOf(const std::string& mindie_config, const std::string& mount_point) {
-  if (mindie_config.empty()) return "";
-  const auto config = ReadMindieServerConfig(mindie_config);
-  if (!config.ok()) return "";  // the plan says what is wrong with it
-  const auto model = config->Choose(mount_point);
-  return model.ok() ? (*model)->backend : "";
-}
-
 // A message ends with what to do where there is one thing to do.
 Finding WrongPlan(const Status& status) {
-  const std::string message(status.message());
-  const std::size_t advice = message.rfind("; ");
-  if (advice == std::string::npos) {
-    return Wrong(Tr("plan"), message, Tr("give a complete checkpoint as SOURCE, and sizes that divide it"));
-  }
-  return Wrong(Tr("plan"), message.substr(0, advice), message.substr(advice + 2));
+  RefusalText refusal = RefusalOf(status);
+  if (refusal.remedy.empty()) refusal.remedy = Tr("give a complete checkpoint as SOURCE, and sizes that divide it");
+  return Wrong(Tr("plan"), refusal.problem, refusal.remedy);
 }
 
 // Whether the request says enough for a plan: a count, such as a parallel size, or a file or a layout that has them.
@@ -98,14 +86,14 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   task.layout = view->layout;
   const std::uint32_t nodes = arguments.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, false);
-  if (!report.ok()) return Wrong(Tr("plan"), std::string(report.status().message()), Tr("give another --nnodes"));
+  if (!report.ok()) return Wrong(Tr("plan"), TextOf(report.status()), Tr("give another --nnodes"));
   task.node_bytes = 0;
   for (const PlanNode& node : report->nodes) {
     task.node_bytes = std::max(*task.node_bytes, node.bytes);
     task.node_inodes = std::max(task.node_inodes, InodesOf(*view->view.tree, node));
   }
   task.view = DescribeMount(*view, {});
-  return Ok(Tr("plan"), view->view.summary);
+  return Ok(Tr("plan"), TextOfMessage(view->view.summary));
 }
 
 int RunDoctor(const DoctorArguments& arguments) {
@@ -121,8 +109,9 @@ int RunDoctor(const DoctorArguments& arguments) {
   std::optional<Finding> plan;
   if (!task.source.empty()) plan = ExamineSource(arguments, task);
   std::vector<Finding> findings = Examine(DoctorSystem(), task);
-  const std::string backend = BackendOf(arguments.view.Given("mindie_config"), task.mount_point);
-  if (!backend.empty()) findings.push_back(ProbeMindieBackend(backend));
+  if (auto backend = ProbeMindieBackendOf(arguments.view.Given("mindie_config"), task.mount_point)) {
+    findings.push_back(std::move(*backend));
+  }
   if (plan) findings.push_back(std::move(*plan));
   return ReportFindings(findings, arguments.json);
 }

@@ -1,4 +1,4 @@
-// How help is shown: with an example of what to type, and as wide as the terminal.
+// Shows help: with an example of what to type, and as wide as the terminal.
 #pragma once
 
 #include <cstddef>

@@ -32,8 +32,8 @@ constexpr int kDead = 7;
 
 constexpr const char* kFooter =
     "Exit codes: 0 healthy; 1 the status could not be read; 2 not a mount of shardfs; 5 degraded: reads have failed "
-    "since the mount, or a source file does not answer; 6 source changed; 7 dead: the daemon is gone or does not answer within 5 seconds. "
-    "Of several views, the greatest.\n"
+    "in the last 10 minutes, or a source file does not answer; 6 source changed; 7 dead: the daemon is gone or does "
+    "not answer within 5 seconds. Of several views, the greatest.\n"
     "Prometheus finds the same in MOUNTPOINT/.shardfs/metrics.";
 
 struct StatusArguments {

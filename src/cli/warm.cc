@@ -113,7 +113,7 @@ std::string ToText(const Warmed& warmed) {
   return text + fmt::format("; {} are in memory now", FormatBytes(*report.cached_after));
 }
 
-// Why not all of it is in memory.
+// Says why not all of it is in memory.
 std::string MemoryWarning(const Warmed& warmed) {
   const WarmReport& report = warmed.report;
   if (report.left_out > 0) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/escape_controls.h"
+#include "console/message_text.h"
 #include "console/output.h"
 
 namespace shardfs {
@@ -73,6 +74,11 @@ nlohmann::ordered_json FindingsToJson(const std::vector<Finding>& findings) {
                     {"remedy", finding.remedy.english()}});
   }
   return json;
+}
+
+int ReportRefusal(const Status& status) {
+  PrintError(TextOf(status).In(LanguageOfEnvironment()));
+  return ToExitCode(status.code());
 }
 
 int ReportFindings(const std::vector<Finding>& findings, bool as_json, const Text& last_line) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "console/text.h"
+#include "shardfs/base/status.h"
 
 namespace shardfs {
 
@@ -46,6 +47,9 @@ std::string FormatFindings(const std::vector<Finding>& findings, Language langua
 Text Verdict(const std::vector<Finding>& findings);
 // In English, whatever the language.
 nlohmann::ordered_json FindingsToJson(const std::vector<Finding>& findings);
+
+// Prints why there are no findings to stderr, in the language of the environment. The exit code of that.
+int ReportRefusal(const Status& status);
 
 // Prints the findings and the last line (Verdict, where none is given) to stdout, in the language of the environment;
 // as JSON in English. The exit code, 1 when anything is wrong.

@@ -1,6 +1,7 @@
 #include "console/text.h"
 
 #include <array>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -20,9 +21,11 @@ Language LanguageOfEnvironment() {
 std::string_view ChineseOf(std::string_view english) {
   static const auto* const kByEnglish = [] {
     auto* const map = new std::unordered_map<std::string_view, std::string_view>;
-    for (const auto& part : Catalogue()) {
+    const auto add = [map](std::span<const CatalogueEntry> part) {
       for (const CatalogueEntry& entry : part) map->emplace(entry.english, entry.chinese);
-    }
+    };
+    for (const auto& part : Catalogue()) add(part);
+    add(MessageCatalogue());
     return map;
   }();
   const auto found = kByEnglish->find(english);

@@ -8,6 +8,7 @@
 
 #include "doctor/doctor.h"
 #include "base/text_file.h"
+#include "console/message_text.h"
 #include "materialize/memory_limits.h"
 #include "shardfs/base/format_bytes.h"
 
@@ -85,7 +86,7 @@ Finding ProbeTmpfs(const DoctorSystem& system, const DoctorTask& task) {
                   Tr("mount -t tmpfs -o size=90%,huge=within_size tmpfs /dev/shm"));
   }
   const auto room = system.room(target.path);
-  if (!room.ok()) return Advice(subject, std::string(room.status().message()), Tr("mount it again"));
+  if (!room.ok()) return Advice(subject, TextOf(room.status()), Tr("mount it again"));
   const Text sizes = Tr("{} free of {}", FormatBytes(room->free), FormatBytes(room->total));
   if (!task.node_bytes) return Ok(subject, sizes);
   if (room->free >= *task.node_bytes) {
@@ -108,7 +109,7 @@ Finding ProbeInodes(const DoctorSystem& system, const DoctorTask& task) {
   const Text subject = Tr("inodes");
   if (!target.mount) return Ok(subject, Tr("no tmpfs to have them"));
   const auto room = system.room(target.path);
-  if (!room.ok()) return Advice(subject, std::string(room.status().message()), Tr("mount it again"));
+  if (!room.ok()) return Advice(subject, TextOf(room.status()), Tr("mount it again"));
   if (room->inodes == 0) return Ok(subject, Tr("{} has no limit of them", target.path));
   const Text free = Tr("{} of {} are free in {}", room->free_inodes, room->inodes, target.path);
   if (task.node_inodes <= room->free_inodes) return Ok(subject, free);

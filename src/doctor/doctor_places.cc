@@ -13,6 +13,7 @@
 
 #include "base/open_as_user.h"
 #include "base/text_file.h"
+#include "console/message_text.h"
 #include "doctor/doctor.h"
 #include "shardfs/layout/registry.h"
 #include "service/mount_point.h"
@@ -135,20 +136,18 @@ std::vector<Finding> ProbeMountPoint(const DoctorSystem& system, const DoctorTas
     } else if (auto destination = ProbeDestination(mount, path)) {
       findings.push_back(std::move(*destination));
     } else {
-      const std::string message(usable.status().message());
-      const std::size_t advice = message.rfind("; ");
+      RefusalText refusal = RefusalOf(usable.status());
       std::error_code error;
       const bool missing = !fs::exists(fs::symlink_status(path, error));
-      findings.push_back(Wrong(subject, message.substr(0, advice),
-                               missing                       ? Name("mkdir -p " + path)
-                               : advice == std::string::npos ? Tr("choose another directory")
-                                                             : message.substr(advice + 2)));
+      if (refusal.remedy.empty()) refusal.remedy = Tr("choose another directory");
+      if (missing) refusal.remedy = Name("mkdir -p " + path);
+      findings.push_back(Wrong(subject, refusal.problem, refusal.remedy));
     }
   }
   for (const Layout* const layout : Layouts()) {
     if (!task.layout.empty() && task.layout != layout->name()) continue;
     for (const std::string& warning : layout->WarningsOfPlace({path, 0, 0})) {
-      findings.push_back(Wrong(subject, warning, Tr("choose a directory of another name")));
+      findings.push_back(Wrong(subject, TextOfMessage(warning), Tr("choose a directory of another name")));
     }
   }
   if (auto entry = ProbeEntry(task, mount, is_view)) findings.push_back(std::move(*entry));

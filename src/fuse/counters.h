@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -47,6 +48,8 @@ constexpr std::string_view ReadErrorCauseName(ReadErrorCause cause) {
 // others count may be between two of their counts.
 class FuseCounters {
  public:
+  using Clock = std::chrono::steady_clock;
+
   static constexpr std::size_t kShares = 64;  // threads beyond share shares
 
   struct Kind {
@@ -67,8 +70,9 @@ class FuseCounters {
   // Returns the calling thread's share: the same one each time.
   Share& mine() { return shares_[ThreadNumber() % kShares]; }
 
-  void CountError(ReadErrorCause cause) {
-    errors_[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
+  void CountError(ReadErrorCause cause, Clock::time_point now = Clock::now()) {
+    latest_error_[static_cast<std::size_t>(cause)].store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    errors_[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_release);
   }
 
   std::uint64_t reads(FileKind kind) const {
@@ -83,6 +87,12 @@ class FuseCounters {
   }
   std::uint64_t errors(ReadErrorCause cause) const {
     return errors_[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
+  }
+  // Returns whether a read failed for that cause at `time` or later.
+  bool HasFailedSince(ReadErrorCause cause, Clock::time_point time) const {
+    const auto i = static_cast<std::size_t>(cause);
+    if (errors_[i].load(std::memory_order_acquire) == 0) return false;
+    return latest_error_[i].load(std::memory_order_relaxed) >= time.time_since_epoch().count();
   }
   std::int64_t reads_in_progress() const {
     return Sum<std::int64_t>(
@@ -123,6 +133,7 @@ class FuseCounters {
 
   std::array<Share, kShares> shares_;
   std::array<std::atomic<std::uint64_t>, kReadErrorCauses.size()> errors_{};  // by ReadErrorCause; a failure is rare
+  std::array<std::atomic<Clock::rep>, kReadErrorCauses.size()> latest_error_{};  // ticks of Clock; where errors_ is not 0
 };
 
 }  // namespace shardfs

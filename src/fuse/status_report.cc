@@ -16,12 +16,13 @@ constexpr std::chrono::seconds kSilence{2};
 
 MountHealth HealthOf(const StatusReport& report) {
   if (!report.sources.changed.empty()) return MountHealth::kSourceChanged;
-  if (report.errors[static_cast<std::size_t>(ReadErrorCause::kSourceChanged)] > 0) return MountHealth::kSourceChanged;
-  if (!report.sources.silent.empty()) return MountHealth::kSourceSilent;
-  for (const std::uint64_t count : report.errors) {
-    if (count > 0) return MountHealth::kDegraded;
+  if (report.has_failed_lately[static_cast<std::size_t>(ReadErrorCause::kSourceChanged)]) {
+    return MountHealth::kSourceChanged;
   }
-  return report.sources.unreachable.empty() ? MountHealth::kHealthy : MountHealth::kDegraded;
+  if (!report.sources.silent.empty()) return MountHealth::kSourceSilent;
+  const auto& failed = report.has_failed_lately;
+  const bool degraded = std::find(failed.begin(), failed.end(), true) != failed.end();
+  return degraded || !report.sources.unreachable.empty() ? MountHealth::kDegraded : MountHealth::kHealthy;
 }
 
 // Adds the source files whose reads hang to those whose looks do; by name.
@@ -64,7 +65,7 @@ std::string_view StatusReport::RowsBy() const {
   return mapped_sources == sources.files ? "mapping" : "both";
 }
 
-StatusReport MakeStatusReport(Filesystem& filesystem) {
+StatusReport MakeStatusReport(Filesystem& filesystem, FuseCounters::Clock::time_point now) {
   const FuseCounters& counters = filesystem.counters;
   StatusReport report;
   report.sources = filesystem.watch->Look();
@@ -80,12 +81,15 @@ StatusReport MakeStatusReport(Filesystem& filesystem) {
   report.files = filesystem.tree->file_count();
   report.bytes = filesystem.tree->total_file_bytes();
   report.mounted_at = filesystem.mounted_at;
-  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - filesystem.mounted_at_steady;
+  const std::chrono::duration<double> uptime = now - filesystem.mounted_at_steady;
   report.uptime_seconds = std::floor(uptime.count() * 10) / 10;
   for (std::size_t i = 0; i < kFileKinds.size(); ++i) {
     report.kinds[i] = {counters.reads(kFileKinds[i]), counters.read_bytes(kFileKinds[i])};
   }
-  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) report.errors[i] = counters.errors(kReadErrorCauses[i]);
+  for (std::size_t i = 0; i < kReadErrorCauses.size(); ++i) {
+    report.errors[i] = counters.errors(kReadErrorCauses[i]);
+    report.has_failed_lately[i] = counters.HasFailedSince(kReadErrorCauses[i], now - kFailureMemory);
+  }
   report.last_error = filesystem.last_error.Get();
   report.read_latency = counters.read_latency();
   report.read_ahead_kib = ReadAheadKib(filesystem.device_major, filesystem.device_minor);

@@ -21,12 +21,16 @@ struct Filesystem;
 
 enum class MountHealth : std::uint8_t {
   kHealthy,
-  kDegraded,       // reads have failed since the mount, or a source cannot be looked at
+  kDegraded,       // reads have failed within kFailureMemory, or a source cannot be looked at
   kSourceSilent,   // a source file does not answer; reads of what it feeds wait for it
   kSourceChanged,  // a source file is no longer the one that was opened; reads of what it feeds fail
 };
 inline constexpr std::array kMountHealths{MountHealth::kHealthy, MountHealth::kDegraded, MountHealth::kSourceSilent,
                                           MountHealth::kSourceChanged};
+
+// How long a failed read keeps a mount from being called healthy: as long as the alert ShardfsReadsFailing looks back.
+// A source that has changed, does not answer or is out of reach counts for as long as it is so.
+inline constexpr std::chrono::minutes kFailureMemory{10};
 
 // As in JSON and metrics: "source_changed".
 std::string_view MountHealthName(MountHealth health);
@@ -49,6 +53,7 @@ struct StatusReport {
   double uptime_seconds = 0;
   std::array<Kind, kFileKinds.size()> kinds;                    // by FileKind
   std::array<std::uint64_t, kReadErrorCauses.size()> errors{};  // by ReadErrorCause
+  std::array<bool, kReadErrorCauses.size()> has_failed_lately{};  // within kFailureMemory; by ReadErrorCause
   std::optional<LastError::Entry> last_error;
   LatencyHistogram::Snapshot read_latency;
   std::optional<std::uint64_t> read_ahead_kib;  // in force in the kernel; nothing when it cannot be known
@@ -63,7 +68,8 @@ struct StatusReport {
 };
 
 // Waits for a look at the sources, but not for sources that do not answer (source_watch.h). Throws bad_alloc.
-StatusReport MakeStatusReport(Filesystem& filesystem);
+StatusReport MakeStatusReport(Filesystem& filesystem,
+                              FuseCounters::Clock::time_point now = FuseCounters::Clock::now());
 
 // The content of .shardfs/status.json; ends in a newline. Bytes that are not UTF-8 are replaced.
 std::string ToJson(const StatusReport& report);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "console/message_text.h"
 #include "shardfs/base/format_bytes.h"
 #include "source/own_files.h"
 
@@ -32,7 +33,7 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const Pa
     row(Tr("Transform"), EscapeHtml(transform.name + ": " + transform.account));
   }
   if (source.transforms().empty()) row(Tr("Transforms"), Tr("none").In(language));
-  row(Tr("Layout"), EscapeHtml(view.layout + ": " + view.view.summary));
+  row(Tr("Layout"), EscapeHtml(view.layout + ": " + TextOfMessage(view.view.summary).In(language)));
   row(Tr("All files once"),
       Tr("{} in {} files", FormatBytes(tree.total_file_bytes()), Grouped(tree.file_count())).In(language));
   row(Tr("All ranks’ loads"), Tr("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),

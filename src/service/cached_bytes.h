@@ -1,4 +1,4 @@
-// How much of an open file is in the page cache.
+// Measures how much of an open file is in the page cache.
 #pragma once
 
 #include <cstdint>

@@ -29,11 +29,12 @@ std::optional<int> DescriptorOfPath(std::string_view mount_point);
 // has not been served before. Makes the descriptor close-on-exec.
 Status CheckFuseDescriptor(int descriptor);
 
-// What this process sees of the mount on `mount_point`. kInvalidArgument where `source` is within it or around it.
+// Returns what this process sees of the mount on `mount_point`.
+// kInvalidArgument where `source` is within it or around it.
 // Warns of a mount whose modes the kernel does not check, and of one that `shardfs status` will not know.
 Result<HandedMount> ExamineHandedMount(const std::string& mount_point, const std::string& source);
 
-// Whether `path` is `directory` or below it by their texts, once both are absolute.
+// Returns whether `path` is `directory` or below it by their texts, once both are absolute.
 bool IsWithinByName(const std::string& path, const std::string& directory);
 
 }  // namespace shardfs

@@ -1,4 +1,4 @@
-// What an HTTP request to the metrics listener is answered with, apart from sockets.
+// Makes the answers to HTTP requests of the metrics listener, apart from sockets.
 #pragma once
 
 #include <optional>

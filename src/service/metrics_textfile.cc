@@ -39,6 +39,19 @@ std::string MetricsFileName(const std::string& mount_point) {
   return name + ".prom";
 }
 
+namespace {
+
+void RemoveFrom(int directory, const std::string& name) {
+  for (const std::string& one : {name, name + ".tmp"}) ::unlinkat(directory, one.c_str(), 0);
+}
+
+}  // namespace
+
+void RemoveLeftMetrics(const std::string& directory, const std::string& mount_point) {
+  const FileDescriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.valid()) RemoveFrom(opened.get(), MetricsFileName(mount_point));
+}
+
 Result<std::unique_ptr<MetricsTextfile>> MetricsTextfile::Open(const std::string& directory,
                                                                const std::string& mount_point) {
   std::unique_ptr<MetricsTextfile> file(new MetricsTextfile);
@@ -67,9 +80,7 @@ void MetricsTextfile::Start(std::function<std::string()> make) {
   thread_ = std::jthread([this](const std::stop_token& stop) { Loop(stop); });
 }
 
-void MetricsTextfile::Remove() const {
-  for (const std::string& name : {name_, name_ + ".tmp"}) ::unlinkat(directory_.get(), name.c_str(), 0);
-}
+void MetricsTextfile::Remove() const { RemoveFrom(directory_.get(), name_); }
 
 void MetricsTextfile::Write() {
   Status status;

@@ -16,6 +16,9 @@ namespace shardfs {
 // that two mount points have two names; a name that would be too long ends in a digest.
 std::string MetricsFileName(const std::string& mount_point);
 
+// Removes from `directory` what the daemon of an earlier mount on `mount_point` has left when it was killed.
+void RemoveLeftMetrics(const std::string& directory, const std::string& mount_point);
+
 class MetricsTextfile {
  public:
   static constexpr std::chrono::seconds kEvery{15};

@@ -1,6 +1,7 @@
 #include "service/mount_point.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -25,27 +26,32 @@ Status CheckNotMounted(const std::string& path) {
   SHARDFS_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(path));
   if (!mounted) return Status::Ok();
   if (mounted->type == kShardfsType && IsDeadMount(path)) {
-    return Status::InvalidArgument("the mountpoint " + path + " is a mount already, and a dead one: its daemon has " +
-                                   "ended; run `shardfs umount " + path + "`, then mount again");
+    return Status::InvalidArgument(
+        fmt::format("the mountpoint {} is a mount already, and a dead one: its daemon has ended; run `shardfs umount "
+                    "{}`, then mount again",
+                    path, path));
   }
-  return Status::InvalidArgument("the mountpoint " + path + " is a mount already (" + mounted->type + " of " +
-                                 mounted->source + "); unmount it first, or choose another directory");
+  return Status::InvalidArgument(
+      fmt::format("the mountpoint {} is a mount already ({} of {}); unmount it first, or choose another directory", path,
+                  mounted->type, mounted->source));
 }
 
 Status CheckIsPlainDirectory(const std::string& path) {
   struct stat attributes {};
   if (::lstat(path.c_str(), &attributes) != 0) {
     if (errno == ENOENT) {
-      return Status::InvalidArgument("the mountpoint " + path + " does not exist; create an empty directory there");
+      return Status::InvalidArgument(fmt::format("the mountpoint {} does not exist; run mkdir -p {}", path, path));
     }
-    return Status::InvalidArgument("the mountpoint " + path +
-                                   " cannot be used: " + std::generic_category().message(errno));
+    return Status::InvalidArgument(
+        fmt::format("the mountpoint {} cannot be used: {}", path, std::generic_category().message(errno)));
   }
   if (S_ISLNK(attributes.st_mode)) {
-    return Status::InvalidArgument("the mountpoint " + path +
-                                   " is a symbolic link; give the directory that it leads to");
+    return Status::InvalidArgument(
+        fmt::format("the mountpoint {} is a symbolic link; give the directory that it leads to", path));
   }
-  if (!S_ISDIR(attributes.st_mode)) return Status::InvalidArgument("the mountpoint " + path + " is not a directory");
+  if (!S_ISDIR(attributes.st_mode)) {
+    return Status::InvalidArgument(fmt::format("the mountpoint {} is not a directory", path));
+  }
   return Status::Ok();
 }
 
@@ -54,12 +60,13 @@ Status CheckApartFromSource(const std::string& path, const std::string& source) 
   const std::string canonical_source = fs::canonical(source, error).string();
   if (error) return Status::Ok();  // opening the checkpoint will say what is wrong with it
   if (IsWithin(path, canonical_source)) {
-    return Status::InvalidArgument("the mountpoint " + path + " is inside the source " + canonical_source +
-                                   "; choose a directory elsewhere");
+    return Status::InvalidArgument(fmt::format(
+        "the mountpoint {} is inside the source {}; choose a directory elsewhere", path, canonical_source));
   }
   if (IsWithin(canonical_source, path)) {
-    return Status::InvalidArgument("the mountpoint " + path + " contains the source " + canonical_source +
-                                   ", which the mount would hide; choose a directory elsewhere");
+    return Status::InvalidArgument(
+        fmt::format("the mountpoint {} contains the source {}, which the mount would hide; choose a directory elsewhere",
+                    path, canonical_source));
   }
   return Status::Ok();
 }
@@ -67,10 +74,10 @@ Status CheckApartFromSource(const std::string& path, const std::string& source) 
 Status CheckEmpty(const std::string& path) {
   std::error_code error;
   const fs::directory_iterator entries(path, error);
-  if (error) return Status::InvalidArgument("the mountpoint " + path + " cannot be listed: " + error.message());
+  if (error) return Status::InvalidArgument(fmt::format("the mountpoint {} cannot be listed: {}", path, error.message()));
   if (entries != fs::directory_iterator()) {
-    return Status::InvalidArgument("the mountpoint " + path + " is not empty: it holds " +
-                                   entries->path().filename().string() + "; give an empty directory");
+    return Status::InvalidArgument(fmt::format("the mountpoint {} is not empty: it holds {}; give an empty directory", path,
+                                               entries->path().filename().string()));
   }
   return Status::Ok();
 }
@@ -80,8 +87,8 @@ Status CheckEmpty(const std::string& path) {
 Result<std::string> CheckMountPoint(const std::string& mount_point, const std::string& source) {
   const Result<std::string> canonical = CanonicalMountPath(mount_point);
   if (!canonical.ok()) {
-    return Status::InvalidArgument("the mountpoint " + mount_point +
-                                   " does not exist: " + std::string(canonical.status().message()));
+    return Status::InvalidArgument(
+        fmt::format("the mountpoint {} does not exist: {}", mount_point, canonical.status().message()));
   }
   const std::string& path = *canonical;
   SHARDFS_RETURN_IF_ERROR(CheckNotMounted(path));

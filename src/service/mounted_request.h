@@ -1,4 +1,4 @@
-// What a mounted view was asked for, as its daemon has recorded it: enough to build the same view again.
+// Reads what a mounted view was asked for, as its daemon has recorded it: enough to build the same view again.
 #pragma once
 
 #include <string>

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "service/describe_mount.h"
+#include "service/metrics_textfile.h"
 #include "service/published_metrics.h"
 #include "service/mount_point.h"
 #include "console/output.h"
@@ -87,6 +88,8 @@ void LogTheEnd(const std::string& mount_point, const FuseSession& session, const
 int Serve(const ViewRequest& asked, MountRequest request, LogRotation* rotation, const ReadyNotifier& on_ready) {
   ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a mount
   StopSignals signals(rotation);
+  // Before anything can be refused: a service that tries again and again must not leave the old numbers there.
+  if (!request.metrics_textfile.empty()) RemoveLeftMetrics(request.metrics_textfile, request.mount_point);
   const Result<BuiltView> view = BuildView(
       asked, [](const std::string& notice) { spdlog::warn("{}", notice); },
       [](const std::string& warning) { PrintWarning(warning); });

@@ -67,7 +67,7 @@ std::string Headline(const JsonValue& status) {
   const std::string health = Text(At(status, {"health"}));
   if (health == "source_changed") return "SOURCE CHANGED: reads of what the files below feed fail";
   if (health == "source_silent") return "SOURCE SILENT: reads of what the files below feed wait until they answer";
-  if (health == "degraded") return "degraded: reads have failed, or a source cannot be looked at";
+  if (health == "degraded") return "degraded: reads have failed in the last 10 minutes, or a source cannot be looked at";
   return Words(health);
 }
 

@@ -38,7 +38,10 @@ ViewStatus Unread(const std::string& mount_point, int error_number) {
   if (error_number == ENOTCONN || error_number == ECONNABORTED) {
     status.answer = ViewStatus::Answer::kDead;
     status.problem = Tr("{} is dead: its daemon has ended without unmounting", mount_point);
-    status.remedy = Tr("take it away with `shardfs umount {}` and mount it again", mount_point);
+    status.remedy = Tr(
+        "take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) "
+        "says why it ended, and `journalctl -k` whether the kernel killed it, as for want of memory",
+        mount_point);
     return status;
   }
   status.error_number = error_number;

@@ -109,7 +109,7 @@ class Warmer {
   std::atomic<std::uint64_t> left_out_{0};
 };
 
-// What may still be filled without driving out what is cached of the view already.
+// Returns how many bytes may still be filled without driving out what is cached of the view already.
 std::uint64_t RoomBeside(std::uint64_t cached, const MemoryFiles& memory, WarmReport& report) {
   std::uint64_t room = UINT64_MAX;
   for (const MemoryLimit& limit : ReadMemoryLimits(memory)) {

@@ -32,7 +32,7 @@ struct WarmReport {
   std::uint64_t left_out = 0;  // bytes that were not read, because memory would not have held them
   double seconds = 0;
 
-  // Whether all of it is in memory now, as far as that can be known.
+  // Returns whether all of it is in memory now, as far as that can be known.
   bool complete() const { return left_out == 0 && cached_after.value_or(bytes) >= bytes; }
 };
 

@@ -14,7 +14,7 @@ bool IsVector(const TensorSpec& spec) {
   return (long_axes <= 1 || is_column) && BytesOf(spec) <= kLargestVector;
 }
 
-// Whether zeros in [begin, end) of the file are values of the tensor.
+// Returns whether zeros in [begin, end) of the file are values of the tensor.
 bool AreValues(const TensorRange& range, const TensorSpec& spec, const ZeroRun& run) {
   if (spec.dtype == Dtype::kBool) return true;
   const bool is_whole = run.begin <= range.offset && range.offset + range.size <= run.end;

@@ -1,4 +1,4 @@
-// Which runs of zeros in a file are bytes that have been lost, and which are values.
+// Tells runs of zeros in a file that are bytes lost from those that are values.
 #pragma once
 
 #include <cstdint>

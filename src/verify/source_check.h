@@ -52,7 +52,7 @@ struct SourceFinding {
 
 std::string_view SourceFindingName(SourceFinding::Kind kind);  // "unreadable", "nan"
 
-// Whether it says that the source cannot be used, and not only that it differs.
+// Returns whether it says that the source cannot be used, and not only that it differs.
 bool IsBroken(SourceFinding::Kind kind);
 
 struct SourceCheckOptions {

@@ -1,4 +1,4 @@
-// What the passes over a source's files have found, as findings and notes.
+// Turns what the passes over a source's files have found into findings and notes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -76,7 +76,7 @@ SourceFinding ValuesOf(const File& file, const TensorSpec& spec, const SpecialVa
   return finding;
 }
 
-// Why a file of the source is not read as it should be.
+// Says why a file of the source is not read as it should be.
 SourceFinding Unreadable(const File& file, const Status& status) {
   return {.path = file.path, .kind = Kind::kUnreadable, .message = std::string(status.message())};
 }

@@ -112,5 +112,43 @@ TEST(DoctorCommandTest, SpeaksChinese) {
     EXPECT_EQ(result.out.find(english), std::string::npos);
 }
 
+// Each line of what is wrong has Chinese in its message, not only around it, for each kind of failure.
+TEST(DoctorCommandTest, RefusalsAreChinese) {
+  const ScopedVariable all("LC_ALL", "zh_CN.UTF-8");
+  const TemporaryDirectory scratch;
+  const std::string source = GoldenCase() + "/source";
+  fs::create_directories(scratch / "full/x");
+  fs::create_directory(scratch / "empty");
+  fs::create_symlink(scratch / "empty", scratch / "link");
+  WriteFile(scratch / "file", "");
+  fs::copy(source, scratch / "broken", fs::copy_options::recursive);
+  fs::permissions(scratch / "broken/config.json", fs::perms::owner_write, fs::perm_options::add);
+  WriteFile(scratch / "broken/config.json", "{");
+  fs::copy(source, scratch / "unknown", fs::copy_options::recursive);
+  fs::permissions(scratch / "unknown/config.json", fs::perms::owner_write, fs::perm_options::add);
+  WriteFile(scratch / "unknown/config.json", R"({"model_type": "nonsense"})");
+  const std::string empty = scratch / "empty";
+  const std::vector<std::pair<std::vector<std::string>, const char*>> cases = {
+      {{source, scratch / "full", "--tp", "2"}, "非空"},
+      {{source, scratch / "link", "--tp", "2"}, "是符号链接"},
+      {{source, scratch / "file", "--tp", "2"}, "不是目录"},
+      {{source, empty, "--tp", "7"}, "不能整除"},
+      {{source, empty, "--dp", "2", "--cp", "2", "--tp", "2"}, "其中之一必须为 1"},
+      {{source, empty, "--layout", "sharded-state"}, "需要张量并行参数"},
+      {{scratch / "none", empty, "--tp", "2"}, "不存在"},
+      {{empty, scratch / "none", "--tp", "2"}, "目录为空"},
+      {{scratch / "broken", empty, "--tp", "2"}, "不是有效的 JSON"},
+      {{scratch / "unknown", empty, "--tp", "2"}, "没有对应的默认布局"},
+      {{scratch / "unknown", empty, "--tp", "2", "--layout", "mindie"}, "mindie 布局支持"}};
+  for (const auto& [arguments, message] : cases) {
+    std::vector<std::string> words = {"doctor"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    const ProgramResult result = RunShardfs(words);
+    EXPECT_EQ(result.exit_code, 1) << result.out;
+    EXPECT_THAT(result.out, HasSubstr(message));
+    EXPECT_EQ(result.out.find("英文原文"), std::string::npos) << result.out;
+  }
+}
+
 }  // namespace
 }  // namespace shardfs

@@ -325,6 +325,16 @@ TEST_F(DoctorTest, AnotherBackend) {
   const Finding wrong = ProbeMindieBackend("torch");
   EXPECT_EQ(wrong.level, Finding::Level::kWrong);
   EXPECT_THAT(wrong.remedy, HasSubstr("\"backendType\": \"atb\""));
+  const auto found_in = [this](const std::string& text) {
+    WriteFile(root_ / "server.json", text);
+    return ProbeMindieBackendOf(root_ / "server.json", "/mnt/r1");
+  };
+  const std::string torch = R"({"ModelDeployConfig": {"ModelConfig": [{"backendType": "torch"}]}})";
+  ASSERT_TRUE(found_in(torch).has_value());
+  EXPECT_EQ(found_in(torch)->message, wrong.message.english());
+  EXPECT_FALSE(found_in(R"({"ModelDeployConfig": {"ModelConfig": []}})").has_value());
+  EXPECT_FALSE(found_in("{").has_value()) << "the plan says what is wrong with it";
+  EXPECT_FALSE(ProbeMindieBackendOf("", "/mnt/r1").has_value());
 }
 
 TEST_F(DoctorTest, MountPointOfANameThatMindieRefuses) {

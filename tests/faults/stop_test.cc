@@ -140,7 +140,7 @@ TEST_F(StopFaults, F14_MountPointsThatWillNotDoAreRefusedInOneSentence) {
   const std::vector<std::pair<std::string, std::string>> refusals = {
       {point_, "is a mount already (fuse.shardfs of " + source_},
       {point_ + "/model-norm", "is not empty"},
-      {on("missing"), "does not exist; create an empty directory there"},
+      {on("missing"), "does not exist; run mkdir -p "},
       {on("missing/below"), "does not exist"},
       {on("full"), "is not empty: it holds file"},
       {on("full/file"), "is not a directory"},

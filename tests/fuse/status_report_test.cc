@@ -61,6 +61,40 @@ TEST(StatusReportTest, HealthFollowsErrorsAndSources) {
   EXPECT_EQ(MakeStatusReport(*filesystem).health, MountHealth::kSourceChanged);
 }
 
+// A probe must not find a view ill for what failed long ago; the counts keep it.
+TEST(StatusReportTest, AFailedReadIsForgivenInTime) {
+  using std::chrono::seconds;
+  const auto now = FuseCounters::Clock::now();
+  for (const auto& [cause, health] : {std::pair{ReadErrorCause::kIoError, MountHealth::kDegraded},
+                                      std::pair{ReadErrorCause::kOutOfMemory, MountHealth::kDegraded},
+                                      std::pair{ReadErrorCause::kOther, MountHealth::kDegraded},
+                                      std::pair{ReadErrorCause::kSourceChanged, MountHealth::kSourceChanged}}) {
+    auto filesystem = BusyFilesystem();
+    filesystem->counters.CountError(cause, now);
+    EXPECT_EQ(MakeStatusReport(*filesystem, now).health, health);
+    EXPECT_EQ(MakeStatusReport(*filesystem, now + kFailureMemory).health, health);
+    const StatusReport later = MakeStatusReport(*filesystem, now + kFailureMemory + seconds(1));
+    EXPECT_EQ(later.health, MountHealth::kHealthy);
+    EXPECT_EQ(Json::parse(ToJson(later))["errors"]["total"], 1);
+    // Another failure begins anew.
+    filesystem->counters.CountError(cause, now + kFailureMemory + seconds(2));
+    EXPECT_EQ(MakeStatusReport(*filesystem, now + kFailureMemory + seconds(3)).health, health);
+  }
+}
+
+// What is wrong with a source now shows for as long as it is wrong, whatever the time.
+TEST(StatusReportTest, ASourceThatIsWrongIsNotForgiven) {
+  const auto health_of = [](const Status& found) {
+    std::vector<std::unique_ptr<WatchedSource>> sources;
+    sources.push_back(std::make_unique<WatchedSource>("a", 8, [found] { return found; }));
+    Filesystem filesystem;
+    Show(TreeOf(std::move(sources)), filesystem);
+    return MakeStatusReport(filesystem, FuseCounters::Clock::now() + std::chrono::hours(24)).health;
+  };
+  EXPECT_EQ(health_of(Status::SourceChanged("'a' was truncated")), MountHealth::kSourceChanged);
+  EXPECT_EQ(health_of(Status::IoError("stale")), MountHealth::kDegraded);
+}
+
 TEST(StatusReportTest, AChangeIsNoticedBeforeAnyRead) {
   std::vector<std::unique_ptr<WatchedSource>> sources;
   sources.push_back(std::make_unique<WatchedSource>("a", 8, [] { return Status::SourceChanged("'a' has changed"); }));

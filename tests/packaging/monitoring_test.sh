@@ -54,6 +54,69 @@ tests:
             exp_annotations:
               summary: "A source file of the view /m on a has changed."
               description: "Reads of what it feeds fail. \`shardfs status /m\` names the file: restore it, then mount the view again."
+  - interval: 1m
+    input_series:
+      - series: 'shardfs_read_errors_total{mountpoint="/m", instance="a", cause="io_error"}'
+        values: '0 0 3 3x20'
+      - series: 'shardfs_read_errors_total{mountpoint="/m", instance="a", cause="out_of_memory"}'
+        values: '7x30'
+      - series: 'shardfs_health{mountpoint="/m", instance="a", state="source_silent"}'
+        values: '0x30'
+    alert_rule_test:
+      - {eval_time: 1m, alertname: ShardfsReadsFailing}
+      - {eval_time: 16m, alertname: ShardfsReadsFailing}
+      - {eval_time: 5m, alertname: ShardfsSourceChanged}
+      - eval_time: 5m
+        alertname: ShardfsReadsFailing
+        exp_alerts:
+          - exp_labels: {severity: warning, mountpoint: /m, instance: a, cause: io_error}
+            exp_annotations: &failing
+              summary: "Reads of the view /m on a fail or hang."
+              description: "\`shardfs status /m\` has the last error, and the daemon's log has each: a source that is out of reach or does not answer, or too little memory."
+  - interval: 1m
+    input_series:
+      - series: 'shardfs_health{mountpoint="/m", instance="a", state="source_silent"}'
+        values: '0 0 1 1 1 0 0'
+    alert_rule_test:
+      - {eval_time: 2m, alertname: ShardfsReadsFailing}
+      - {eval_time: 6m, alertname: ShardfsReadsFailing}
+      - eval_time: 4m
+        alertname: ShardfsReadsFailing
+        exp_alerts:
+          - exp_labels: {severity: warning, mountpoint: /m, instance: a, state: source_silent}
+            exp_annotations: *failing
+  - interval: 1m # a daemon that was killed: its file stays, says that it is up, and grows old
+    input_series:
+      - series: 'node_textfile_mtime_seconds{file="/t/shardfs-m.prom", instance="a"}'
+        values: '0 60 120 120x20'
+      - series: 'node_textfile_mtime_seconds{file="/t/other.prom", instance="a"}'
+        values: '0x20'
+      - series: 'shardfs_up{mountpoint="/m", instance="a"}'
+        values: '1x20'
+    alert_rule_test:
+      - {eval_time: 4m, alertname: ShardfsViewDown}
+      - eval_time: 8m
+        alertname: ShardfsViewDown
+        exp_alerts:
+          - exp_labels: {severity: critical, file: /t/shardfs-m.prom, instance: a}
+            exp_annotations:
+              summary: "The view /t/shardfs-m.prom on a is down."
+              description: "Its daemon has ended, or does not answer. On that node: \`shardfs status\` says which, and \`shardfs umount MOUNTPOINT\` takes a dead view away before it is mounted again."
+  - interval: 1m # a view that is gone from its node, while another one stays
+    input_series:
+      - series: 'shardfs_up{mountpoint="/m", node="n", instance="a"}'
+        values: '1 1 1 _x20'
+      - series: 'shardfs_up{mountpoint="/other", node="n", instance="a"}'
+        values: '1x20'
+    alert_rule_test:
+      - {eval_time: 2m, alertname: ShardfsViewDown}
+      - eval_time: 15m
+        alertname: ShardfsViewDown
+        exp_alerts:
+          - exp_labels: {severity: critical, mountpoint: /m, node: n}
+            exp_annotations:
+              summary: "The view /m on  is down."
+              description: "Its daemon has ended, or does not answer. On that node: \`shardfs status\` says which, and \`shardfs umount MOUNTPOINT\` takes a dead view away before it is mounted again."
 TEXT
   promtool test rules "$scratch/cases.yaml" >"$scratch/out" 2>&1 || fail "promtool: $(<"$scratch/out")"
 else

@@ -18,6 +18,9 @@ std::span<const std::span<const CatalogueEntry>> Catalogue();
 
 std::span<const CatalogueEntry> CommonCatalogue();
 std::span<const CatalogueEntry> DoctorCatalogue();
+// Messages of Status and summaries of layouts, recognised by their pattern (console/message_text.h); its placeholders
+// are plain. A problem and what to do about it are parted by "; ", in Chinese by "；". Not among Catalogue().
+std::span<const CatalogueEntry> MessageCatalogue();
 std::span<const CatalogueEntry> MindieCatalogue();
 std::span<const CatalogueEntry> PageCatalogue();
 std::span<const CatalogueEntry> ServerCatalogue();

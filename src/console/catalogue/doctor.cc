@@ -1,4 +1,4 @@
-// What shardfs doctor says.
+// The sentences of shardfs doctor.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {

@@ -1,4 +1,4 @@
-// What shardfs check-mindie says.
+// The sentences of shardfs check-mindie.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {
@@ -29,13 +29,6 @@ constexpr CatalogueEntry kEntries[] = {
     {"is {}, and this directory is {}", "为 {}，而校验目录是 {}"},
     {"set modelWeightPath to {}, or check the other directory", "将 modelWeightPath 设为 {}，或校验另一个目录"},
     {"use a directory of another name", "请使用名称不同的目录"},
-    {"MindIE will refuse a model here: the mountpoint {} {}", "MindIE 会拒绝此处的模型：挂载点 {} {}"},
-    {"has other characters than letters, digits and _ . / -", "含有字母、数字和 _ . / - 以外的字符"},
-    {"has {} characters, and 4096 are allowed", "长度为 {} 个字符，上限为 4096"},
-    {"is {} directories deep, and 32 are allowed", "目录深度为 {} 层，上限为 32"},
-    {"has a name of more than 255 characters", "含有超过 255 个字符的名称"},
-    {"MindIE will refuse files and directories that everybody may write to (mode 0002)",
-     "MindIE 会拒绝其他用户可写（权限位 0002）的文件和目录"},
 
     // What the directory says of itself.
     {"metadata", "元数据"},

@@ -1,4 +1,4 @@
-// What shardfs check-vllm and check-sglang say.
+// The sentences of shardfs check-vllm and check-sglang.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {

@@ -10,6 +10,7 @@
 #include "base/mount_table.h"
 #include "base/open_as_user.h"
 #include "base/quote_name.h"
+#include "console/message_text.h"
 #include "layout/mindie/check/check_mindie.h"
 #include "layout/mindie/state_dict.h"
 #include "shardfs/base/file_descriptor.h"
@@ -114,7 +115,7 @@ Finding CheckMindieAccess(const MindieDirectoryCheck& check) {
     return Encode({Ok(Subject(), Tr("uid {} can open every file", check.user))});
   });
   if (!answer.ok()) {
-    return Advice(Subject(), std::string(answer.status().message()),
+    return Advice(Subject(), TextOf(answer.status()),
                   Tr("run this where root may become uid {}", check.user));
   }
   return Decode(*answer).front();

@@ -10,6 +10,7 @@
 
 #include "base/quote_name.h"
 #include "base/text_file.h"
+#include "console/message_text.h"
 #include "layout/mindie/check/check_mindie.h"
 #include "layout/mindie/check/place_warnings.h"
 #include "layout/mindie/config/deepseek_config.h"
@@ -214,7 +215,7 @@ std::vector<Finding> CheckMindieMetadata(const MindieDirectoryCheck& check) {
                   Tr("give a directory that weight_sharder or shardfs has made"))};
   }
   const auto text = ReadTextFile(path);
-  if (!text.ok()) return {Advice(Tr("metadata"), std::string(text.status().message()), ShowAgain())};
+  if (!text.ok()) return {Advice(Tr("metadata"), TextOf(text.status()), ShowAgain())};
   const auto metadata = ParseJson(*text, kMetadata);
   const auto recorded = metadata.ok() ? RecordedSizes(*metadata) : std::nullopt;
   if (!recorded) {

@@ -8,6 +8,7 @@
 
 #include "base/quote_name.h"
 #include "base/text_file.h"
+#include "console/message_text.h"
 #include "layout/mindie/check/check_mindie.h"
 #include "layout/mindie/config/server_limits.h"
 #include "layout/mindie/linear_kind.h"
@@ -58,7 +59,7 @@ std::optional<Finding> CheckDescription(const MindieDirectoryCheck& check, const
   }
   if (config.quantize().empty()) return std::nullopt;
   if (const Status missing = config.RequireDescription(); !missing.ok()) {
-    return Wrong(Tr("description"), std::string(missing.message()), Tr("show or write the directory again"));
+    return Wrong(Tr("description"), TextOf(missing), Tr("show or write the directory again"));
   }
   const QuantDescription& description = *config.description();
   // The loader looks up what it loads: names of a directory that is cut, not those of the full checkpoint.
@@ -89,7 +90,7 @@ bool NamesOne(const std::vector<RefusedSetting>& refused, const std::string& mes
 std::vector<Finding> CheckMindieModel(const MindieDirectoryCheck& check) {
   const auto config = ReadConfig(check);
   if (!config.ok()) {
-    return {Wrong(Name("config.json"), std::string(config.status().message()),
+    return {Wrong(Name("config.json"), TextOf(config.status()),
                   Tr("give a directory that weight_sharder or shardfs has made"))};
   }
   std::vector<Finding> findings;
@@ -99,7 +100,7 @@ std::vector<Finding> CheckMindieModel(const MindieDirectoryCheck& check) {
                              Tr("correct {} of the source, and show or write the directory again", setting.file)));
   }
   if (!config->generation_status().ok()) {
-    findings.push_back(Wrong(Name("generation_config.json"), std::string(config->generation_status().message()),
+    findings.push_back(Wrong(Name("generation_config.json"), TextOf(config->generation_status()),
                              Tr("correct it, or take it away")));
   }
   if (findings.empty())

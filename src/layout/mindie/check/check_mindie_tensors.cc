@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/quote_name.h"
+#include "console/message_text.h"
 #include "layout/mindie/check/check_mindie.h"
 #include "layout/mindie/config/deepseek_config.h"
 #include "layout/mindie/config/layout_options.h"
@@ -66,7 +67,7 @@ class TensorChecker {
         if (checkpoint.ok()) {
           place->second = *checkpoint;
         } else if (std::error_code error; unreadable_.empty() && std::filesystem::is_directory(folder_path, error)) {
-          unreadable_ = fmt::format("{}: {}", QuoteName(name), checkpoint.status().message());
+          unreadable_ = Tr("{}: {}", QuoteName(name), TextOf(checkpoint.status()));
         }
       }
       if (place->second == nullptr) return false;
@@ -219,7 +220,7 @@ class TensorChecker {
   std::map<std::string, std::shared_ptr<const SafetensorsDirectory>> folders_;
   std::vector<std::shared_ptr<const SafetensorsDirectory>> opened_;  // of the rank at hand
   std::map<std::string, Finding> results_;                           // by subject, in English
-  std::string unreadable_;                                 // the first folder that cannot be read, and why
+  Text unreadable_;                                        // the first folder that cannot be read, and why
   bool incomplete_ = false;  // some rank has not all of its folders, which is another check's to say
   Text duplicate_;
   std::string quantised_;  // the first integer weight of a model that should have none
@@ -229,7 +230,7 @@ class TensorChecker {
 
 std::vector<Finding> CheckMindieTensors(const MindieDirectoryCheck& check, const EffectiveConfig& config) {
   const auto wrong = [](const Status& status) {
-    return std::vector{Wrong(Name("config.json"), std::string(status.message()),
+    return std::vector{Wrong(Name("config.json"), TextOf(status),
                              Tr("give a directory that weight_sharder or shardfs has made"))};
   };
   // Shapes do not depend on the weights' kinds, of which MindIE takes more than the layout writes.

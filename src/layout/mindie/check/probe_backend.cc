@@ -15,4 +15,13 @@ Finding ProbeMindieBackend(const std::string& backend) {
                Tr("write \"backendType\": \"{}\" in MindIE's configuration", kMindieBackend));
 }
 
+std::optional<Finding> ProbeMindieBackendOf(const std::string& file, const std::string& mount_point) {
+  if (file.empty()) return std::nullopt;
+  const auto config = ReadMindieServerConfig(file);
+  if (!config.ok()) return std::nullopt;
+  const auto model = config->Choose(mount_point);
+  if (!model.ok() || (*model)->backend.empty()) return std::nullopt;
+  return ProbeMindieBackend((*model)->backend);
+}
+
 }  // namespace shardfs

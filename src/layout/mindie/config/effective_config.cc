@@ -46,7 +46,7 @@ std::vector<std::string> DescriptionNames(std::string_view quantize) {
 Result<EffectiveConfig> EffectiveConfig::Read(const FileReader& read, const std::string& directory) {
   const Result<std::string> text = read(kConfig, kMaxConfigBytes);
   if (!text.ok() && text.status().code() == StatusCode::kNotFound) {
-    return Status::Corruption(fmt::format("{} has no {}", directory, kConfig));
+    return Status::Corruption(fmt::format("{} has no config.json", directory));
   }
   SHARDFS_RETURN_IF_ERROR(text.status());
   SHARDFS_ASSIGN_OR_RETURN(const JsonValue source, ParseJson(*text, kConfig));

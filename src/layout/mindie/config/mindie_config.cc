@@ -54,7 +54,7 @@ class ModelReader {
   ModelReader(const JsonValue& json, std::string where) : json_(json), where_(std::move(where)) {}
 
   Result<MindieModelConfig> Read() {
-    if (!json_.is_object()) return Status::InvalidArgument(where_ + " must be an object");
+    if (!json_.is_object()) return Status::InvalidArgument(fmt::format("{} must be an object", where_));
     SHARDFS_RETURN_IF_ERROR(ReadText("modelName", model_.name));
     SHARDFS_RETURN_IF_ERROR(ReadText("modelWeightPath", model_.weight_path));
     SHARDFS_RETURN_IF_ERROR(ReadText("backendType", model_.backend));

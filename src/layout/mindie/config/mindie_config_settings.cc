@@ -95,7 +95,8 @@ Status TakeOptions(const MindieModelConfig& model, const std::string& file, Layo
 Result<MindieMapping> MindieSizes(const MindieServerConfig& config, const MindieModelConfig& model,
                                   std::optional<std::int64_t> servers) {
   if (!Given(model.sizes.world_size)) {
-    return Status::InvalidArgument(config.file + ": \"worldSize\" is missing, and MindIE does not start without it");
+    return Status::InvalidArgument(
+        fmt::format("{}: \"worldSize\" is missing, and MindIE does not start without it", config.file));
   }
   ParallelConfig sizes = model.sizes;
   SHARDFS_ASSIGN_OR_RETURN(sizes.nodes, Nodes(config, model, servers));

@@ -15,6 +15,7 @@
 #include "base/parse_number.h"
 #include "base/quote_name.h"
 #include "base/text_file.h"
+#include "console/message_text.h"
 #include "layout/sharded_state/check/flag_table.h"
 #include "layout/sharded_state/check/shown_state.h"
 #include "layout/sharded_state/serve_command.h"
@@ -278,7 +279,7 @@ class Checker {
     const auto rules = StateDictRules(shape_, names_, cut);
     if (!rules.ok()) {
       findings_.push_back(
-          Wrong(Tr("files"), std::string(rules.status().message()), Tr("give sizes that the model has")));
+          Wrong(Tr("files"), TextOf(rules.status()), Tr("give sizes that the model has")));
       return;
     }
     for (const std::uint32_t rank : ranks.ranks()) {
@@ -319,12 +320,12 @@ Result<std::vector<Finding>> CheckServer(const ServerCheck& check) {
   SHARDFS_ASSIGN_OR_RETURN(const JsonValue config, ParseJson(text, path));
   const Result<ModelShape> shape = ModelShape::Parse(config);
   if (!shape.ok()) {
-    return std::vector{Wrong(Name("config.json"), std::string(shape.status().message()),
+    return std::vector{Wrong(Name("config.json"), TextOf(shape.status()),
                              Tr("load the checkpoint in the ordinary way; this directory cannot be right"))};
   }
   if (const Status known = table.CheckModelType(names, shape->model_type); !known.ok()) {
     return std::vector{
-        Wrong(Tr("engine version"), std::string(known.message()), Tr("take a release that has the model"))};
+        Wrong(Tr("engine version"), TextOf(known), Tr("take a release that has the model"))};
   }
   return Checker(check, table, names, *shape, state).Run();
 }
