@@ -7,7 +7,7 @@ usage() {
 Usage: tests/run.sh [--no-fuzz | --fuzz MINUTES] [--sanitize address|thread] [CTEST-ARGUMENT...]
        tests/run.sh --platforms
 
-Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for 10 seconds.
+Installs what the tests need, builds everything, runs every test with ctest, and fuzzes each target for 20 seconds.
 Where everything before took more than half an hour, nothing is fuzzed: a run is to take 45 minutes at most on two cores.
 Tests that need /dev/fuse are skipped where it does not work, and fail there with CI=true.
 
@@ -64,7 +64,7 @@ done
 # By default where everything is asked for: not when some tests are chosen, nor with sanitizers, which fuzzing has anyway.
 if [[ -z $fuzz_seconds ]]; then
   fuzz_seconds=0
-  if ((${#ctest_arguments[@]} == 0)) && [[ $preset == default ]]; then fuzz_seconds=10; fi
+  if ((${#ctest_arguments[@]} == 0)) && [[ $preset == default ]]; then fuzz_seconds=20; fi
 fi
 
 # A compiler takes up to 2 GiB, so memory bounds the number of them as well as processors.
