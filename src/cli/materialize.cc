@@ -111,6 +111,10 @@ std::string DescribeMended(const std::vector<std::string>& mended) {
 
 std::string ToText(const Materialized& run) {
   const MaterializeSummary& summary = run.summary;
+  if (summary.kept_files == summary.files && summary.mended.empty()) {
+    return fmt::format("{}: {} files, {} ({} bytes), all of which were there: nothing was written", run.destination,
+                       summary.files, FormatBytes(summary.bytes), summary.bytes);
+  }
   std::string kept;
   if (summary.kept_files > 0) {
     kept = fmt::format(", of which {} files, {} were there", summary.kept_files, FormatBytes(summary.kept_bytes));

@@ -17,7 +17,8 @@ namespace {
 Status Busy(const std::string& mount_point) {
   return Status::IoError(mount_point +
                          " is busy: a file in it is open or a process stands in it; close them, or detach it now and "
-                         "let it go when they are done with `shardfs umount --lazy`");
+                         "let it go when they are done with `shardfs umount --lazy " +
+                         mount_point + "`");
 }
 
 Status UnmountAsRoot(const std::string& mount_point, UnmountMode mode) {

@@ -40,7 +40,8 @@ ViewStatus Unread(const std::string& mount_point, int error_number) {
     status.problem = Tr("{} is dead: its daemon has ended without unmounting", mount_point);
     status.remedy = Tr(
         "take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) "
-        "says why it ended, and `journalctl -k` whether the kernel killed it, as for want of memory",
+        "says why it ended, or nothing where the kernel killed it, as for want of memory; `journalctl -k` and `dmesg` say "
+        "that",
         mount_point);
     return status;
   }
