@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -96,7 +97,17 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
   return Ok(Tr("plan"), TextOfMessage(view->view.summary));
 }
 
-int RunDoctor(const DoctorArguments& arguments) {
+// A lone path on which a view is mounted is asked about as the mountpoint: a dead one could not be opened as SOURCE.
+void TakeViewAsMountPoint(DoctorArguments& arguments) {
+  if (arguments.view.source.empty() || !arguments.mount_point.empty()) return;
+  const auto path = CanonicalMountPath(arguments.view.source);
+  if (!path.ok()) return;
+  const auto mount = FindMount(*path);
+  if (mount.ok() && *mount && (*mount)->type == kShardfsType) std::swap(arguments.view.source, arguments.mount_point);
+}
+
+int RunDoctor(DoctorArguments arguments) {
+  TakeViewAsMountPoint(arguments);
   DoctorTask task;
   task.source = arguments.view.source;
   task.layout = arguments.view.layout;

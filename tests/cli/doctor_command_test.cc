@@ -57,6 +57,7 @@ TEST(DoctorCommandTest, FindsAMountOfOtherSizes) {
     EXPECT_THAT(other.out, HasSubstr(text));
   }
   EXPECT_THAT(RunShardfs({"doctor", source, point}).out, HasSubstr("ok      mountpoint: ")) << "no sizes are asked for";
+  EXPECT_THAT(RunShardfs({"doctor", point}).out, HasSubstr("ok      mountpoint: ")) << "a mountpoint may stand alone";
   const ProgramResult fidelity = RunShardfs(GoldenArguments("doctor", {point, "-O", "fidelity=loader"}));
   EXPECT_THAT(fidelity.out, HasSubstr("fidelity 'sharder' where 'loader' is asked for"));
   EXPECT_EQ(RunShardfs({"umount", point}).exit_code, 0);

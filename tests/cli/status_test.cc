@@ -208,6 +208,9 @@ TEST_F(StatusCommandTest, ADeadOrStoppedDaemonIsToldFromOthers) {
   EXPECT_EQ(examined.exit_code, 1);
   EXPECT_THAT(examined.out, AllOf(HasSubstr("WRONG   mountpoint: " + point_ + " is dead"),
                                   HasSubstr("do: take it away with `shardfs umount " + point_ + "`")));
+  const ProgramResult alone = RunShardfs({"doctor", point_});
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_THAT(alone.out, HasSubstr("WRONG   mountpoint: " + point_ + " is dead")) << "a mountpoint is no SOURCE";
 }
 
 TEST_F(StatusCommandTest, EveryFileSaysWhatItIsMadeOf) {
