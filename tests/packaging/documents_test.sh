@@ -31,6 +31,51 @@ for document in README.md mount-scripts/{ascend-deepseek-moe,mindie,mindspore,vl
 done
 (($(wc -l <README.md) <= 300)) || fail "README.md has more than 300 lines"
 
+# ---- what the README says, and where ----
+
+# The main job on the first screen, in three commands.
+mapfile -t first < <(head -n 30 README.md | awk '/^```sh$/ { inside = 1; next } /^```$/ && inside { exit } inside')
+[[ ${#first[@]} == 3 && "${first[0]% *} ${first[1]} ${first[2]}" == 'shardfs plan '*' shardfs mount '*' shardfs materialize '* ]] ||
+  fail "the first screen of README.md has ${#first[@]} commands: ${first[*]}"
+# The tables have every source and every layout, and the sentence below them every transform.
+while read -r kind name; do
+  case $kind in
+    reader) pattern="^\\| \`$name\` \\|" ;;
+    layout) pattern="^\\| [^|]*\`$name\`[^|]* \\|" ;;
+    transform) pattern="\`--$name\\b" ;;
+  esac
+  grep -qE -- "$pattern" README.md || fail "README.md lacks the $kind $name"
+done < <("$SHARDFS_EXECUTABLE" layouts --format words | grep -E '^(reader|transform|layout) ')
+# Each engine has a section, with what to type; and there are four figures.
+for heading in 'With MindIE' 'With vLLM, vLLM-Ascend and SGLang' 'With MindSpore' 'For any other loader'; do
+  typed=$(awk -v heading="## $heading" '/^## / { inside = $0 == heading } inside && /^shardfs mount /' README.md)
+  [[ -n $typed ]] || fail "README.md does not say what to type: $heading"
+done
+for heading in Install 'What it promises' 'What it does not do' 'How it compares, and when something else serves better' \
+  'Where it was run'; do
+  grep -qxF "## $heading" README.md || fail "README.md has no section '$heading'"
+done
+figures=$(awk '/^## / { inside = $0 == "## Figures" } inside' README.md | grep -c '^| .* |$')
+((figures == 1 + 4)) || fail "README.md has $((figures - 1)) figures of speed" # and the head of their table
+# What it points to is there, whether a file or a heading.
+for document in README.md README.zh.md; do
+  headings=$(sed -n 's/^##* //p' "$document" | tr '[:upper:]' '[:lower:]' | sed 's/[,.]//g; s/ /-/g')
+  while read -r target; do
+    if [[ $target == '#'* ]]; then
+      grep -qxF "${target#'#'}" <<<"$headings" || fail "$document has no heading for $target"
+    else
+      [[ -e ${target%%'#'*} ]] || fail "$document points to $target, which there is not"
+    fi
+  done < <(grep -oE '\]\([^)]+\)' "$document" | sed 's/^](//; s/)$//')
+done
+# In Chinese: MindIE's own words, and one line for a paragraph, because a break would be shown as a space.
+for word in 权重 权重切分 目录布局 限制与约束 '在 MindIE 中使用' 守护进程已退出 静默加载 校验目录; do
+  grep -rqF "$word" README.zh.md src/console/catalogue || fail "nothing is called $word"
+done
+broken=$(awk '/^```/ { fence = !fence; previous = ""; next } fence { next }
+  /^[^|#]/ && !/^(- |[0-9]+\. )/ && previous ~ /^[^|#]/ { print FNR ": " $0 } { previous = $0 }' README.zh.md)
+[[ -z $broken ]] || fail "README.zh.md breaks a paragraph in line $broken"
+
 # ---- every command does what it says ----
 
 ((EUID == 0)) || skip "only root may give files away, as the documents do"
