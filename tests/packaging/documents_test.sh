@@ -89,6 +89,8 @@ unset NODE_RANK NNODES GROUP_RANK GROUP_WORLD_SIZE SLURM_STEP_NUM_NODES
 export SLURM_NODEID=0 SLURM_NNODES=2 # srun's part
 "$MAKE_CHECKPOINT" --preset tiny "$scratch/demo" >/dev/null
 "$MAKE_CHECKPOINT" --preset tiny --kind fp8 "$scratch/demo-FP8" >/dev/null # /models/R1-FP8
+# DeepSeek's own code leaves out layer 61 alone, which a tiny model's MTP layer is not.
+"$MAKE_CHECKPOINT" --preset tiny --kind fp8 --mtp-layers 0 "$scratch/v3" >/dev/null # /models/DeepSeek-V3-FP8
 
 (cd "$scratch" && "$MAKE_MINDSPORE" train --dp 2 --tp 2 --pp 2 --optimizer-shard -1 --moments 1 &&
   "$MAKE_MINDSPORE" task --tp 2 --pp 2) >/dev/null
@@ -111,6 +113,7 @@ printf '{"version": "1.0", "server_count": "2", "server_list": [%s, %s], "status
 here() {
   sed -E "s:/models/(DeepSeek-R1-W8A8|R1)\\b:$scratch/demo:g; s:/mnt/r1\\b:$scratch/mnt:g
     s:/dev/shm/r1\\b:$scratch/shm:g; s:/data/r1-sharded\\b:$scratch/sharded:g
+    s:/models/DeepSeek-V3-FP8\\b:$scratch/v3:g
     s:/train/:$scratch/train/:g; s:/task/strategy\\b:$scratch/task/strategy:g; s:/models/deepseek-moe-16b\\b:$scratch/moe:g
     s:/data/rank_table_file.json:$scratch/rank_table.json:g; s:/etc/mindie/config.json:$scratch/conf/config.json:g
     s:\\bSOURCE\\b:$scratch/demo:g; s:\\bMOUNTPOINT\\b:$scratch/mnt:g
