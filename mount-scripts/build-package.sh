@@ -38,6 +38,15 @@ done
 mkdir -p "$output"
 output=$(realpath "$output")
 
+# The same source gives the same bytes: modes are not those of whoever builds, and times are the commit's, or the
+# changelog's where there is no repository.
+umask 022
+if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
+  SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null) ||
+    SOURCE_DATE_EPOCH=$(date -d "$(sed -n 's/^ -- .*>  //p' "$root/mount-scripts/debian/changelog" | head -n 1)" +%s)
+fi
+export SOURCE_DATE_EPOCH
+
 if [[ -z $build ]]; then
   build=$root/build-package
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHARDFS_BUILD_TESTS=OFF

@@ -152,9 +152,9 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXE
                                                 WORLD_READ WORLD_EXECUTE)
 set(CPACK_PRE_BUILD_SCRIPTS ${scripts}/cmake/package-stage.cmake)
 set(description
-    "A read-only FUSE file system that shows any tensor and expert parallel cut of
-a safetensors checkpoint as ordinary files, and a program that writes the same
-files, for serving DeepSeek models with MindIE.")
+    "A read-only FUSE file system that shows any parallel cut of a large model's
+checkpoint as ordinary files, and a program that writes the same files, for
+MindIE, vLLM, SGLang, MindSpore and loaders of your own.")
 
 # Debian's
 set(CPACK_DEB_COMPONENT_INSTALL ON)

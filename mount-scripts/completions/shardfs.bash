@@ -58,7 +58,8 @@ _shardfs_places() {
   compopt -o filenames 2>/dev/null || true # outside of a completion there is nothing to set
   case $1 in
     umount | status | warm) _shardfs_propose_lines "$2" < <(_shardfs_mounts) ;;
-    explain | verify) _shardfs_propose_lines "$2" < <({ _shardfs_mounts; _shardfs_sources "$2"; } | sort -u) ;;
+    explain) _shardfs_propose_lines "$2" < <({ _shardfs_mounts; compgen -f -- "$2"; } | sort -u) ;;
+    verify) _shardfs_propose_lines "$2" < <({ _shardfs_mounts; _shardfs_sources "$2"; } | sort -u) ;;
     check-mindie | merge-strategies) _shardfs_propose_lines "$2" < <(compgen -f -- "$2") ;;
     *) _shardfs_propose_lines "$2" < <(_shardfs_sources "$2" | sort -u) ;;
   esac
@@ -109,9 +110,6 @@ _shardfs() {
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_choices "$program" "${word//-/_}")" -- "$current")
       elif [[ $subcommand == layouts ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_shardfs_names "$program" 'reader|transform|layout')" -- "$current")
-      elif [[ $subcommand == explain ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        compopt -o filenames 2>/dev/null || true
       else
         _shardfs_places "$subcommand" "$current"
       fi

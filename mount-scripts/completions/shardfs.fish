@@ -87,13 +87,14 @@ function __shardfs_proposals
                 __shardfs_choices $words[1] (string replace -r '^--' '' -- $words[-1] | string replace -a - _)
             else if test $subcommand = layouts
                 __shardfs_names $words[1] '(?:reader|transform|layout)'
-            else if test $subcommand = explain
-                __fish_complete_path $current
             else
                 switch $subcommand
                     case umount status warm
                         __shardfs_mounts
-                    case explain verify
+                    case explain
+                        __shardfs_mounts
+                        __fish_complete_path $current
+                    case verify
                         __shardfs_mounts
                         __shardfs_sources $current
                     case check-mindie merge-strategies

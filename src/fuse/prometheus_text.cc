@@ -79,6 +79,14 @@ class Writer {
   std::string text_;
 };
 
+// A bound in seconds as people read it: "0.000025", and never "2.5e-05".
+std::string BoundInSeconds(std::uint64_t microseconds) {
+  std::string text = fmt::format("{}.{:06}", microseconds / 1'000'000, microseconds % 1'000'000);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
 double Seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 
 void WriteMount(const StatusReport& report, Writer& out) {
@@ -108,7 +116,7 @@ void WriteDurations(const LatencyHistogram::Snapshot& latency, Writer& out) {
   out.Family(kName, "histogram",
              "How long READ requests took, from a serving thread's taking one until its reply, to within an eighth.");
   for (const std::uint64_t bound : kBounds) {
-    out.Sample(kBucket, "le", fmt::format("{}", static_cast<double>(bound) / 1e6), latency.CountUpTo(bound * 1000));
+    out.Sample(kBucket, "le", BoundInSeconds(bound), latency.CountUpTo(bound * 1000));
   }
   out.Sample(kBucket, "le", "+Inf", latency.count);
   out.Sample("shardfs_read_duration_seconds_sum", Seconds(latency.sum_ns));

@@ -1,7 +1,8 @@
 // Opens pages of `shardfs plan --html` in headless Chromium at the widths of a telephone, a tablet and a desk, light and
 // dark: a page must ask for nothing, raise no error, have no serious accessibility violation, fit the width, keep its
-// numbers to the right, and answer the keyboard, the choice of a rank and a layer, and the search. Screenshots go into a
-// directory, for a person; those of one page are compared: light and dark are drawn alike and coloured differently.
+// numbers to the right, show many ranks on two screens, and answer the keyboard, the choice of a rank and a layer, and the
+// search. Screenshots go into a directory, for a person; those of one page are compared: light and dark are drawn alike
+// and coloured differently.
 // Usage: node page_test.mjs CHROMIUM SCREENSHOT_DIRECTORY PAGE...
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -64,11 +65,46 @@ const choosing = async (tab) => {
   const listed = await tab.evaluate(() => document.querySelector("#chosen .sum").textContent);
   const size = await tab.evaluate((bytes) => shared.size(bytes), data.bytes);
   expect(listed.includes(size), `the list of rank 0 adds up to ${size}: "${listed}"`);
+  // Its folders are listed, each with its bytes, and are among those that the plan gives to the rank.
+  const rows = await tab.locator("#chosen .row").evaluateAll((all) => all.map((one) =>
+    [one.querySelector(".name").textContent, one.querySelector(".num").textContent]));
+  const paths = await tab.evaluate(() => shared.plan.files.filter(([, ranks]) => /^0\b/.test(ranks)).map(([path]) => path));
+  expect(rows.length > 0, "no folder of rank 0 is listed");
+  for (const [name, bytes] of rows) {
+    const first = name.split(" ")[0];
+    expect(paths.some((path) => path === first || path.startsWith(first)), `rank 0 has no folder ${name}`);
+    expect(/^[\d.]+ [kMGT]?B$/.test(bytes), `the bytes of ${name} are "${bytes}"`);
+  }
   await tab.selectOption("#choose-layer", "1");
   expect(await opaque() === 1, `a rank and a layer leave one square, not ${await opaque()}`);
   const layer = await tab.evaluate((bytes) => shared.size(bytes), data.cells[1]);
   const sum = await tab.evaluate(() => (document.querySelector("#chosen .sum") || { textContent: "nothing" }).textContent);
   expect(sum.includes(layer), `layer 0 of rank 0 adds up to ${layer}: "${sum}"`);
+  // A layer alone: a column of the map, and the bytes of the files of all ranks, each file once.
+  await tab.selectOption("#choose-rank", "");
+  const ranks = await tab.locator("#layer-map tbody tr").count();
+  expect(await opaque() === ranks, `a layer leaves ${ranks} squares, not ${await opaque()}`);
+  const once = await tab.evaluate(() => shared.size(shared.plan.files.reduce((sum, [, , profile]) =>
+    sum + shared.plan.profiles[profile].reduce((own, [at, bytes]) => own + (at === 1 ? bytes : 0), 0), 0)));
+  const told = await tab.evaluate(() => (document.querySelector("#chosen .sum") || { textContent: "0 B" }).textContent);
+  expect(told.includes(once), `layer 0 adds up to ${once}: "${told}"`);
+  await tab.selectOption("#choose-layer", "");
+  expect(await tab.locator(".dim").count() === 0, "nothing is dim where nothing is chosen");
+  expect(await tab.locator("#chosen .row").count() === 0, "nothing is listed where nothing is chosen");
+  await tab.selectOption("#choose-rank", "0"); // for the screenshot
+  await tab.selectOption("#choose-layer", "1");
+};
+
+// What is drawn by rank takes two screens at most, and ranks that load the same are one row.
+const manyRanks = async (tab) => {
+  const count = await tab.evaluate(() => shared.plan.ranks.length);
+  const heights = await tab.evaluate(() => ["#rank-bytes", "#node-bytes", "#expert-map", "#layer-map"]
+    .map((name) => [name, document.querySelector(name)]).filter(([, one]) => one)
+    .map(([name, one]) => [name, one.getBoundingClientRect().height]));
+  for (const [name, height] of heights) expect(height <= 2 * 850, `${name} of ${count} ranks is ${height} pixels high`);
+  const rows = await tab.locator("#rank-bytes tbody tr").count();
+  const different = await tab.evaluate(() => new Set(shared.plan.ranks.map((rank) => rank.bytes)).size);
+  expect(rows <= 2 * different, `${count} ranks with ${different} sizes are ${rows} rows`);
 };
 
 const searching = async (tab) => {
@@ -101,6 +137,7 @@ const look = async (page, width, colorScheme) => {
   tab.on("console", (message) => expect(message.type() !== "error", `console: ${message.text()}`));
   await tab.goto(url, { waitUntil: "load" });
   await fits(tab);
+  await manyRanks(tab);
   for (const violation of await violations(tab)) expect(false, violation);
   const drawn = { boxes: await geometry(tab), image: await tab.screenshot({ fullPage: true }) };
   if (width === 1440 && await tab.locator("#layer-map tbody tr").count() > 1) await keyboard(tab);

@@ -98,6 +98,56 @@ TEST_F(CheckTest, ValuesHaveExitCode4) {
   FAIL() << "no BF16 tensor";
 }
 
+// A clone without git-lfs: small texts in place of the weights, and what to type.
+TEST_F(CheckTest, PointersOfGitLfsHaveExitCode3) {
+  const std::string shard = Shard();
+  fs::permissions(shard, fs::perms::owner_write, fs::perm_options::add);
+  WriteFile(shard, "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize 9\n");
+  const ProgramResult result = Check();
+  EXPECT_EQ(result.exit_code, 3) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("git-lfs pointer"));
+  EXPECT_THAT(result.out, HasSubstr("git lfs pull"));
+  EXPECT_EQ(CheckJson(3)["findings"][0]["kind"], "unreadable");
+}
+
+// What a download that was broken off leaves in a file of the right size; and infinities, counted by tensor.
+TEST_F(CheckTest, ZerosAndInfinitiesHaveExitCode4) {
+  const std::string shard = Shard();
+  const TensorFile whole = TensorFile::Read(shard);
+  std::string name;
+  std::size_t begin = 0;
+  std::size_t size = 0;
+  for (const auto& [one, tensor] : whole.header.items()) {
+    if (one == "__metadata__" || tensor["dtype"] != "BF16" || tensor["shape"].size() != 2) continue;
+    const auto first = tensor["data_offsets"][0].get<std::size_t>();
+    const auto last = tensor["data_offsets"][1].get<std::size_t>();
+    if (last - first <= size) continue;
+    name = one;
+    begin = first;
+    size = last - first;
+  }
+  ASSERT_GE(size, 8192u);
+  fs::permissions(shard, fs::perms::owner_write, fs::perm_options::add);
+
+  TensorFile zeros = whole;
+  zeros.data.replace(begin, size, size, '\0');
+  zeros.Write(shard);
+  json report = CheckJson(4);
+  ASSERT_GE(report["findings"].size(), 1u);
+  EXPECT_EQ(report["findings"][0]["kind"], "zeros");
+  EXPECT_GE(report["findings"][0]["bytes"], size);
+  EXPECT_THAT(Check().out, HasSubstr(name));
+
+  TensorFile infinite = whole;
+  for (const std::size_t at : {begin, begin + 40, begin + size - 2}) infinite.data.replace(at, 2, "\x80\xFF");
+  infinite.Write(shard);
+  report = CheckJson(4);
+  ASSERT_EQ(report["findings"].size(), 1u) << report.dump(2);
+  EXPECT_EQ(report["findings"][0]["kind"], "infinity");
+  EXPECT_EQ(report["findings"][0]["tensor"], name);
+  EXPECT_EQ(report["findings"][0]["infinite"], 3);
+}
+
 TEST_F(CheckTest, AManifestThatSha256sumReads) {
   const std::string manifest = root_ / "manifest";
   EXPECT_EQ(Check({"--save", manifest}).exit_code, 0);
@@ -162,6 +212,7 @@ TEST_F(CheckTest, ProgressAsJsonEndsWithTheResult) {
   const json end = json::parse(result.out.substr(last == std::string::npos ? 0 : last + 1), nullptr, false);
   EXPECT_EQ(end["outcome"], "done");
   EXPECT_EQ(end["result"]["whole"], true);
+  EXPECT_THAT(Check({"--progress", "bar"}).err, HasSubstr("\x1b[K"));
 }
 
 }  // namespace

@@ -1,11 +1,17 @@
 // --metrics-listen and --metrics-textfile of a mount, from its beginning to its end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <regex>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
@@ -13,13 +19,16 @@
 #include "fuse/temporary_mount.h"
 #include "materialize/temporary_directory.h"
 #include "service/metrics_textfile.h"
+#include "shardfs/base/file_descriptor.h"
 #include "tools/wait_until.h"
 
 namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST(MetricsFileNameTest, IsOfOneMountPoint) {
   EXPECT_EQ(MetricsFileName("/mnt/r1"), "shardfs-mnt-r1.prom");
@@ -51,6 +60,32 @@ TEST(MetricsTextfileTest, IsThereWholeOrNotAtAll) {
   const auto none = MetricsTextfile::Open(directory / "none", "/mnt/r1");
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.status().code(), StatusCode::kInvalidArgument);
+}
+
+// The name that the collector looks for is never that of a file being written: it comes by a rename alone, of a file whose
+// own name the collector passes over.
+TEST(MetricsTextfileTest, ComesByARename) {
+  const TemporaryDirectory directory;
+  const FileDescriptor watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_TRUE(watch.valid());
+  ASSERT_GE(::inotify_add_watch(watch.get(), directory.path().c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE), 0);
+  {
+    auto file = MetricsTextfile::Open(directory.path().string(), "/mnt/r1");
+    ASSERT_TRUE(file.ok()) << file.status();
+    (*file)->Start([] { return std::string(100'000, '#') + "\n"; });
+    ASSERT_TRUE(WaitUntil([&] { return fs::exists(directory / "shardfs-mnt-r1.prom"); }));
+    EXPECT_EQ(fs::file_size(directory / "shardfs-mnt-r1.prom"), 100'001u);
+  }
+  std::vector<std::pair<std::string, std::uint32_t>> events;
+  alignas(inotify_event) std::array<char, 65536> buffer;
+  const ssize_t size = ::read(watch.get(), buffer.data(), buffer.size());
+  for (ssize_t at = 0; at < size;) {
+    const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+    at += static_cast<ssize_t>(sizeof *event + event->len);
+    if (std::string_view(event->name).ends_with(".prom")) events.emplace_back(event->name, event->mask);
+  }
+  EXPECT_THAT(events, ElementsAre(Pair("shardfs-mnt-r1.prom", std::uint32_t{IN_MOVED_TO}),
+                                  Pair("shardfs-mnt-r1.prom", std::uint32_t{IN_DELETE})));
 }
 
 class MountMetricsTest : public ::testing::Test {

@@ -14,6 +14,7 @@
 #include "cli/environment.h"
 #include "cli/run_shardfs.h"
 #include "materialize/temporary_directory.h"
+#include "shardfs/layout/registry.h"
 
 namespace shardfs {
 namespace {
@@ -289,10 +290,14 @@ TEST_F(PlanHtmlTest, EveryLayoutHasAPage) {
        golden + "rank-cut/v3_tp2_ep2_pp2/rules.json"},
       {golden + "mindspore/transform_full_to_pp2tp2/source", "--layout", "mindspore", "--dst-strategy",
        golden + "mindspore/transform_full_to_pp2tp2/strategy/dst"},
+      {golden + "mindspore/distribute_pp2tp2_rank2/source", "--layout", "mindspore-net", "--dst-strategy",
+       golden + "mindspore/distribute_pp2tp2_rank2/strategy/dst/merged_ckpt_strategy.ckpt"},
       {golden + "mindspore/unify_json/source", "--layout", "mindspore-unified", "--has-redundancy", "--src-strategy",
        golden + "mindspore/unify_json/strategy/src/strategy.json"}};
+  std::set<std::string> seen{"mindie"};  // of the tests above
   for (std::vector<std::string> words : plans) {
     const std::string layout = words[2];
+    seen.insert(layout);
     words.insert(words.begin(), "plan");
     words.insert(words.end(), {"--html", file_});
     const ProgramResult result = RunShardfs(words);
@@ -305,6 +310,19 @@ TEST_F(PlanHtmlTest, EveryLayoutHasAPage) {
     EXPECT_GE(data["ranks"].size(), 1u) << layout;
     EXPECT_GE(data["columns"].size(), 3u) << layout << " shows no layer";
   }
+  for (const Layout* const layout : Layouts()) EXPECT_TRUE(seen.contains(std::string(layout->name()))) << layout->name();
+}
+
+// 128 ranks that load the same are one row.
+TEST_F(PlanHtmlTest, EqualRanksFold) {
+  const std::string source = SHARDFS_TESTS_DIR "/golden/mindie/bf16_dp2tp8_mtp4ep4/source";
+  const ProgramResult result = RunShardfs({"plan", source, "--dp", "8", "--tp", "16", "--moe-tp", "8", "--moe-ep", "16",
+                                           "--mtp", "--nnodes", "16", "--html", file_});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string page = ReadFile(file_);
+  EXPECT_EQ(BytesByRank(page).size(), 128u);
+  EXPECT_EQ(ExactBytes(page, "rank-bytes").size(), 1u);
+  EXPECT_THAT(page, HasSubstr("<tr data-ranks=\"0-127\"><th scope=\"row\" class=\"num\">0-127</th>"));
 }
 
 TEST_F(PlanHtmlTest, AFileThatCannotBeWrittenIsAnError) {

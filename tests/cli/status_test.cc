@@ -252,5 +252,33 @@ TEST_F(StatusCommandTest, WithoutAMountPointAllViewsAreListed) {
   EXPECT_THAT(dead.out, ::testing::ContainsRegex(point_ + " +dead +- +" + point_ + " is dead"));
 }
 
+// What has changed meanwhile shows in the next answer; a signal ends it.
+TEST_F(StatusCommandTest, WatchAnswersAgain) {
+  SHARDFS_REQUIRE_FUSE();
+  ASSERT_NO_FATAL_FAILURE(Mount());
+  for (const bool of_all : {false, true}) {
+    const std::string out = directory_.path() / "watched";
+    std::vector<std::string> words{"status", "--watch"};
+    if (!of_all) words.push_back(point_);
+    ShardfsProcess watching(words, out);
+    const std::string head = of_all ? "MOUNTPOINT" : point_ + ": healthy\n";
+    const auto times = [&](const std::string& said) {
+      const std::string text = ReadFile(out);
+      std::size_t count = 0;
+      for (std::size_t at = 0; (at = text.find(said, at)) != std::string::npos; ++at) ++count;
+      return count;
+    };
+    EXPECT_TRUE(WaitUntil([&] { return times(head) >= 2 || !watching.Running(); }));
+    EXPECT_TRUE(watching.Running());
+    if (!of_all) {
+      const std::string shard = source_ + "/" + kShard;
+      fs::resize_file(shard, fs::file_size(shard) - 1);
+      EXPECT_TRUE(WaitUntil([&] { return times(point_ + ": SOURCE CHANGED") > 0 || !watching.Running(); }));
+    }
+    watching.Signal(SIGINT);
+    EXPECT_EQ(watching.Wait().exit_code, -1) << "by the signal";
+  }
+}
+
 }  // namespace
 }  // namespace shardfs

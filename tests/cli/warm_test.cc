@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
@@ -16,6 +19,7 @@
 #include "service/cached_bytes.h"
 #include "service/warm_view.h"
 #include "shardfs/base/file_descriptor.h"
+#include "tensor/memory_source.h"
 
 namespace shardfs {
 namespace {
@@ -108,6 +112,62 @@ TEST_F(WarmTest, ReadsNoMoreThanMemoryHolds) {
   EXPECT_LE(report->read, kRoom);
   EXPECT_EQ(report->read + report->left_out, report->bytes);
   EXPECT_FALSE(report->complete());
+}
+
+// A file of the mount, and where in the source its bytes are said to come from.
+class PlacedFile final : public PatternFile {
+ public:
+  PlacedFile(std::uint64_t size, const ByteSource& source, std::uint64_t place)
+      : PatternFile(0, size), source_(source), place_(place) {}
+  void VisitSources(std::uint64_t, std::uint64_t,
+                    const std::function<void(const SourceSpan&)>& visit) const override {
+    visit({&source_, place_, 1});
+  }
+
+ private:
+  const ByteSource& source_;
+  const std::uint64_t place_;
+};
+
+// Memory for half of the files: those whose bytes stand first in the source are warm afterwards, although they are the
+// last of the listing.
+TEST_F(WarmTest, ReadsInTheOrderOfTheSource) {
+  std::vector<std::string> paths;
+  for (const auto& entry : fs::recursive_directory_iterator(mount_.path())) {
+    if (entry.path().extension() == ".safetensors") paths.push_back(fs::relative(entry.path(), mount_.path()));
+  }
+  std::sort(paths.begin(), paths.end());
+  ASSERT_GE(paths.size(), 6u);
+  const testing::MemorySource source(std::vector<std::byte>(paths.size()), false);
+  std::vector<std::unique_ptr<const VirtualFile>> places;
+  std::vector<PlannedFile> files;
+  std::uint64_t half = 0;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::uint64_t size = fs::file_size(mount_.path() / paths[i]);
+    places.push_back(std::make_unique<PlacedFile>(size, source, paths.size() - 1 - i));
+    files.push_back({paths[i], places.back().get()});
+    if (i >= paths.size() / 2) half += size;
+  }
+  const TemporaryDirectory kernel;
+  WriteFile(kernel / "proc/meminfo", "MemAvailable: " + std::to_string(half / 1024 + 1) + " kB\n");
+  WarmProgress progress;
+  const auto report = WarmView(mount_.path().string(), files, 1, progress, {}, {kernel / "proc", kernel / "no-cgroup"});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->read, half);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const FileDescriptor file(::open((mount_.path() / paths[i]).c_str(), O_RDONLY | O_CLOEXEC));
+    const std::uint64_t size = files[i].file->size();
+    const auto cached = CachedBytes(file.get(), 0, size);
+    if (cached) {
+      EXPECT_EQ(*cached, i < paths.size() / 2 ? 0 : size) << paths[i];
+    }
+  }
+}
+
+TEST_F(WarmTest, ShowsItsProgress) {
+  const ProgramResult bar = RunShardfs({"warm", mount_.path().string(), "--progress", "bar"});
+  EXPECT_EQ(bar.exit_code, 0);
+  EXPECT_THAT(bar.err, HasSubstr("\x1b[K"));
 }
 
 TEST_F(WarmTest, SaysWhatItReached) {

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "fuse/filesystem.h"
 #include "fuse/prometheus_parser.h"
@@ -242,6 +244,66 @@ TEST(StatusReportTest, TheTextfileHasAllButTheProcess) {
   std::erase_if(expected, [](const std::string& name) { return name.starts_with("process_"); });
   EXPECT_EQ(PrometheusText(ToTextfile(report)).error(), "");
   EXPECT_EQ(FamiliesOf(ToTextfile(report)), expected);
+}
+
+// Numbers as people write them, of few digits: no 1e-05, and no 0.00012207.
+TEST(StatusReportTest, BoundsOfTheBucketsAreReadable) {
+  const std::string text = ToPrometheus(MakeStatusReport(*BusyFilesystem()));
+  const std::regex label("le=\"([^\"]*)\"");
+  const std::regex readable("0\\.0*(1|25|5)|[1-9]0?|2\\.5|[+]Inf");
+  std::size_t bounds = 0;
+  for (std::sregex_iterator at(text.begin(), text.end(), label), end; at != end; ++at, ++bounds) {
+    EXPECT_TRUE(std::regex_match((*at)[1].str(), readable)) << (*at)[1];
+  }
+  EXPECT_GE(bounds, 15u);
+}
+
+// A counter ends in _total (PrometheusText refuses others), a count of files in _files, a time in _seconds and a size in
+// _bytes, and what is none of these has none of these ends. The help says which of them a family is.
+TEST(StatusReportTest, NamesSayTheirUnits) {
+  auto filesystem = BusyFilesystem();
+  const std::string text = ToPrometheus(FullReport(*filesystem));
+  const std::regex family("# HELP ([^ ]+) ([^\n]+)\n# TYPE [^ ]+ (\\w+)\n");
+  const std::vector<std::pair<std::regex, std::string>> ends = {
+      {std::regex("^(Source files|Files) .*"), "_files"},
+      {std::regex("^(When|How long|The longest|Processor time) .*"), "_seconds"},
+      {std::regex("^(Bytes|The kernel's read-ahead window|Resident memory) .*"), "_bytes"}};
+  std::map<std::string, std::size_t> counts;
+  for (std::sregex_iterator at(text.begin(), text.end(), family), end; at != end; ++at) {
+    std::string name = (*at)[1];
+    const std::string help = (*at)[2];
+    if ((*at)[3] == "counter" && name.ends_with("_total")) name.erase(name.size() - 6);
+    EXPECT_TRUE(std::regex_match(name, std::regex("(shardfs|process)(_[a-z]+)+"))) << name;
+    for (const auto& [telling, unit] : ends) {
+      const bool is_of_it = std::regex_match(help, telling);
+      EXPECT_EQ(name.ends_with(unit), is_of_it) << name << ": " << help;
+      counts[unit] += is_of_it ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(counts, (std::map<std::string, std::size_t>{{"_files", 5}, {"_seconds", 4}, {"_bytes", 3}}));
+}
+
+// One node_exporter reads the files of both: a series of one view must not be that of another.
+TEST(StatusReportTest, TwoViewsOfAHostHaveNoSeriesInCommon) {
+  const auto series = [](const char* mount_point, const char* layout) {
+    auto filesystem = BusyFilesystem();
+    filesystem->mount_point = mount_point;
+    filesystem->description.layout = layout;
+    std::set<std::string> names;
+    std::istringstream lines(ToPrometheus(FullReport(*filesystem)));
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with('#')) names.insert(line.substr(0, line.rfind(' ')));
+    }
+    return names;
+  };
+  const std::set<std::string> first = series("/mnt/a", "mindie");
+  const std::set<std::string> second = series("/mnt/b", "mindie");
+  EXPECT_GT(first.size(), 50u);
+  EXPECT_EQ(first.size(), second.size());
+  for (const std::string& name : first) {
+    EXPECT_FALSE(second.contains(name)) << name;
+    EXPECT_NE(name.find("layout=\"mindie\""), std::string::npos) << name;
+  }
 }
 
 TEST(StatusReportTest, TheManPageHasEveryFamily) {

@@ -99,12 +99,14 @@ cat >"$SHARDFS_MOUNTINFO" <<'TEXT'
 37 27 0:41 / /mnt/two\040words ro,nosuid - fuse.shardfs /models/R1 ro,user_id=0
 38 27 0:42 / /mnt/other rw - fuse.sshfs host:/ rw
 TEXT
-for subcommand in umount status; do
+for subcommand in umount status warm; do
   complete_line "$subcommand" /m
   expect '/mnt/r1 /mnt/two words'
 done
 complete_line verify models /mnt/r
 expect /mnt/r1
+complete_line explain /mnt/t
+expect '/mnt/two words'
 complete_line explain m
 expect 'mine.json models'
 complete_line check m
@@ -134,6 +136,8 @@ try_shell() {
   expect_line "$1" 'shardfs umount /mnt/r' '/mnt/r1'
   expect_line "$1" 'shardfs status /mnt/t' '/mnt/two words'
   expect_line "$1" 'shardfs mount --uid nobod' 'nobody'
+  expect_line "$1" 'shardfs warm /mnt/t' '/mnt/two words'
+  expect_line "$1" 'shardfs explain /mnt/t' '/mnt/two words'
   expect_line "$1" 'shardfs explain m' 'mine.json models/'
   expect_line "$1" 'shardfs mount --dp ' ''
   expect_line "$1" 'shardfs mat' 'materialize'

@@ -42,5 +42,5 @@ zsh_proposals() {
     }
     _shardfs() { source "$1"; }
     words=("${(@s: :)2}") CURRENT=${#words}
-    _shardfs "$1"' zsh "$root/mount-scripts/completions/_shardfs" "$1"
+    _shardfs "$1"' zsh "$root/mount-scripts/completions/_shardfs" "$1" | sed '/^$/d'
 }

@@ -32,6 +32,51 @@ for document in README.md mount-scripts/{ascend-deepseek-moe,mindie,mindspore,vl
 done
 (($(wc -l <README.md) <= 300)) || fail "README.md has more than 300 lines"
 
+# ---- what the README says, and where ----
+
+# The main job on the first screen, in three commands.
+mapfile -t first < <(head -n 30 README.md | awk '/^```sh$/ { inside = 1; next } /^```$/ && inside { exit } inside')
+[[ ${#first[@]} == 3 && "${first[0]% *} ${first[1]} ${first[2]}" == 'shardfs plan '*' shardfs mount '*' shardfs materialize '* ]] ||
+  fail "the first screen of README.md has ${#first[@]} commands: ${first[*]}"
+# The tables have every source and every layout, and the sentence below them every transform.
+while read -r kind name; do
+  case $kind in
+    reader) pattern="^\\| \`$name\` \\|" ;;
+    layout) pattern="^\\| [^|]*\`$name\`[^|]* \\|" ;;
+    transform) pattern="\`--$name\\b" ;;
+  esac
+  grep -qE -- "$pattern" README.md || fail "README.md lacks the $kind $name"
+done < <("$SHARDFS_EXECUTABLE" layouts --format words | grep -E '^(reader|transform|layout) ')
+# Each engine has a section, with what to type; and there are four figures.
+for heading in 'With MindIE' 'With vLLM, vLLM-Ascend and SGLang' 'With MindSpore' 'For any other loader'; do
+  typed=$(awk -v heading="## $heading" '/^## / { inside = $0 == heading } inside && /^shardfs mount /' README.md)
+  [[ -n $typed ]] || fail "README.md does not say what to type: $heading"
+done
+for heading in Install 'What it promises' 'What it does not do' 'How it compares, and when something else serves better' \
+  'Where it was run'; do
+  grep -qxF "## $heading" README.md || fail "README.md has no section '$heading'"
+done
+figures=$(awk '/^## / { inside = $0 == "## Figures" } inside' README.md | grep -c '^| .* |$')
+((figures == 1 + 4)) || fail "README.md has $((figures - 1)) figures of speed" # and the head of their table
+# What it points to is there, whether a file or a heading.
+for document in README.md README.zh.md; do
+  headings=$(sed -n 's/^##* //p' "$document" | tr '[:upper:]' '[:lower:]' | sed 's/[,.]//g; s/ /-/g')
+  while read -r target; do
+    if [[ $target == '#'* ]]; then
+      grep -qxF "${target#'#'}" <<<"$headings" || fail "$document has no heading for $target"
+    else
+      [[ -e ${target%%'#'*} ]] || fail "$document points to $target, which there is not"
+    fi
+  done < <(grep -oE '\]\([^)]+\)' "$document" | sed 's/^](//; s/)$//')
+done
+# In Chinese: MindIE's own words, and one line for a paragraph, because a break would be shown as a space.
+for word in 权重 权重切分 目录布局 限制与约束 '在 MindIE 中使用' 守护进程已退出 静默加载 校验目录; do
+  grep -rqF "$word" README.zh.md src/console/catalogue || fail "nothing is called $word"
+done
+broken=$(awk '/^```/ { fence = !fence; previous = ""; next } fence { next }
+  /^[^|#]/ && !/^(- |[0-9]+\. )/ && previous ~ /^[^|#]/ { print FNR ": " $0 } { previous = $0 }' README.zh.md)
+[[ -z $broken ]] || fail "README.zh.md breaks a paragraph in line $broken"
+
 # ---- every command does what it says ----
 
 ((EUID == 0)) || skip "only root may give files away, as the documents do"
@@ -45,6 +90,8 @@ unset NODE_RANK NNODES GROUP_RANK GROUP_WORLD_SIZE SLURM_STEP_NUM_NODES
 export SLURM_NODEID=0 SLURM_NNODES=2 # srun's part
 "$MAKE_CHECKPOINT" --preset tiny "$scratch/demo" >/dev/null
 "$MAKE_CHECKPOINT" --preset tiny --kind fp8 "$scratch/demo-FP8" >/dev/null # /models/R1-FP8
+# DeepSeek's own code leaves out layer 61 alone, which a tiny model's MTP layer is not.
+"$MAKE_CHECKPOINT" --preset tiny --kind fp8 --mtp-layers 0 "$scratch/v3" >/dev/null # /models/DeepSeek-V3-FP8
 
 (cd "$scratch" && "$MAKE_MINDSPORE" train --dp 2 --tp 2 --pp 2 --optimizer-shard -1 --moments 1 &&
   "$MAKE_MINDSPORE" task --tp 2 --pp 2) >/dev/null
@@ -67,6 +114,7 @@ printf '{"version": "1.0", "server_count": "2", "server_list": [%s, %s], "status
 here() {
   sed -E "s:/models/(DeepSeek-R1-W8A8|R1)\\b:$scratch/demo:g; s:/mnt/r1\\b:$scratch/mnt:g
     s:/dev/shm/r1\\b:$scratch/shm:g; s:/data/r1-sharded\\b:$scratch/sharded:g
+    s:/models/DeepSeek-V3-FP8\\b:$scratch/v3:g
     s:/train/:$scratch/train/:g; s:/task/strategy\\b:$scratch/task/strategy:g; s:/models/deepseek-moe-16b\\b:$scratch/moe:g
     s:/data/rank_table_file.json:$scratch/rank_table.json:g; s:/etc/mindie/config.json:$scratch/conf/config.json:g
     s:\\bSOURCE\\b:$scratch/demo:g; s:\\bMOUNTPOINT\\b:$scratch/mnt:g

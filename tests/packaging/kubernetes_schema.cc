@@ -8,7 +8,7 @@
 namespace shardfs {
 namespace {
 
-// A type is "string", "int", "bool", "quantity" (512Mi), "map" (of strings), "=A|B" (one of these words), the name of
+// A type is "string", "int", "bool", "quantity" (512Mi), "duration" (1m30s), "map" (of strings), "=A|B" (one of these words), the name of
 // "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!" before the type: the
 // field must be there. The field "" names those of which exactly one must be there: "exec|httpGet".
 using Fields = std::map<std::string, std::string>;
@@ -33,6 +33,28 @@ const std::map<std::string, Fields>& Types() {
       {"KustomizeImage", {{"name", "!string"}, {"newName", "string"}, {"newTag", "string"}, {"digest", "string"}}},
       {"KustomizeLabels", {{"pairs", "!map"}, {"includeSelectors", "bool"}, {"includeTemplates", "bool"}}},
       {"Service", {{"apiVersion", "!=v1"}, {"kind", "!=Service"}, {"metadata", "!Metadata"}, {"spec", "!ServiceSpec"}}},
+      {"PodMonitor",
+       {{"apiVersion", "!=monitoring.coreos.com/v1"},
+        {"kind", "!=PodMonitor"},
+        {"metadata", "!Metadata"},
+        {"spec", "!PodMonitorSpec"}}},
+      {"PodMonitorSpec", {{"selector", "!Selector"}, {"podMetricsEndpoints", "!PodMetricsEndpoint[]"}}},
+      {"PodMetricsEndpoint",
+       {{"port", "!name"},
+        {"path", "string"},
+        {"interval", "duration"},
+        {"scrapeTimeout", "duration"},
+        {"relabelings", "Relabeling[]"}}},
+      {"Relabeling", {{"sourceLabels", "string[]"}, {"targetLabel", "string"}, {"regex", "string"}}},
+      {"PrometheusRule",
+       {{"apiVersion", "!=monitoring.coreos.com/v1"},
+        {"kind", "!=PrometheusRule"},
+        {"metadata", "!Metadata"},
+        {"spec", "!PrometheusRuleSpec"}}},
+      {"PrometheusRuleSpec", {{"groups", "!RuleGroup[]"}}},
+      {"RuleGroup", {{"name", "!string"}, {"interval", "duration"}, {"rules", "!Rule[]"}}},
+      {"Rule",
+       {{"alert", "!string"}, {"expr", "!string"}, {"for", "duration"}, {"labels", "map"}, {"annotations", "map"}}},
       {"Metadata", {{"name", "!name"}, {"namespace", "name"}, {"labels", "map"}, {"annotations", "map"}}},
       {"TemplateMetadata", {{"labels", "!map"}, {"annotations", "map"}}},
       {"Selector", {{"matchLabels", "!map"}}},
@@ -148,6 +170,7 @@ bool IsScalarOf(const std::string& type, const std::string& text, bool quoted) {
   if (type == "port") return IsScalarOf(quoted ? "name" : "int", text, quoted) || IsScalarOf("name", text, quoted);
   if (type == "int") return !quoted && Matches(text, "[0-9]+");
   if (type == "bool") return !quoted && Matches(text, "true|false");
+  if (type == "duration") return Matches(text, "([0-9]+h)?([0-9]+m)?([0-9]+s)?") && !text.empty();
   if (type == "quantity") return Matches(text, "[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?");
   return ("|" + type.substr(1) + "|").find("|" + text + "|") != std::string::npos;  // "=A|B"
 }
@@ -212,7 +235,8 @@ class Checker {
 std::vector<std::string> CheckManifest(const YAML::Node& document) {
   if (!document.IsMap() || !document["kind"]) return {"no object with a kind"};
   const std::string kind = document["kind"].as<std::string>();
-  const std::set<std::string> kinds{"DaemonSet", "StatefulSet", "Pod", "Service", "Kustomization"};
+  const std::set<std::string> kinds{"DaemonSet", "StatefulSet", "Pod",           "Service", "Kustomization",
+                                    "PodMonitor", "PrometheusRule"};
   if (!kinds.contains(kind)) return {"kind " + kind};
   Checker checker;
   checker.Check(document, kind, kind);

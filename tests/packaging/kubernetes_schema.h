@@ -11,7 +11,7 @@
 namespace shardfs {
 
 // What is wrong with a document, each with the path of the field; empty when nothing is. Knows the kinds DaemonSet,
-// StatefulSet, Pod, Service and Kustomization.
+// StatefulSet, Pod, Service and Kustomization, and PodMonitor and PrometheusRule of the Prometheus Operator.
 std::vector<std::string> CheckManifest(const YAML::Node& document);
 
 }  // namespace shardfs

@@ -10,6 +10,7 @@
 
 #include "cli/run_shardfs.h"
 #include "fuse/temporary_mount.h"
+#include "packaging/kubernetes_manifests.h"
 #include "packaging/kubernetes_rules.h"
 #include "packaging/kubernetes_schema.h"
 
@@ -22,51 +23,18 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::string kScripts = SHARDFS_TESTS_DIR "/../mount-scripts";
-const std::string kManifests = kScripts + "/kubernetes";
-
-using Words = std::vector<std::string>;
-
-std::vector<YAML::Node> Documents(const std::string& name) { return YAML::LoadAllFromFile(kManifests + "/" + name); }
-
-// The one of that kind in the file.
-YAML::Node Find(const std::string& file, const std::string& kind) {
-  for (const YAML::Node& document : Documents(file)) {
-    if (document["kind"].as<std::string>() == kind) return document;
-  }
-  ADD_FAILURE() << file << " has no " << kind;
-  return {};
-}
-
-std::map<std::string, YAML::Node> ByName(const YAML::Node& list) {
-  std::map<std::string, YAML::Node> named;
-  for (const YAML::Node& item : list) named.emplace(item["name"].as<std::string>(), item);
-  return named;
-}
-
-std::vector<YAML::Node> ContainersOf(const YAML::Node& pod) {
-  std::vector<YAML::Node> containers;
-  for (const char* list : {"initContainers", "containers"}) {
-    for (const YAML::Node& container : pod[list]) containers.push_back(container);
-  }
-  return containers;
-}
-
-Words CommandOf(const YAML::Node& container) {
-  Words words = container["command"].as<Words>(Words{});
-  for (const std::string& word : container["args"].as<Words>(Words{})) words.push_back(word);
-  return words;
-}
-
 TEST(KubernetesTest, EveryManifestFitsTheSchema) {
   std::size_t documents = 0;
-  for (const auto& entry : fs::directory_iterator(kManifests)) {
-    for (const YAML::Node& document : Documents(entry.path().filename())) {
-      EXPECT_THAT(CheckManifest(document), IsEmpty()) << entry.path();
-      ++documents;
+  for (const std::string& folder : {kManifests, kScripts + "/monitoring"}) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename() == "shardfs.rules.yaml") continue;  // of Prometheus itself
+      for (const YAML::Node& document : YAML::LoadAllFromFile(entry.path())) {
+        EXPECT_THAT(CheckManifest(document), IsEmpty()) << entry.path();
+        ++documents;
+      }
     }
   }
-  EXPECT_EQ(documents, 8u);
+  EXPECT_EQ(documents, 10u);
 }
 
 TEST(KubernetesTest, EveryManifestKeepsTheRules) {

@@ -47,6 +47,12 @@ for page in "$pages"/*.[18]; do
     done
   done <"$scratch/examples"
 done
+# One page has every reader, transform and layout, with what it is.
+listed=$(sed -n '/^.SH READERS, TRANSFORMS AND LAYOUTS/,/^.SH EXAMPLES/p' "$pages/shardfs-layouts.1" | tr -d '\\')
+while read -r kind name; do
+  summary=$("$SHARDFS_EXECUTABLE" layouts "$name" | sed -nE "s/^  $name +([^ ].*)/\1/p" | head -n 1)
+  [[ $listed == *$'\nfB'"$name"$'fR\n&'"$summary"* ]] || fail "shardfs-layouts.1 lacks the $kind $name: $summary"
+done < <("$SHARDFS_EXECUTABLE" layouts --format words | grep -E '^(reader|transform|layout) ')
 # What a view and the units leave and read stands under FILES.
 for file in '/etc/shardfs/' '/.shardfs/' user.shardfs.layout user.shardfs.sources; do
   for page in shardfs.1 shardfs-mount.1; do

@@ -124,44 +124,63 @@ else
 fi
 
 require_fuse
-mkdir "$scratch/mnt" "$scratch/textfile"
-"$SHARDFS_EXECUTABLE" mount "$golden/source" "$scratch/mnt" "${golden_sizes[@]}" --metrics-textfile "$scratch/textfile"
-file=("$scratch"/textfile/*.prom)
-for _ in {1..600}; do # a minute, which only a hang takes
-  [[ ! -s ${file[0]} ]] || break
-  sleep 0.1
-  file=("$scratch"/textfile/*.prom)
+# Two views of one host, whose files lie in one directory.
+mkdir "$scratch/mnt" "$scratch/other" "$scratch/textfile"
+for point in mnt other; do
+  "$SHARDFS_EXECUTABLE" mount "$golden/source" "$scratch/$point" "${golden_sizes[@]}" \
+    --metrics-textfile "$scratch/textfile" --metrics-listen :0 --log-file "$scratch/log.$point"
 done
-[[ -s ${file[0]} ]] || fail "no file of metrics"
+files=()
+both_written() {
+  files=("$scratch"/textfile/*.prom)
+  ((${#files[@]} == 2))
+}
+wait_for both_written || fail "the files of metrics are ${files[*]}"
+
+# get ADDRESS PATH: the answer of an HTTP server, head and all.
+get() {
+  exec 3<>"/dev/tcp/${1%:*}/${1##*:}" || return 1
+  printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3
+  cat <&3
+} 2>/dev/null
+served=()
+for point in mnt other; do
+  address=$(sed -nE 's!.*http://(127\.0\.0\.1:[0-9]+)/metrics.*!\1!p' "$scratch/log.$point" | head -n 1)
+  [[ -n $address ]] || fail "the log does not say where the metrics of $point are: $(<"$scratch/log.$point")"
+  get "$address" /metrics | sed '1,/^\r$/d' >"$scratch/served.$point"
+  served+=("$scratch/served.$point")
+done
 if command -v promtool >/dev/null; then
-  promtool check metrics <"${file[0]}" >"$scratch/out" 2>&1 || fail "promtool on the file: $(<"$scratch/out")"
-  promtool check metrics <"$scratch/mnt/.shardfs/metrics" >"$scratch/out" 2>&1 || fail "promtool: $(<"$scratch/out")"
+  for text in "${files[@]}" "$scratch/mnt/.shardfs/metrics" "${served[@]}"; do
+    promtool check metrics <"$text" >"$scratch/out" 2>&1 || fail "promtool on $text: $(<"$scratch/out")"
+  done
 fi
 if command -v prometheus-node-exporter >/dev/null; then
   port=$((20000 + RANDOM % 10000))
   prometheus-node-exporter --collector.disable-defaults --collector.textfile \
     --collector.textfile.directory="$scratch/textfile" --web.listen-address="127.0.0.1:$port" 2>"$scratch/exporter" &
   exporter=$!
-  scrape() {
-    exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
-    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
-    cat <&3
-  } 2>/dev/null
-  for _ in {1..600}; do
-    if scrape >"$scratch/scraped"; then break; fi
-    sleep 0.1
-  done
-  kill "$exporter"
+  trap 'kill "$exporter" 2>/dev/null || true; clean_up' EXIT
+  scrape() { get "127.0.0.1:$port" /metrics >"$scratch/scraped"; }
+  wait_for scrape || fail "node_exporter does not answer: $(<"$scratch/exporter")"
   grep -q "^node_textfile_scrape_error 0" "$scratch/scraped" || fail "node_exporter: $(<"$scratch/exporter")"
-  grep -qF "shardfs_up{layout=\"mindie\",mountpoint=\"$scratch/mnt\"} 1" "$scratch/scraped" ||
-    fail "node_exporter has no shardfs_up: $(grep shardfs "$scratch/scraped")"
-  grep -q "node_textfile_mtime_seconds{file=\"${file[0]}\"}" "$scratch/scraped" || fail "the alert asks for another file"
+  for point in mnt other; do
+    grep -qF "shardfs_up{layout=\"mindie\",mountpoint=\"$scratch/$point\"} 1" "$scratch/scraped" ||
+      fail "node_exporter has no shardfs_up: $(grep shardfs "$scratch/scraped")"
+  done
+  for file in "${files[@]}"; do
+    grep -q "node_textfile_mtime_seconds{file=\"$file\"}" "$scratch/scraped" || fail "the alert asks for another file"
+  done
+  # What is unmounted is gone with the next scrape, and the other view stays.
+  "$SHARDFS_EXECUTABLE" umount "$scratch/other"
+  other_gone() { scrape && ! grep -qF "$scratch/other" "$scratch/scraped"; }
+  wait_for other_gone || fail "a view that is unmounted is still scraped"
+  grep -qF "mountpoint=\"$scratch/mnt\"" "$scratch/scraped" || fail "the other view went with it"
+  grep -q "^node_textfile_scrape_error 0" "$scratch/scraped" || fail "node_exporter: $(<"$scratch/exporter")"
 else
   echo "prometheus-node-exporter is not installed, and not tried"
+  "$SHARDFS_EXECUTABLE" umount "$scratch/other"
 fi
 "$SHARDFS_EXECUTABLE" umount "$scratch/mnt"
-for _ in {1..600}; do
-  [[ -e ${file[0]} ]] || break
-  sleep 0.1
-done
-[[ ! -e ${file[0]} ]] || fail "the file of metrics is left behind"
+none_left() { [[ -z $(ls "$scratch/textfile") ]]; }
+wait_for none_left || fail "files of metrics are left behind: $(ls "$scratch/textfile")"

@@ -5,8 +5,8 @@
 source "$(dirname "$0")/helpers.sh"
 require_command dpkg-shlibdeps
 
-"$root/mount-scripts/build-package.sh" --build-dir "$SHARDFS_BUILD_DIR" "$scratch/packages" >"$scratch/build.log" 2>&1 ||
-  fail "build-package.sh: $(tail -n 20 "$scratch/build.log")"
+(umask 077 && "$root/mount-scripts/build-package.sh" --build-dir "$SHARDFS_BUILD_DIR" "$scratch/packages") \
+  >"$scratch/build.log" 2>&1 || fail "build-package.sh: $(tail -n 20 "$scratch/build.log")"
 package=$(echo "$scratch"/packages/shardfs_*.deb)
 development=$(echo "$scratch"/packages/shardfs-dev_*.deb)
 [[ -e $package && -e $development ]] || fail "no packages in $(ls "$scratch/packages")"
@@ -41,6 +41,16 @@ for file in "$package" "$development"; do
   fi
 done
 
+# ---- made again: the same bytes, in another directory ----
+
+mapfile -t times < <(dpkg-deb --fsys-tarfile "$package" | TZ=UTC0 tar --full-time -tv | awk '{ print $4, $5 }' | sort -u)
+((${#times[@]} == 1)) || fail "files of the package have ${#times[@]} times"
+epoch=$(date -u -d "${times[0]}" +%s)
+mkdir "$scratch/again"
+(cd "$SHARDFS_BUILD_DIR" && SOURCE_DATE_EPOCH=$epoch cpack -G DEB --config CPackConfig.cmake -B "$scratch/again" \
+  -D CPACK_COMPONENTS_ALL=shardfs) >"$scratch/again.log" 2>&1 || fail "cpack: $(tail "$scratch/again.log")"
+cmp "$package" "$scratch/again/$(basename "$package")" || fail "a second package has other bytes"
+
 # ---- what Debian's checker says ----
 
 if command -v lintian >/dev/null; then
@@ -66,6 +76,8 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/share/man/man1/shardfs.1.gz usr/share/man/man1/shardfs-mount.1.gz usr/share/man/man1/shardfs-layouts.1.gz usr/share/man/man8/mount.shardfs.8.gz \
   usr/share/doc/shardfs/README.md usr/share/doc/shardfs/README.zh.md \
   usr/share/doc/shardfs/mindie/README.md usr/share/doc/shardfs/mindie/README.zh.md \
+  usr/share/doc/shardfs/vllm/README.md usr/share/doc/shardfs/vllm/README.zh.md \
+  usr/share/doc/shardfs/examples/monitoring/pod-monitor.yaml usr/share/doc/shardfs/examples/monitoring/shardfs.rules.yaml \
   usr/share/doc/shardfs/mindspore/README.md usr/share/doc/shardfs/mindspore/README.zh.md \
   usr/share/doc/shardfs/ascend-deepseek-moe/README.md usr/share/doc/shardfs/ascend-deepseek-moe/README.zh.md \
   usr/share/doc/shardfs/copyright usr/share/doc/shardfs/examples/example.conf \
@@ -73,6 +85,12 @@ for file in usr/bin/shardfs usr/bin/shardfs-materialize-node usr/sbin/mount.shar
   usr/share/doc/shardfs/examples/kubernetes/kustomization.yaml \
   usr/share/doc/shardfs/examples/slurm/materialize.sbatch; do
   [[ -e $scratch/unpacked/$file ]] || fail "$file is not in the package"
+done
+# What it is, and its limits, as the repository has them.
+for page in README.md:'What it does not do' README.zh.md:限制与约束; do
+  installed=$scratch/unpacked/usr/share/doc/shardfs/${page%%:*}
+  cmp "$root/${page%%:*}" "$installed" || fail "the package has another ${page%%:*}"
+  grep -qx "## ${page#*:}" "$installed" || fail "${page%%:*} does not say the limits"
 done
 [[ $("$scratch/unpacked/usr/bin/shardfs" --version) == "$version" ]] || fail "the installed program does not run"
 if { : <>/dev/fuse; } 2>/dev/null; then

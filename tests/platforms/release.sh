@@ -99,6 +99,11 @@ check_image() {
     if [[ $(head -c 1 "$blob") != '{' ]]; then tar -C "$tree" -xf "$blob"; fi
   done
   grep -q "\"architecture\": \"$debian\"" "$image/index.json" || fail "the image is of another machine"
+  # Small, and with no other program than what it is for and its shell.
+  (($(stat -c %s "$artefacts"/shardfs-*-"$machine".oci.tar) < 32 << 20)) || fail "the image has 32 MiB or more"
+  diff <(find "$tree" -type f -perm /111 ! -path "$tree/usr/libexec/shardfs/*" -printf '/%P\n' | sort) \
+    <(printf '/bin/busybox\n/usr/bin/shardfs\n') || fail "the image has other programs (<) than it is for (>)"
+  grep -q '"User": "65534:65534"' "$image"/blobs/sha256/* || fail "the image runs as root"
   if [[ $debian == arm64 ]]; then emulator=(qemu-aarch64-static); fi
   [[ $("${emulator[@]}" "$tree/usr/bin/shardfs" --version) == "$("$SHARDFS_EXECUTABLE" --version)" ]] || fail "the image's program does not run"
   if [[ $debian == amd64 ]]; then
