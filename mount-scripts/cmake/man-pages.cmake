@@ -8,7 +8,8 @@ execute_process(COMMAND ${EMULATOR} "${PROGRAM}" layouts --format man OUTPUT_VAR
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${EMULATOR} "${PROGRAM}" layouts reader --format man OUTPUT_VARIABLE SHARDFS_READER_OPTIONS
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${EMULATOR} "${PROGRAM}" layouts --format json OUTPUT_VARIABLE declared COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${EMULATOR} "${PROGRAM}" layouts --format json OUTPUT_VARIABLE declared
+                COMMAND_ERROR_IS_FATAL ANY)
 
 # The one page of all: each reader, transform and layout with its sentence and the names of its options.
 set(heading_reader "Readers (\\-\\-from)")

@@ -1,8 +1,8 @@
 // Opens pages of `shardfs plan --html` in headless Chromium at the widths of a telephone, a tablet and a desk, light and
 // dark: a page must ask for nothing, raise no error, have no serious accessibility violation, fit the width, keep its
-// numbers to the right, show many ranks on two screens, and answer the keyboard, the choice of a rank and a layer, and the
-// search. Screenshots go into a directory, for a person; those of one page are compared: light and dark are drawn alike
-// and coloured differently.
+// numbers to the right, show many ranks on two screens, and answer the keyboard, the choice of a rank and a layer, and
+// the search. Screenshots go into a directory, for a person; those of one page are compared: light and dark are drawn
+// alike and coloured differently.
 // Usage: node page_test.mjs CHROMIUM SCREENSHOT_DIRECTORY PAGE...
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -68,7 +68,8 @@ const choosing = async (tab) => {
   // Its folders are listed, each with its bytes, and are among those that the plan gives to the rank.
   const rows = await tab.locator("#chosen .row").evaluateAll((all) => all.map((one) =>
     [one.querySelector(".name").textContent, one.querySelector(".num").textContent]));
-  const paths = await tab.evaluate(() => shared.plan.files.filter(([, ranks]) => /^0\b/.test(ranks)).map(([path]) => path));
+  const paths = await tab.evaluate(() =>
+    shared.plan.files.filter(([, ranks]) => /^0\b/.test(ranks)).map(([path]) => path));
   expect(rows.length > 0, "no folder of rank 0 is listed");
   for (const [name, bytes] of rows) {
     const first = name.split(" ")[0];

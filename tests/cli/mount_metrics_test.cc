@@ -62,13 +62,14 @@ TEST(MetricsTextfileTest, IsThereWholeOrNotAtAll) {
   EXPECT_EQ(none.status().code(), StatusCode::kInvalidArgument);
 }
 
-// The name that the collector looks for is never that of a file being written: it comes by a rename alone, of a file whose
-// own name the collector passes over.
+// The name that the collector looks for is never that of a file being written: it comes by a rename alone, of a file
+// whose own name the collector passes over.
 TEST(MetricsTextfileTest, ComesByARename) {
   const TemporaryDirectory directory;
   const FileDescriptor watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   ASSERT_TRUE(watch.valid());
-  ASSERT_GE(::inotify_add_watch(watch.get(), directory.path().c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE), 0);
+  ASSERT_GE(::inotify_add_watch(watch.get(), directory.path().c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE),
+            0);
   {
     auto file = MetricsTextfile::Open(directory.path().string(), "/mnt/r1");
     ASSERT_TRUE(file.ok()) << file.status();

@@ -310,7 +310,8 @@ TEST_F(PlanHtmlTest, EveryLayoutHasAPage) {
     EXPECT_GE(data["ranks"].size(), 1u) << layout;
     EXPECT_GE(data["columns"].size(), 3u) << layout << " shows no layer";
   }
-  for (const Layout* const layout : Layouts()) EXPECT_TRUE(seen.contains(std::string(layout->name()))) << layout->name();
+  for (const Layout* const layout : Layouts())
+    EXPECT_TRUE(seen.contains(std::string(layout->name()))) << layout->name();
 }
 
 // 128 ranks that load the same are one row.

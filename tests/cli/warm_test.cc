@@ -119,8 +119,7 @@ class PlacedFile final : public PatternFile {
  public:
   PlacedFile(std::uint64_t size, const ByteSource& source, std::uint64_t place)
       : PatternFile(0, size), source_(source), place_(place) {}
-  void VisitSources(std::uint64_t, std::uint64_t,
-                    const std::function<void(const SourceSpan&)>& visit) const override {
+  void VisitSources(std::uint64_t, std::uint64_t, const std::function<void(const SourceSpan&)>& visit) const override {
     visit({&source_, place_, 1});
   }
 

@@ -258,8 +258,8 @@ TEST(StatusReportTest, BoundsOfTheBucketsAreReadable) {
   EXPECT_GE(bounds, 15u);
 }
 
-// A counter ends in _total (PrometheusText refuses others), a count of files in _files, a time in _seconds and a size in
-// _bytes, and what is none of these has none of these ends. The help says which of them a family is.
+// A counter ends in _total (PrometheusText refuses others), a count of files in _files, a time in _seconds and a size
+// in _bytes, and what is none of these has none of these ends. The help says which of them a family is.
 TEST(StatusReportTest, NamesSayTheirUnits) {
   auto filesystem = BusyFilesystem();
   const std::string text = ToPrometheus(FullReport(*filesystem));

@@ -36,8 +36,8 @@ done
 
 # The main job on the first screen, in three commands.
 mapfile -t first < <(head -n 30 README.md | awk '/^```sh$/ { inside = 1; next } /^```$/ && inside { exit } inside')
-[[ ${#first[@]} == 3 && "${first[0]% *} ${first[1]} ${first[2]}" == 'shardfs plan '*' shardfs mount '*' shardfs materialize '* ]] ||
-  fail "the first screen of README.md has ${#first[@]} commands: ${first[*]}"
+[[ ${#first[@]} == 3 && ${first[0]} == 'shardfs plan '* && ${first[1]} == 'shardfs mount '* &&
+  ${first[2]} == 'shardfs materialize '* ]] || fail "the first screen of README.md has ${#first[@]} commands: ${first[*]}"
 # The tables have every source and every layout, and the sentence below them every transform.
 while read -r kind name; do
   case $kind in

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What the manual says of a view that has died: `journalctl -t shardfs` has its daemon's last lines, and says of one with
-# --run-as which signal it was. A journald of its own is run, in namespaces where nothing of it is seen outside.
+# What the manual says of a view that has died: `journalctl -t shardfs` has its daemon's last lines, and says of one
+# with --run-as which signal it was. A journald of its own is run, in namespaces where nothing of it is seen outside.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/helpers.sh"
 require_fuse

@@ -1,4 +1,5 @@
-// What the containers of the manifests run, run here: the pod that reads, the probe that restarts, the port that is scraped.
+// What the containers of the manifests run, run here: the pod that reads, the probe that restarts, the port that is
+// scraped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -53,7 +54,8 @@ TEST(KubernetesCommandsTest, TheReaderWaitsForTheViewAndReadsIt) {
   const std::string out = (directory.path() / "out").string();
   std::string line = With(container["args"][0].as<std::string>(), "/weights/r1", view);
   line = With(line, "exec sleep 86400", "exit 0");
-  const std::string late = "sleep 0.2; mkdir '" + view + "'; cp '" + GoldenCase() + "/expected/config.json' '" + view + "'";
+  const std::string late =
+      "sleep 0.2; mkdir '" + view + "'; cp '" + GoldenCase() + "/expected/config.json' '" + view + "'";
   EXPECT_EQ(RunInShell("(" + late + ") & (" + line + ") >'" + out + "'"), 0);
   EXPECT_EQ(TextOf(out), TextOf(GoldenCase() + "/expected/config.json"));
   EXPECT_EQ(container["readinessProbe"]["exec"]["command"].as<Words>(), (Words{"cat", "/weights/r1/config.json"}));
@@ -63,9 +65,9 @@ TEST(KubernetesCommandsTest, TheReaderWaitsForTheViewAndReadsIt) {
 TEST(KubernetesCommandsTest, TheLivenessProbeFailsForADeadViewAlone) {
   SHARDFS_REQUIRE_FUSE();
   std::vector<std::pair<std::string, std::string>> probes;
-  for (const auto& [file, kind, path] :
-       {std::tuple("mount-daemonset.yaml", "DaemonSet", "/var/lib/shardfs/r1"),
-        std::tuple("vllm-ascend.yaml", "DaemonSet", "/var/lib/shardfs/bf16"), std::tuple("reader-pod.yaml", "Pod", "/weights/r1")}) {
+  for (const auto& [file, kind, path] : {std::tuple("mount-daemonset.yaml", "DaemonSet", "/var/lib/shardfs/r1"),
+                                         std::tuple("vllm-ascend.yaml", "DaemonSet", "/var/lib/shardfs/bf16"),
+                                         std::tuple("reader-pod.yaml", "Pod", "/weights/r1")}) {
     const YAML::Node spec = Find(file, kind)["spec"];
     const YAML::Node pod = kind == std::string("Pod") ? spec : spec["template"]["spec"];
     const Words words = pod["containers"][0]["livenessProbe"]["exec"]["command"].as<Words>();
@@ -82,7 +84,8 @@ TEST(KubernetesCommandsTest, TheLivenessProbeFailsForADeadViewAlone) {
   ASSERT_EQ(RunShardfs(arguments).exit_code, 0);
   const auto expect = [&](int code, const char* state) {
     for (const auto& [line, path] : probes) {
-      const std::string command = With(With(line, path, "'" + point + "'"), "shardfs status", "'" SHARDFS_EXECUTABLE "' status");
+      const std::string command =
+          With(With(line, path, "'" + point + "'"), "shardfs status", "'" SHARDFS_EXECUTABLE "' status");
       EXPECT_EQ(RunInShell(command), code) << state << ": " << line;
     }
   };
@@ -107,14 +110,16 @@ TEST(KubernetesCommandsTest, ThePodMonitorFindsThePortOfEachView) {
   for (const char* file : {"mount-daemonset.yaml", "vllm-ascend.yaml"}) {
     const YAML::Node pod = Find(file, "DaemonSet")["spec"]["template"];
     for (const auto& label : monitor["selector"]["matchLabels"]) {
-      EXPECT_EQ(pod["metadata"]["labels"][label.first.as<std::string>()].as<std::string>(""), label.second.as<std::string>());
+      EXPECT_EQ(pod["metadata"]["labels"][label.first.as<std::string>()].as<std::string>(""),
+                label.second.as<std::string>());
     }
     const YAML::Node container = pod["spec"]["containers"][0];
     const auto ports = ByName(container["ports"]);
     const auto port = ports.find(endpoint["port"].as<std::string>());
     ASSERT_NE(port, ports.end()) << file;
     EXPECT_THAT(CommandOf(container),
-                ::testing::Contains("--metrics-listen=0.0.0.0:" + port->second["containerPort"].as<std::string>())) << file;
+                ::testing::Contains("--metrics-listen=0.0.0.0:" + port->second["containerPort"].as<std::string>()))
+        << file;
   }
 }
 

@@ -15,7 +15,9 @@ inline const std::string kManifests = kScripts + "/kubernetes";
 
 using Words = std::vector<std::string>;
 
-inline std::vector<YAML::Node> Documents(const std::string& name) { return YAML::LoadAllFromFile(kManifests + "/" + name); }
+inline std::vector<YAML::Node> Documents(const std::string& name) {
+  return YAML::LoadAllFromFile(kManifests + "/" + name);
+}
 
 // The one of that kind in the file.
 inline YAML::Node Find(const std::string& file, const std::string& kind) {

@@ -8,9 +8,10 @@
 namespace shardfs {
 namespace {
 
-// A type is "string", "int", "bool", "quantity" (512Mi), "duration" (1m30s), "map" (of strings), "=A|B" (one of these words), the name of
-// "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!" before the type: the
-// field must be there. The field "" names those of which exactly one must be there: "exec|httpGet".
+// A type is "string", "int", "bool", "quantity" (512Mi), "duration" (1m30s), "map" (of strings), "=A|B" (one of these
+// words), the name of "port" (a number or a name), an object type below, or any of them with "[]" after it. A "!"
+// before the type: the field must be there. The field "" names those of which exactly one must be there:
+// "exec|httpGet".
 using Fields = std::map<std::string, std::string>;
 
 const std::map<std::string, Fields>& Types() {
@@ -235,8 +236,8 @@ class Checker {
 std::vector<std::string> CheckManifest(const YAML::Node& document) {
   if (!document.IsMap() || !document["kind"]) return {"no object with a kind"};
   const std::string kind = document["kind"].as<std::string>();
-  const std::set<std::string> kinds{"DaemonSet", "StatefulSet", "Pod",           "Service", "Kustomization",
-                                    "PodMonitor", "PrometheusRule"};
+  const std::set<std::string> kinds{"DaemonSet",     "StatefulSet", "Pod",           "Service",
+                                    "Kustomization", "PodMonitor",  "PrometheusRule"};
   if (!kinds.contains(kind)) return {"kind " + kind};
   Checker checker;
   checker.Check(document, kind, kind);
