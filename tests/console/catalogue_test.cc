@@ -1,6 +1,8 @@
 // The catalogue against the source: every sentence that Tr takes is there, in both languages, and no other is.
 #include "console/catalogue/catalogue.h"
 
+#include <fmt/args.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -370,6 +372,23 @@ TEST(MessageCatalogueTest, EntriesAreWellFormed) {
     const bool has_remedy = entry.english.find("; ") != std::string_view::npos;
     EXPECT_EQ(has_remedy, entry.chinese.find("；") != std::string_view::npos) << entry.english;
     EXPECT_TRUE(IsSaid(entry.english, said)) << entry.english << " is said nowhere";
+  }
+}
+
+// No entry hides another: a message of each is given back by its own.
+TEST(MessageCatalogueTest, EveryEntryIsRecognised) {
+  for (const CatalogueEntry& entry : MessageCatalogue()) {
+    if (entry.english.find("{}{}") != std::string_view::npos) continue;  // where one value ends, its text says
+    std::string message(entry.english);
+    fmt::dynamic_format_arg_store<fmt::format_context> values;
+    for (std::size_t at = 0, i = 0; (at = message.find("{}", at)) != std::string::npos; ++i) {
+      const bool is_ending = at > 0 && std::isalpha(static_cast<unsigned char>(message[at - 1])) != 0;
+      const std::string value = is_ending ? "s" : fmt::format("'{}'", i);
+      message.replace(at, 2, value);
+      at += value.size();
+      values.push_back(value);
+    }
+    EXPECT_EQ(TextOfMessage(message).chinese(), fmt::vformat(std::string(entry.chinese), values)) << message;
   }
 }
 

@@ -81,6 +81,8 @@ constexpr CatalogueEntry kEntries[] = {
     {"and {} more", "另有 {} 处"},
     {"at least {}", "至少 {}"},
     {"did you mean {}", "是不是 {}"},
+    {"MemAvailable of /proc/meminfo", "/proc/meminfo 的 MemAvailable"},
+    {"memory limit of control group {}", "控制组 {} 的内存上限"},
     // ---- content kinds ----
     {"is empty (0 bytes); download it again", "为空（0 字节）；请重新下载"},
     {"begins with nothing but zeros, as a download that was not finished leaves it; download it again",
