@@ -343,7 +343,9 @@ std::string EverythingSaid() {
     for (const std::string& literal : MessageLiterals(text)) said.append(PlainPattern(literal)).push_back('\0');
   }
   for (int error = 1; error <= EKEYREJECTED; ++error) said.append(std::strerror(error)).push_back('\0');
-  said += "The following argument was not expected" + std::string("\0", 1) + " is required";
+  for (const char* const one : {"The following argument was not expected", " is required", "Could not convert"}) {
+    said.append(one).push_back('\0');
+  }
   return said;
 }
 

@@ -90,6 +90,7 @@ constexpr CatalogueEntry kEntries[] = {
     {"shardfs {} has no option {}{}", "shardfs {} 没有选项 {}{}"},
     {"; `shardfs {} --help` lists those that it has", "；可用的选项见 `shardfs {} --help`"},
     {"; {} has it", "；有它的是 {}"},
+    {"; {} and {} have it", "；有它的是 {}、{}"},
     {"; {} have it", "；有它的是 {}"},
     {"{} (see shardfs {} --help)", "{}（见 shardfs {} --help）"},
     {"'{}' is no whole number", "'{}' 不是整数"},
@@ -100,6 +101,15 @@ constexpr CatalogueEntry kEntries[] = {
     {"there is no {} '{}' on this machine; give a {}'s name or number", "本机没有{} '{}'；请给出{}的名称或编号"},
     {"{}: wants NAME=VALUE, and got '{}'", "{}：需要 NAME=VALUE，而给出了 '{}'"},
     {"{}: contradicts {}; give one of them", "{}：与 {} 矛盾；只能给出其中之一"},
+    {"user", "用户"},
+    {"{}: its value is empty; give one, or leave the option out (see shardfs {} --help)",
+     "{}：其值为空；请给出值，或去掉该选项（见 shardfs {} --help）"},
+    {"{}: is empty; give a path (see shardfs {} --help)", "{}：为空；请给出路径（见 shardfs {} --help）"},
+    {"{}: contradicts {}; give one of them (see shardfs {} --help)",
+     "{}：与 {} 矛盾；只能给出其中之一（见 shardfs {} --help）"},
+    {"Could not convert: {} = {}", "无法转换：{} = {}"},
+    {"cannot write the {} to standard output", "无法将{}写入标准输出"},
+    {"result", "结果"},
 };
 
 }  // namespace
