@@ -51,7 +51,8 @@ std::size_t LiteralSize(std::string_view pattern) {
 }
 
 // Returns whether the values are those of one sentence: none holds another sentence of a list, but for a list that the
-// pattern introduces, and the first holds no context ("NAME: ") that belongs in front of the whole.
+// pattern introduces, none the end of one parenthesis and the begin of another, and the first no context ("NAME: ")
+// that belongs in front of the whole.
 bool IsOneSentence(std::string_view pattern, const Values& values) {
   const bool has_parts = pattern.find("; ") != pattern.npos;
   std::size_t at = 0;
@@ -60,6 +61,7 @@ bool IsOneSentence(std::string_view pattern, const Values& values) {
     const std::string_view before = pattern.substr(0, at);
     const bool is_introduced = before.ends_with(": ") || before.ends_with("(");
     if (!has_parts && !is_introduced && values[i].find("; ") != std::string_view::npos) return false;
+    if (values[i].find(')') < values[i].find('(')) return false;  // of two parentheses
     const bool is_context = pattern.starts_with("{}:") || pattern.starts_with("{};");
     if (at == 0 && !is_context && values[i].find(": ") != std::string_view::npos) return false;
   }

@@ -432,6 +432,10 @@ TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
                           "number from 1 to 128")
                 .chinese(),
             "MindIE 会拒绝该模型：\"num_experts_per_tok\" 在 config.json 中为 -1，MindIE 只接受数字，取值范围 1 至 128");
+  EXPECT_EQ(chinese("names 1 file that is missing ('c'); it maps 2 tensors that no header has ('x' to 'a' among them); it "
+                    "does not map 2 tensors that the files hold ('a' in 'b' among them)"),
+            "列出 1 个文件，缺失（'c'）；把 2 个张量 映射到文件，而没有文件头含有它们（'x' 到 'a' 等）；没有映射文件中的 2 个张量（'a' 在 'b' "
+            "等）");
   EXPECT_EQ(chinese("not-divisible: experts: 5 over ep 4"), "not-divisible：专家：5 个不能按 ep 4 切分");
   EXPECT_EQ(chinese("cannot open '/a: b': Permission denied"), "无法打开 '/a: b'：权限不够");
   EXPECT_EQ(chinese("a.safetensors: the header is not valid JSON at line 1, column 2 (byte 1): \"x\""),

@@ -102,6 +102,11 @@ constexpr CatalogueEntry kEntries[] = {
     {"a key is given, and {} not encrypted", "给出了密钥，而 {} 没有加密"},
     {"{} without a crc trailer, and so was not checked", "{}没有 crc 校验尾，因此未校验"},
     {"pattern {}: {}", "模式 {}：{}"},
+    {"it names {} that {} missing ({}{})", "列出 {0}，{1:.0}缺失（{2}{3}）"},
+    {"it maps {} that no header has ({} to {}{})", "把 {} 映射到文件，而没有文件头含有它们（{} 到 {}{}）"},
+    {"it maps {} to files that do not hold them ({} to {}, but it is in {})",
+     "把 {} 映射到不含它们的文件（{} 到 {}，实际在 {}）"},
+    {"it does not map {} that the files hold ({} in {}{})", "没有映射文件中的 {}（{} 在 {}{}）"},
     // ---- safetensors ----
     {"the header is {} instead of an object", "头部是{}，而不是对象"},
     {"{} is {} instead of an object", "{} 是{}，而不是对象"},
