@@ -51,19 +51,19 @@ std::size_t LiteralSize(std::string_view pattern) {
 }
 
 // Returns whether the values are those of one sentence: none holds another sentence of a list, but for a list that the
-// pattern introduces, none the end of one parenthesis and the begin of another, and the first no context ("NAME: ")
+// pattern introduces or goes on behind, none the end of one parenthesis and the begin of another, and the first no context ("NAME: ")
 // that belongs in front of the whole.
 bool IsOneSentence(std::string_view pattern, const Values& values) {
-  const bool has_parts = pattern.find("; ") != pattern.npos;
   std::size_t at = 0;
   for (std::size_t i = 0; i < values.size(); ++i, at += 2) {
     at = pattern.find("{}", at);
     const std::string_view before = pattern.substr(0, at);
-    const bool is_introduced = before.ends_with(": ") || before.ends_with("(");
-    if (!has_parts && !is_introduced && values[i].find("; ") != std::string_view::npos) return false;
+    const bool is_list = before.ends_with(": ") || before.ends_with("(") || pattern.substr(at).starts_with("{}; ");
+    if (!is_list && values[i].find("; ") != std::string_view::npos) return false;
     if (values[i].find(')') < values[i].find('(')) return false;  // of two parentheses
     const bool is_context = pattern.starts_with("{}:") || pattern.starts_with("{};");
-    if (at == 0 && !is_context && values[i].find(": ") != std::string_view::npos) return false;
+    const std::size_t context = values[i].find(": ");
+    if (at == 0 && !is_context && context != std::string_view::npos && values[i].find('(') > context) return false;
   }
   return true;
 }

@@ -101,7 +101,6 @@ constexpr CatalogueEntry kEntries[] = {
     {"the world size is {}; at most {} ranks are possible", "world size 为 {}；最多支持 {} 个 rank"},
     {"the world size {} is not a multiple of the {} nodes of the rank table",
      "world size {} 不是 rank table 中节点数 {} 的整数倍"},
-    {"{} is {}, which does not divide {} {}", "{} 为 {}，不能整除 {} {}"},
     {"cp is {} and dp is {}; one of them must be 1", "cp 为 {}，dp 为 {}；其中之一必须为 1"},
     {"tp {} * dp {} * cp {} = {}, but the world size is {}", "tp {} * dp {} * cp {} = {}，而 world size 为 {}"},
     {"tp is {}, but a node has {} ranks; a tensor parallel group must fit into a node or span the world",

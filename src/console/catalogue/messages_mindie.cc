@@ -121,6 +121,11 @@ constexpr CatalogueEntry kEntries[] = {
     {"{} in {} is not a tensor of this model", "{1} 中的 {0} 不是该模型的张量"},
     {", nor are {} more of its layer", "，该层另有 {} 个也不是"},
     {"{}{}: {}, and {}; correct \"{}\" if it is wrong", "{}{}：{}，且 {}；如 \"{}\" 有误请修正"},
+    {"correct \"{}\" if it is wrong", "如 \"{}\" 有误请修正"},
+    {"layer {} is an MTP layer where config.json has none, and {}", "第 {} 层是 MTP 层，而 config.json 中没有，且 {}"},
+    {"layer {} is no MTP layer, because it has no {}, and {}", "第 {} 层不是 MTP 层，因为它没有 {}，且 {}"},
+    {"{}, no {}", "{}、{}"},
+    {"{}, no {}, no {}", "{}、{}、{}"},
     {"a weight_offset that is not zero was read: weight_sharder negates it and MindIE's loader negates it again; -O "
      "fidelity=loader shows what loads right",
      "读到非零的 weight_offset：weight_sharder 会取反，MindIE 的加载器又会取反一次；-O fidelity=loader 显示能正确加"
