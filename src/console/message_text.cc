@@ -73,23 +73,23 @@ struct Recognised {
   Values values;
 };
 
-// The pattern with the most literal text that matches; with `one_sentence`, of those whose values are of one. What the
-// checks for MindIE say is in messages, too, as a plan warns of it: at `depth` 0 not by its short patterns, which say
-// nothing without their subject.
-Recognised Recognise(std::string_view message, bool one_sentence, int depth) {
+// The pattern with the most literal text that matches, of at least `least` bytes; with `one_sentence`, of those whose
+// values are of one. What the checks for MindIE say is in messages, too, as a plan warns of it: at `depth` 0 not by its
+// short patterns, which say nothing without their subject.
+Recognised Recognise(std::string_view message, bool one_sentence, std::size_t least, int depth) {
   constexpr std::size_t kTelling = 12;
   Recognised best;
   std::size_t most = 0;
-  const auto look = [&](const CatalogueEntry& entry, std::size_t least) {
+  const auto look = [&](const CatalogueEntry& entry, std::size_t smallest) {
     const std::size_t size = LiteralSize(entry.english);
-    if (size < least || (best.entry != nullptr && size <= most)) return;
+    if (size < smallest || (best.entry != nullptr && size <= most)) return;
     auto values = Match(entry.english, message);
     if (!values || (one_sentence && !IsOneSentence(entry.english, *values))) return;
     best = {&entry, std::move(*values)};
     most = size;
   };
-  for (const CatalogueEntry& entry : MessageCatalogue()) look(entry, 0);
-  for (const CatalogueEntry& entry : MindieCatalogue()) look(entry, depth == 0 ? kTelling : 0);
+  for (const CatalogueEntry& entry : MessageCatalogue()) look(entry, least);
+  for (const CatalogueEntry& entry : MindieCatalogue()) look(entry, depth == 0 ? kTelling : least);
   return best;
 }
 
@@ -135,10 +135,12 @@ std::optional<std::string> ChineseOfCount(std::string_view message) {
 // As one sentence; as the last of a list and what stands before it; as a context and a message; and where none of
 // these is known, as a sentence whatever its values hold.
 std::optional<std::string> ChineseOfMessage(std::string_view message, int depth) {
-  constexpr int kMostDepth = 6;  // of values within values
+  constexpr int kMostDepth = 6;             // of values within values
+  constexpr std::size_t kSentence = 6;      // less literal text, as in "{}: \"{}\" {}", may hide a better reading
+  constexpr std::size_t kShortest = 5;      // and less than that, as in "{} or {}", is for values alone
   if (depth > kMostDepth || message.empty()) return std::nullopt;
   if (auto count = ChineseOfCount(message)) return count;
-  if (Recognised found = Recognise(message, true, depth); found.entry != nullptr) return InChinese(std::move(found), depth);
+  if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) return InChinese(std::move(found), depth);
   if (const std::size_t end = message.rfind("; "); end != message.npos) {
     const auto last = ChineseOfMessage(message.substr(end + 2), depth + 1);
     const auto before = last ? ChineseOfMessage(message.substr(0, end), depth) : std::nullopt;
@@ -153,7 +155,7 @@ std::optional<std::string> ChineseOfMessage(std::string_view message, int depth)
     }
     break;
   }
-  Recognised found = Recognise(message, false, depth);
+  Recognised found = Recognise(message, false, depth == 0 ? kShortest : 0, depth);
   if (found.entry == nullptr) return std::nullopt;
   return InChinese(std::move(found), depth);
 }

@@ -381,6 +381,8 @@ TEST(MessageCatalogueTest, EntriesAreWellFormed) {
 TEST(MessageCatalogueTest, EveryEntryIsRecognised) {
   for (const CatalogueEntry& entry : MessageCatalogue()) {
     if (entry.english.find("{}{}") != std::string_view::npos) continue;  // where one value ends, its text says
+    constexpr std::size_t kShortest = 5;                                 // less is recognised within others alone
+    if (entry.english.size() - 2 * CountPlaces(entry.english) < kShortest) continue;
     std::string message(entry.english);
     fmt::dynamic_format_arg_store<fmt::format_context> values;
     for (std::size_t at = 0, i = 0; (at = message.find("{}", at)) != std::string::npos; ++i) {
@@ -398,7 +400,7 @@ TEST(MessageTextTest, KnowsMessagesByTheirPattern) {
   const auto chinese = [](const std::string& message) { return TextOf(Status::InvalidArgument(message)).chinese(); };
   EXPECT_EQ(chinese("the mountpoint /m does not exist; run mkdir -p /m"), "挂载点 /m 不存在；执行 mkdir -p /m");
   EXPECT_EQ(chinese("config.json: ModelConfig[0]: \"tp\" must be a whole number"),
-            "config.json: ModelConfig[0]：\"tp\" 必须是整数");
+            "config.json：ModelConfig[0]：\"tp\" 必须是整数");
   EXPECT_EQ(chinese("a.json: tp 2 * dp 2 * cp 1 = 4, but the world size is 8"),
             "a.json：tp 2 * dp 2 * cp 1 = 4，而 world size 为 8") << "behind the name of a file";
   EXPECT_EQ(chinese("nothing knows {} this; do that"), "（英文原文）nothing knows {} this；（英文原文）do that");
@@ -436,6 +438,9 @@ TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
                     "does not map 2 tensors that the files hold ('a' in 'b' among them)"),
             "列出 1 个文件，缺失（'c'）；把 2 个张量 映射到文件，而没有文件头含有它们（'x' 到 'a' 等）；没有映射文件中的 2 个张量（'a' 在 'b' "
             "等）");
+  EXPECT_EQ(chinese("source '/a': \"moe_tp\" of b.json is -1, not a whole number between 1 and 8"),
+            "source '/a'：b.json 的 \"moe_tp\" 为 -1，不是 1 到 8 之间的整数");
+  EXPECT_EQ(chinese("bad-rule: split of layers must be even or ceil"), "bad-rule：layers 的 split 必须是 even 或 ceil");
   EXPECT_EQ(chinese("not-divisible: experts: 5 over ep 4"), "not-divisible：专家：5 个不能按 ep 4 切分");
   EXPECT_EQ(chinese("cannot open '/a: b': Permission denied"), "无法打开 '/a: b'：权限不够");
   EXPECT_EQ(chinese("a.safetensors: the header is not valid JSON at line 1, column 2 (byte 1): \"x\""),

@@ -13,6 +13,7 @@ constexpr CatalogueEntry kEntries[] = {
     {"{} is {}, and {}", "{} 为 {}，{}"},
     {"must be a whole number of at least 1, or -1 for the default", "必须是不小于 1 的整数，或 -1（默认值）"},
     {"must be a whole number of at least 1", "必须是不小于 1 的整数"},
+    {"a whole number of at least 1, or -1 for the default", "不小于 1 的整数，或 -1（默认值）"},
     {"{} is empty; write a value or leave it out", "{} 为空；请写出值，或去掉它"},
     {"must be {}", "必须是 {}"},
     {"{} is given twice, as {} and as {}; give it once", "{} 给出了两次：{} 和 {}；请只给出一次"},
