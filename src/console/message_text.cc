@@ -20,6 +20,8 @@ namespace {
 
 using Values = std::vector<std::string_view>;
 
+constexpr std::size_t kShortest = 5;  // patterns of less literal text, as "{} or {}", are for values within messages
+
 // The values of the placeholders; nothing where the message is not of the pattern. Patterns here have plain "{}" only.
 std::optional<Values> Match(std::string_view pattern, std::string_view message) {
   constexpr std::string_view kPlace = "{}";
@@ -85,6 +87,8 @@ Recognised Recognise(std::string_view message, bool one_sentence, std::size_t le
     if (size < smallest || (best.entry != nullptr && size <= most)) return;
     auto values = Match(entry.english, message);
     if (!values || (one_sentence && !IsOneSentence(entry.english, *values))) return;
+    // "{} or {}" is of two names, not of two halves of a sentence.
+    if (size < kShortest && entry.english.starts_with("{}") && values->front().find(' ') != values->front().npos) return;
     best = {&entry, std::move(*values)};
     most = size;
   };
@@ -135,9 +139,8 @@ std::optional<std::string> ChineseOfCount(std::string_view message) {
 // As one sentence; as the last of a list and what stands before it; as a context and a message; and where none of
 // these is known, as a sentence whatever its values hold.
 std::optional<std::string> ChineseOfMessage(std::string_view message, int depth) {
-  constexpr int kMostDepth = 6;             // of values within values
-  constexpr std::size_t kSentence = 6;      // less literal text, as in "{}: \"{}\" {}", may hide a better reading
-  constexpr std::size_t kShortest = 5;      // and less than that, as in "{} or {}", is for values alone
+  constexpr int kMostDepth = 6;         // of values within values
+  constexpr std::size_t kSentence = 6;  // less literal text, as in "{}: \"{}\" {}", may hide a better reading
   if (depth > kMostDepth || message.empty()) return std::nullopt;
   if (auto count = ChineseOfCount(message)) return count;
   if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) return InChinese(std::move(found), depth);
@@ -148,7 +151,8 @@ std::optional<std::string> ChineseOfMessage(std::string_view message, int depth)
   }
   for (std::size_t context = 0; (context = message.find(": ", context)) != message.npos; context += 2) {
     const std::string_view name = message.substr(0, context);
-    const bool is_within_quotes = name.starts_with('\'') && std::count(name.begin(), name.end(), '\'') % 2 == 1;
+    const bool is_open = std::count(name.begin(), name.end(), '\'') % 2 == 1;
+    const bool is_within_quotes = name.starts_with('\'') && !name.ends_with('\'') && is_open;
     if (is_within_quotes) continue;
     if (const auto rest = ChineseOfMessage(message.substr(context + 2), depth + 1)) {
       return ChineseOfMessage(name, depth + 1).value_or(std::string(name)) + "：" + *rest;
