@@ -77,11 +77,11 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
     const auto checkpoint = OpenCheckpoint(request);
     if (!checkpoint.ok()) return WrongPlan(checkpoint.status());
     Describe(**checkpoint, task);
-    for (const std::string& warning : RefusalWarnings(**checkpoint)) PrintWarning(warning);
+    for (const std::string& warning : RefusalWarnings(**checkpoint)) WarnInLanguage(warning);
     return Advice(Tr("plan"), Tr("the parallel sizes are not given, so what a node needs is not known"),
                   Tr("give --mindie-config FILE, or --dp, --tp, --moe-tp and --moe-ep"));
   }
-  const auto view = BuildView(request);
+  const auto view = BuildViewInLanguage(request);
   if (!view.ok()) return WrongPlan(view.status());
   Describe(*view->checkpoint, task);
   task.layout = view->layout;

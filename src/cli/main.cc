@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/help_text.h"
 #include "cli/mount_helper.h"
+#include "console/finding.h"
 #include "console/output.h"
 
 namespace shardfs {
@@ -44,30 +45,34 @@ int PrintHelp(const CLI::App& program, const CLI::ParseError& error, const std::
   return FinishOutput("help", exit_code);
 }
 
+// A refusal of the command line, in the language that the command speaks: doctor and the checks have several.
+int Refuse(std::string_view command, const Status& status) {
+  const bool speaks = command == "doctor" || command.starts_with("check-");
+  return speaks ? ReportRefusal(status) : shardfs::ExitCodeOf(status);
+}
+
 // Help and version end here with 0; all else that CLI11 has against a command line is a refusal.
 int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
   const std::vector<CLI::App*> commands = program.get_subcommands();
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-    const std::string command = commands.empty() ? "" : commands[0]->get_name();
-    return PrintHelp(program, error, command);
-  }
+  const std::string name = commands.empty() ? "" : commands[0]->get_name();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return PrintHelp(program, error, name);
   const std::vector<std::string> unknown = program.remaining(true);
   if (commands.empty() && !unknown.empty()) return shardfs::ExitCodeOf(UnknownWord(program, unknown[0]));
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !commands.empty() && !unknown.empty()) {
     const CLI::App& command = *commands[0];
     if (unknown[0].size() > 1 && unknown[0][0] == '-') {
-      return shardfs::ExitCodeOf(UnknownOption(program, command, unknown[0]));
+      return Refuse(name, UnknownOption(program, command, unknown[0]));
     }
-    return shardfs::ExitCodeOf(Status::InvalidArgument(
-        fmt::format("shardfs {} takes no further argument, and is given '{}'; an option's value stands right behind it",
-                    command.get_name(), unknown[0])));
+    return Refuse(name, Status::InvalidArgument(fmt::format("shardfs {} takes no further argument, and is given '{}'; "
+                                                            "an option's value stands right behind it",
+                                                            name, unknown[0])));
   }
   const std::string message = error.what();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
-    return shardfs::ExitCodeOf(WrongCount(message));
+    return Refuse(name, WrongCount(message));
   }
-  PrintError(fmt::format("{} (see shardfs {}--help)", message, commands.empty() ? "" : commands[0]->get_name() + " "));
-  return kRefused;
+  return Refuse(name, Status::InvalidArgument(
+                          fmt::format("{} (see shardfs {}--help)", message, name.empty() ? "" : name + " ")));
 }
 
 int RunParsed(const std::vector<Command>& commands) {
@@ -125,7 +130,9 @@ int Main(int argc, char** argv) {
   if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {
     return RunAsMountHelper(program, commands, words);
   }
-  if (const Status checked = CheckWords(program, words); !checked.ok()) return ExitCodeOf(checked);
+  if (const Status checked = CheckWords(program, words); !checked.ok()) {
+    return Refuse(words.empty() ? "" : words[0], checked);
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "console/message_text.h"
 #include "console/output.h"
 #include "option/declared_options.h"
 #include "shardfs/layout/registry.h"
@@ -138,6 +139,14 @@ Result<BuiltView> BuildView(const ViewRequest& request) {
   return BuildView(
       request, [](const std::string& notice) { spdlog::warn("{}", notice); },
       [](const std::string& warning) { PrintWarning(warning); });
+}
+
+Result<BuiltView> BuildViewInLanguage(const ViewRequest& request) {
+  return BuildView(request, WarnInLanguage, WarnInLanguage);
+}
+
+void WarnInLanguage(const std::string& message) {
+  PrintNote(Tr("warning: {}", TextOfMessage(message)).In(LanguageOfEnvironment()));
 }
 
 }  // namespace shardfs

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <string>
 
 #include "pipeline/build_view.h"
 #include "pipeline/view_request.h"
@@ -20,5 +21,11 @@ void AddSourceOptions(CLI::App& command, ViewRequest& request);
 
 // BuildView, with notices to the log and warnings to stderr.
 Result<BuiltView> BuildView(const ViewRequest& request);
+
+// BuildView for a command whose findings are in the language of the environment: notices and warnings, too, to stderr.
+Result<BuiltView> BuildViewInLanguage(const ViewRequest& request);
+
+// "shardfs: warning: MESSAGE" to stderr, in the language of the environment.
+void WarnInLanguage(const std::string& message);
 
 }  // namespace shardfs

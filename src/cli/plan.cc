@@ -20,6 +20,7 @@
 #include "base/text_file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "console/finding.h"
 #include "console/output.h"
 #include "console/text.h"
 #include "pipeline/view_identity.h"
@@ -99,27 +100,32 @@ Status WritePage(const PlanOptions& options, const BuiltView& view, const PlanRe
   return Status::IoError(std::string(Status::FromErrno(errno, "cannot write " + options.html).message()));
 }
 
+// A page is for a reader of the environment's language, and so is the reason why there is none.
+int Refuse(const PlanOptions& options, const Status& status) {
+  return options.html.empty() ? ExitCodeOf(status) : ReportRefusal(status);
+}
+
 int RunPlan(const PlanOptions& options) {
   if (!options.html.empty()) {
     const Status outside = CheckOutsideSource("the page", options.html, options.view.source);
-    if (!outside.ok()) return ExitCodeOf(outside);
+    if (!outside.ok()) return Refuse(options, outside);
   }
   const Result<FileDescriptor> reader = HoldReader("the page", options.html);
-  if (!reader.ok()) return ExitCodeOf(reader.status());
-  const auto view = BuildView(options.view);
-  if (!view.ok()) return ExitCodeOf(view.status());
+  if (!reader.ok()) return Refuse(options, reader.status());
+  const auto view = options.html.empty() ? BuildView(options.view) : BuildViewInLanguage(options.view);
+  if (!view.ok()) return Refuse(options, view.status());
   const std::uint32_t nodes = options.nodes.value_or(std::max(view->view.nodes, 1u));
   const auto report = MakePlanReport(*view, nodes, options.sources);
-  if (!report.ok()) return ExitCodeOf(report.status());
+  if (!report.ok()) return Refuse(options, report.status());
   std::vector<Answered> answers;
   if (options.check) {
     auto asked = AskAll(view->view);
-    if (!asked.ok()) return ExitCodeOf(asked.status());
+    if (!asked.ok()) return Refuse(options, asked.status());
     answers = std::move(asked).value();
   }
   if (!options.html.empty()) {
     const Status written = WritePage(options, *view, *report);
-    if (!written.ok()) return ExitCodeOf(written);
+    if (!written.ok()) return Refuse(options, written);
   }
   if (options.json) {
     nlohmann::ordered_json json = PlanToJson(*view, *report);

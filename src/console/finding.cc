@@ -92,7 +92,9 @@ int ReportFindings(const std::vector<Finding>& findings, bool as_json, const Tex
     const Text last = last_line.empty() ? Verdict(findings) : last_line;
     std::cout << FormatFindings(findings, language) << last.In(language) << "\n";
   }
-  return FinishOutput("result", wrong ? 1 : 0);
+  std::cout.flush();
+  if (std::cout.good()) return wrong ? 1 : 0;
+  return ReportRefusal(Status::IoError("cannot write the result to standard output"));
 }
 
 }  // namespace shardfs

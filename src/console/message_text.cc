@@ -1,11 +1,13 @@
 // A pattern matches a message when the literal texts between its placeholders stand in the message in their order, the
 // first at the beginning and the last at the end; each literal is taken at the first place where it fits. What stands
-// between them are the values, which go into the Chinese pattern. The pattern with the most literal text that matches
-// is taken, so that "{} is {}" does not hide a better one.
+// between them are the values, which go into the Chinese pattern, themselves in Chinese where they are known. The
+// pattern with the most literal text that matches is taken, so that "{} is {}" does not hide a better one. "{:.0}" in
+// the Chinese drops a value that English grammar alone needs: the "s" of "files", an "is" or "are".
 #include "console/message_text.h"
 
 #include <fmt/args.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +19,8 @@ namespace shardfs {
 namespace {
 
 using Values = std::vector<std::string_view>;
+
+constexpr std::size_t kShortest = 5;  // patterns of less literal text, as "{} or {}", are for values within messages
 
 // The values of the placeholders; nothing where the message is not of the pattern. Patterns here have plain "{}" only.
 std::optional<Values> Match(std::string_view pattern, std::string_view message) {
@@ -48,31 +52,116 @@ std::size_t LiteralSize(std::string_view pattern) {
   return size;
 }
 
-std::optional<std::string> ChineseOfMessage(std::string_view message, int depth) {
-  constexpr int kMostDepth = 4;  // of values within values
-  if (depth > kMostDepth) return std::nullopt;
-  const CatalogueEntry* best = nullptr;
+// Returns whether the values are those of one sentence: none holds another sentence of a list, but for a list that the
+// pattern introduces or goes on behind, none the end of one parenthesis and the begin of another, and the first no context ("NAME: ")
+// that belongs in front of the whole.
+bool IsOneSentence(std::string_view pattern, const Values& values) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < values.size(); ++i, at += 2) {
+    at = pattern.find("{}", at);
+    const std::string_view before = pattern.substr(0, at);
+    const bool is_list = before.ends_with(": ") || before.ends_with("(") || pattern.substr(at).starts_with("{}; ");
+    if (!is_list && values[i].find("; ") != std::string_view::npos) return false;
+    if (values[i].find(')') < values[i].find('(')) return false;  // of two parentheses
+    const bool is_context = pattern.starts_with("{}:") || pattern.starts_with("{};");
+    const std::size_t context = values[i].find(": ");
+    if (at == 0 && !is_context && context != std::string_view::npos && values[i].find('(') > context) return false;
+  }
+  return true;
+}
+
+struct Recognised {
+  const CatalogueEntry* entry = nullptr;
   Values values;
-  for (const CatalogueEntry& entry : MessageCatalogue()) {
-    if (best != nullptr && LiteralSize(entry.english) <= LiteralSize(best->english)) continue;
-    if (auto found = Match(entry.english, message)) {
-      best = &entry;
-      values = std::move(*found);
+};
+
+// The pattern with the most literal text that matches, of at least `least` bytes; with `one_sentence`, of those whose
+// values are of one. What the checks for MindIE say is in messages, too, as a plan warns of it: at `depth` 0 not by its
+// short patterns, which say nothing without their subject.
+Recognised Recognise(std::string_view message, bool one_sentence, std::size_t least, int depth) {
+  constexpr std::size_t kTelling = 12;
+  Recognised best;
+  std::size_t most = 0;
+  const auto look = [&](const CatalogueEntry& entry, std::size_t smallest) {
+    const std::size_t size = LiteralSize(entry.english);
+    if (size < smallest || (best.entry != nullptr && size <= most)) return;
+    auto values = Match(entry.english, message);
+    if (!values || (one_sentence && !IsOneSentence(entry.english, *values))) return;
+    // "{} or {}" is of two names, not of two halves of a sentence.
+    if (size < kShortest && entry.english.starts_with("{}") && values->front().find(' ') != values->front().npos) return;
+    best = {&entry, std::move(*values)};
+    most = size;
+  };
+  for (const CatalogueEntry& entry : MessageCatalogue()) look(entry, least);
+  for (const CatalogueEntry& entry : MindieCatalogue()) look(entry, depth == 0 ? kTelling : least);
+  return best;
+}
+
+std::optional<std::string> ChineseOfMessage(std::string_view message, int depth);
+
+// Two placeholders side by side, as in "({}{})": all that stands there is the value of the second at first. It is parted
+// where the end of it is known by itself, as " among them" is.
+void PartNeighbours(std::string_view pattern, Values& values, int depth) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = 0; (at = pattern.find("{}", at)) != pattern.npos; at += 2) begins.push_back(at);
+  for (std::size_t i = begins.size() - 1; i > 0; --i) {
+    if (begins[i - 1] + 2 != begins[i] || ChineseOfMessage(values[i], depth + 1)) continue;
+    const std::string_view both = values[i];
+    std::size_t at = both.find_first_of(" ,;:(", 1);
+    while (at < both.size() && !ChineseOfMessage(both.substr(at), depth + 1)) at = both.find_first_of(" ,;:(", at + 1);
+    values[i - 1] = both.substr(0, at);
+    values[i] = at < both.size() ? both.substr(at) : std::string_view();
+  }
+}
+
+std::string InChinese(Recognised found, int depth) {
+  if (!found.values.empty()) PartNeighbours(found.entry->english, found.values, depth);
+  fmt::dynamic_format_arg_store<fmt::format_context> arguments;
+  for (const std::string_view value : found.values) {
+    arguments.push_back(ChineseOfMessage(value, depth + 1).value_or(std::string(value)));
+  }
+  const std::string_view chinese = found.entry->chinese;
+  return fmt::vformat(fmt::string_view(chinese.data(), chinese.size()), arguments);
+}
+
+// "8 ranks", where the noun is one that is counted.
+std::optional<std::string> ChineseOfCount(std::string_view message) {
+  const std::size_t digits = message.find_first_not_of("0123456789");
+  if (digits == 0 || digits == message.npos || message[digits] != ' ') return std::nullopt;
+  for (const CatalogueEntry& entry : CountCatalogue()) {
+    if (entry.english.substr(2) == message.substr(digits)) {
+      return fmt::format(fmt::runtime(entry.chinese), message.substr(0, digits));
     }
   }
-  if (best != nullptr) {
-    fmt::dynamic_format_arg_store<fmt::format_context> arguments;
-    for (const std::string_view value : values) {
-      arguments.push_back(ChineseOfMessage(value, depth + 1).value_or(std::string(value)));
-    }
-    return fmt::vformat(fmt::string_view(best->chinese.data(), best->chinese.size()), arguments);
+  return std::nullopt;
+}
+
+// As one sentence; as the last of a list and what stands before it; as a context and a message; and where none of
+// these is known, as a sentence whatever its values hold.
+std::optional<std::string> ChineseOfMessage(std::string_view message, int depth) {
+  constexpr int kMostDepth = 6;         // of values within values
+  constexpr std::size_t kSentence = 6;  // less literal text, as in "{}: \"{}\" {}", may hide a better reading
+  if (depth > kMostDepth || message.empty()) return std::nullopt;
+  if (auto count = ChineseOfCount(message)) return count;
+  if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) return InChinese(std::move(found), depth);
+  if (const std::size_t end = message.rfind("; "); end != message.npos) {
+    const auto last = ChineseOfMessage(message.substr(end + 2), depth + 1);
+    const auto before = last ? ChineseOfMessage(message.substr(0, end), depth) : std::nullopt;
+    if (before) return *before + "；" + *last;
   }
-  const std::size_t context = message.find(": ");
-  if (context == message.npos) return std::nullopt;
-  const auto rest = ChineseOfMessage(message.substr(context + 2), depth + 1);
-  if (!rest) return std::nullopt;
-  const std::string_view name = message.substr(0, context);
-  return ChineseOfMessage(name, depth + 1).value_or(std::string(name)) + "：" + *rest;
+  for (std::size_t context = 0; (context = message.find(": ", context)) != message.npos; context += 2) {
+    const std::string_view name = message.substr(0, context);
+    const bool is_open = std::count(name.begin(), name.end(), '\'') % 2 == 1;
+    const bool is_within_quotes = name.starts_with('\'') && !name.ends_with('\'') && is_open;
+    if (is_within_quotes) continue;
+    if (const auto rest = ChineseOfMessage(message.substr(context + 2), depth + 1)) {
+      return ChineseOfMessage(name, depth + 1).value_or(std::string(name)) + "：" + *rest;
+    }
+    break;
+  }
+  Recognised found = Recognise(message, false, depth == 0 ? kShortest : 0, depth);
+  if (found.entry == nullptr) return std::nullopt;
+  return InChinese(std::move(found), depth);
 }
 
 // At the last `separator`; the second is empty where there is none.

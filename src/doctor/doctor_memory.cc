@@ -148,7 +148,7 @@ Finding ProbeMemory(const DoctorSystem& system, const DoctorTask& task) {
     return Advice(Tr("memory"), Tr("neither /proc/meminfo nor a control group can be read"),
                   Tr("mount -t proc proc /proc"));
   }
-  const Text available = Tr("{} available ({})", FormatBytes(least->available), least->name);
+  const Text available = Tr("{} available ({})", FormatBytes(least->available), TextOfMessage(least->name));
   if (!task.node_bytes) return Ok(Tr("memory"), available);
   if (least->available >= *task.node_bytes) {
     return Ok(Tr("memory"), Tr("{}; a node's files take {}", available, FormatBytes(*task.node_bytes)));

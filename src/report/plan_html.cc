@@ -23,17 +23,17 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const Pa
   };
   const auto code = [](const std::string& what) { return "<code>" + EscapeHtml(what) + "</code>"; };
   std::string account;
-  for (const std::string& sentence : source.account()) account += "<br>" + EscapeHtml(sentence);
+  for (const std::string& sentence : source.account()) account += "<br>" + EscapeHtml(TextOfMessage(sentence).In(language));
   const Text stored = Tr("{} in {} tensors, {} files", FormatBytes(source.stored_bytes()),
                          Grouped(source.stored_tensors()), CountOwnFiles(source.sources()));
   row(Tr("Source"), code(source.path()));
-  row(Tr("Read as"), fmt::format("{}: {}{}", EscapeHtml(source.reader()), stored.In(language), account));
+  row(Tr("Read as"), EscapeHtml(Tr("{}: {}", source.reader(), stored).In(language)) + account);
   row(Tr("Source digest"), code(origin.source_digest));
   for (const AppliedTransform& transform : source.transforms()) {
-    row(Tr("Transform"), EscapeHtml(transform.name + ": " + transform.account));
+    row(Tr("Transform"), EscapeHtml(Tr("{}: {}", transform.name, TextOfMessage(transform.account)).In(language)));
   }
   if (source.transforms().empty()) row(Tr("Transforms"), Tr("none").In(language));
-  row(Tr("Layout"), EscapeHtml(view.layout + ": " + TextOfMessage(view.view.summary).In(language)));
+  row(Tr("Layout"), EscapeHtml(Tr("{}: {}", view.layout, TextOfMessage(view.view.summary)).In(language)));
   row(Tr("All files once"),
       Tr("{} in {} files", FormatBytes(tree.total_file_bytes()), Grouped(tree.file_count())).In(language));
   row(Tr("All ranks’ loads"), Tr("{}, {:.3f} times the source", FormatBytes(report.loaded_bytes),
@@ -50,7 +50,9 @@ std::string QuestionSection(const View& view, Language language) {
   std::string text =
       fmt::format("<section><h2 id=\"questions\">{}</h2>\n<p>{}</p>\n<ul>\n",
                   Tr("Questions that no file answers").In(language), Tr("Only the loader knows.").In(language));
-  for (const std::string& question : view.questions) text += fmt::format("<li>{}</li>\n", EscapeHtml(question));
+  for (const std::string& question : view.questions) {
+    text += fmt::format("<li>{}</li>\n", EscapeHtml(TextOfMessage(question).In(language)));
+  }
   return text + "</ul></section>\n";
 }
 

@@ -17,34 +17,13 @@
 
 #include "cli/environment.h"
 #include "console/finding.h"
-#include "console/message_text.h"
+#include "console/source_literals.h"
 #include "console/text.h"
 
 namespace shardfs {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<CatalogueEntry> Entries() {
-  std::vector<CatalogueEntry> all;
-  for (const auto& part : Catalogue()) all.insert(all.end(), part.begin(), part.end());
-  return all;
-}
-
-// The value of adjacent literals: "a " "b" is "a b".
-std::string ValueOf(const std::string& literals) {
-  std::string value;
-  bool inside = false;
-  for (std::size_t i = 0; i < literals.size(); ++i) {
-    if (literals[i] == '"') {
-      inside = !inside;
-    } else if (inside) {
-      if (literals[i] == '\\') ++i;
-      value += literals[i];
-    }
-  }
-  return value;
-}
 
 // The strings behind `before` in a source file, with the file that they stand in.
 std::map<std::string, std::string> Literals(const std::string& before, const std::string& extension = ".cc") {
@@ -109,111 +88,6 @@ TEST(CatalogueTest, HasNoSentenceThatNothingSays) {
   for (const CatalogueEntry& entry : Entries()) {
     EXPECT_TRUE(literals.contains(std::string(entry.english))) << "\"" << entry.english << "\" is said nowhere";
   }
-}
-
-// The files whose messages doctor and the checks show. A message that is not made by one pattern has no Chinese.
-constexpr const char* kMessagesShown[] = {
-    "cli/check_mindie.cc",
-    "cli/check_server.cc",
-    "layout/mindie/config/deepseek_config.cc",
-    "layout/mindie/config/effective_config.cc",
-    "layout/mindie/config/mindie_config.cc",
-    "layout/mindie/config/mindie_config_settings.cc",
-    "layout/mindie/config/quant_description.cc",
-    "layout/mindie/mindie_mapping.cc",
-    "layout/sharded_state/check/check_server.cc",
-    "layout/sharded_state/check/shown_state.cc",
-    "layout/sharded_state/model_shape.cc",
-    "layout/sharded_state/sharded_options.cc",
-    "service/mount_point.cc",
-};
-
-TEST(MessageCatalogueTest, HasEveryMessageThatTheChecksShow) {
-  std::set<std::string_view> known;
-  for (const CatalogueEntry& entry : MessageCatalogue()) known.insert(entry.english);
-  const std::regex pattern(
-      R"re((?:Status::[A-Z]\w+\(\s*|\bWrong\(key,\s*)(?:fmt::format\(\s*)?((?:"(?:[^"\\]|\\.)*"\s*)+))re");
-  std::size_t found = 0;
-  for (const char* const name : kMessagesShown) {
-    std::ifstream file(std::string(SHARDFS_TESTS_DIR "/../src/") + name);
-    ASSERT_TRUE(file.is_open()) << name;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    for (auto at = std::sregex_iterator(text.begin(), text.end(), pattern); at != std::sregex_iterator(); ++at) {
-      const std::string message = ValueOf((*at)[1]);
-      EXPECT_TRUE(known.contains(message)) << name << " says \"" << message << "\", which has no Chinese";
-      ++found;
-    }
-  }
-  EXPECT_GT(found, 60u);
-}
-
-// Every finding is made of a Text, and a message becomes one by TextOf: as a string it would be English in all languages.
-TEST(MessageCatalogueTest, NoFindingTakesAMessageAsItIs) {
-  const std::regex bare(R"re((?:Wrong|Advice|Ok)\([^;]*std::string\([\w.>()-]*message\(\)\))re");
-  for (const char* const folder : {"doctor", "cli", "layout/mindie/check", "layout/sharded_state/check"}) {
-    for (const auto& entry : fs::directory_iterator(std::string(SHARDFS_TESTS_DIR "/../src/") + folder)) {
-      if (entry.path().extension() != ".cc") continue;
-      std::ifstream file(entry.path());
-      const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-      std::smatch match;
-      EXPECT_FALSE(std::regex_search(text, match, bare)) << entry.path() << ": " << match.str();
-    }
-  }
-}
-
-TEST(MessageCatalogueTest, EntriesAreWellFormed) {
-  std::string source;
-  for (const auto& entry : fs::recursive_directory_iterator(SHARDFS_TESTS_DIR "/../src")) {
-    const std::string path = entry.path();
-    if (!(path.ends_with(".cc") || path.ends_with(".h")) || path.find("/catalogue/") != std::string::npos) continue;
-    std::ifstream file(path);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    source += std::regex_replace(text, std::regex(R"re("\s*\n\s*")re"), "");
-  }
-  std::set<std::string_view> seen;
-  for (const CatalogueEntry& entry : MessageCatalogue()) {
-    EXPECT_TRUE(seen.insert(entry.english).second) << "twice: " << entry.english;
-    EXPECT_EQ(Placeholders(entry.english), Placeholders(entry.chinese)) << entry.english;
-    const bool has_remedy = entry.english.find("; ") != std::string_view::npos;
-    EXPECT_EQ(has_remedy, entry.chinese.find("；") != std::string_view::npos) << entry.english;
-    // A text between two values is said somewhere, so that no entry outlives its message.
-    constexpr std::size_t kTelling = 5;
-    bool is_said = false;
-    for (std::string_view rest = entry.english; !rest.empty();) {
-      const std::size_t end = std::min(rest.find("{}"), rest.size());
-      const bool is_whole = end == entry.english.size();
-      std::string_view between = rest.substr(0, end);
-      while (between.ends_with(' ')) between.remove_suffix(1);
-      const std::string written = std::regex_replace(std::string(between), std::regex("\""), "\\\"");
-      is_said = is_said || ((is_whole || between.size() >= kTelling) && source.find(written) != std::string::npos);
-      rest.remove_prefix(std::min(end + 2, rest.size()));
-    }
-    EXPECT_TRUE(is_said || entry.english == "{}: \"{}\" {}") << entry.english << " is said nowhere";
-  }
-}
-
-TEST(MessageTextTest, KnowsMessagesByTheirPattern) {
-  const auto chinese = [](const std::string& message) { return TextOf(Status::InvalidArgument(message)).chinese(); };
-  EXPECT_EQ(chinese("the mountpoint /m does not exist; run mkdir -p /m"), "挂载点 /m 不存在；执行 mkdir -p /m");
-  EXPECT_EQ(chinese("config.json: ModelConfig[0]: \"tp\" must be a whole number"),
-            "config.json: ModelConfig[0]：\"tp\" 必须是整数");
-  EXPECT_EQ(chinese("a.json: tp 2 * dp 2 * cp 1 = 4, but the world size is 8"),
-            "a.json：tp 2 * dp 2 * cp 1 = 4，而 world size 为 8") << "behind the name of a file";
-  EXPECT_EQ(chinese("nothing knows {} this; do that"), "（英文原文）nothing knows {} this；（英文原文）do that");
-  const RefusalText refusal = RefusalOf(Status::InvalidArgument("cp is 2 and dp is 2; one of them must be 1"));
-  EXPECT_EQ(refusal.problem.english(), "cp is 2 and dp is 2");
-  EXPECT_EQ(refusal.remedy.english(), "one of them must be 1");
-  EXPECT_EQ(refusal.problem.chinese(), "cp 为 2，dp 为 2");
-  EXPECT_EQ(refusal.remedy.chinese(), "其中之一必须为 1");
-  EXPECT_EQ(TextOf(Status::InvalidArgument("a; b")).english(), "a; b") << "the English is as it was";
-  const RefusalText list = RefusalOf(Status::Corruption("a is missing; b is missing; and 104 more"));
-  EXPECT_TRUE(list.remedy.empty()) << "the last of a list is not what to do";
-  EXPECT_EQ(list.problem.english(), "a is missing; b is missing; and 104 more");
-  EXPECT_EQ(TextOfMessage("nothing knows this").chinese(), "nothing knows this");
-  EXPECT_EQ(TextOfMessage("mindie layout (as weight_sharder writes it) of deepseek_v3 (BF16, 5 layers, 16 experts) for 2 "
-                          "ranks: dp 1, tp 2")
-                .chinese(),
-            "mindie 布局（与 weight_sharder 写出的相同），deepseek_v3（BF16，5 层，16 个专家），2 个 rank：dp 1, tp 2");
 }
 
 TEST(CatalogueTest, BothLanguagesHaveTheSamePlaceholders) {

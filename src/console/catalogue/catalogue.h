@@ -18,11 +18,27 @@ std::span<const std::span<const CatalogueEntry>> Catalogue();
 
 std::span<const CatalogueEntry> CommonCatalogue();
 std::span<const CatalogueEntry> DoctorCatalogue();
-// Messages of Status and summaries of layouts, recognised by their pattern (console/message_text.h); its placeholders
-// are plain. A problem and what to do about it are parted by "; ", in Chinese by "；". Not among Catalogue().
+// Messages of Status, summaries of layouts and accounts of transforms, recognised by their pattern
+// (console/message_text.h); its placeholders are plain. A problem and what to do about it are parted by "; ", in
+// Chinese by "；". All the parts below in one list; not among Catalogue().
 std::span<const CatalogueEntry> MessageCatalogue();
+// "{} ranks": recognised behind a number alone.
+std::span<const CatalogueEntry> CountCatalogue();
 std::span<const CatalogueEntry> MindieCatalogue();
 std::span<const CatalogueEntry> PageCatalogue();
 std::span<const CatalogueEntry> ServerCatalogue();
+
+// The parts of MessageCatalogue(), by what the messages are about.
+std::span<const CatalogueEntry> CheckMessages();
+std::span<const CatalogueEntry> CheckpointMessages();
+std::span<const CatalogueEntry> CkptMessages();
+std::span<const CatalogueEntry> FileMessages();
+std::span<const CatalogueEntry> LayoutMessages();
+std::span<const CatalogueEntry> MindieMessages();
+std::span<const CatalogueEntry> MindieReaderMessages();
+std::span<const CatalogueEntry> MindsporeMessages();
+std::span<const CatalogueEntry> OptionMessages();
+std::span<const CatalogueEntry> RankCutMessages();
+std::span<const CatalogueEntry> TransformMessages();
 
 }  // namespace shardfs

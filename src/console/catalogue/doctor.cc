@@ -6,6 +6,7 @@ namespace {
 
 constexpr CatalogueEntry kEntries[] = {
     // The plan.
+    {"warning: {}", "警告：{}"},
     {"plan", "规划"},
     {"give a complete checkpoint as SOURCE, and sizes that divide it",
      "SOURCE 请指定完整权重，并给出能够整除的并行参数"},

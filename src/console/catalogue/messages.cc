@@ -1,5 +1,5 @@
-// Messages of Status that doctor, check-mindie, check-vllm and check-sglang show, by the files that make them, and
-// summaries of layouts.
+// Messages about mountpoints, MindIE's and a model's configuration and directories of sharded_state, and summaries of
+// layouts.
 #include "console/catalogue/catalogue.h"
 
 namespace shardfs {
@@ -101,7 +101,6 @@ constexpr CatalogueEntry kEntries[] = {
     {"the world size is {}; at most {} ranks are possible", "world size 为 {}；最多支持 {} 个 rank"},
     {"the world size {} is not a multiple of the {} nodes of the rank table",
      "world size {} 不是 rank table 中节点数 {} 的整数倍"},
-    {"{} is {}, which does not divide {} {}", "{} 为 {}，不能整除 {} {}"},
     {"cp is {} and dp is {}; one of them must be 1", "cp 为 {}，dp 为 {}；其中之一必须为 1"},
     {"tp {} * dp {} * cp {} = {}, but the world size is {}", "tp {} * dp {} * cp {} = {}，而 world size 为 {}"},
     {"tp is {}, but a node has {} ranks; a tensor parallel group must fit into a node or span the world",
@@ -169,29 +168,17 @@ constexpr CatalogueEntry kEntries[] = {
      "{} {}：不认识其 state dict 的名称；最接近的已知版本是 {}（--engine-version），其他版本的名称可用 --names FILE 给出"},
     {"{} {} has no {}; the first release that has is {}", "{} {} 没有 {}；最早支持的版本是 {}"},
     // ---- summaries of layouts ----
-    {"mindie layout ({}) of {} ({}) for {} ranks: {}", "mindie 布局（{}），{}（{}），{} 个 rank：{}"},
     {"as weight_sharder writes it", "与 weight_sharder 写出的相同"},
     {"as MindIE's loader reads it right", "MindIE 加载器能正确读取的形式"},
-    {"{}, {} layers, {} experts", "{}，{} 层，{} 个专家"},
-    {"{}, {} layers and MTP, {} experts", "{}，{} 层及 MTP，{} 个专家"},
     {"re-sharded from {}, to: {}", "从 {} 重新切分为：{}"},
-    {"sharded-state layout of {} ({}) for {}, {} ranks{}: {} tensors a rank; serve with: {}",
-     "sharded-state 布局，{}（{}），用于 {}，{} 个 rank{}：每个 rank {} 个张量；启动服务：{}"},
-    {"rank-cut layout ({}) for {} ranks: {} of {} tensors; {}", "rank-cut 布局（{}），{} 个 rank：{}/{} 个张量；{}"},
     {"a table of rules", "规则表"},
     {"preset {}", "预置规则表 {}"},
     {"deepseek-mp layout for {} ranks: {} tensors, {} experts", "deepseek-mp 布局，{} 个 rank：{} 个张量，{} 个专家"},
-    {"huggingface layout: {} tensors, {} files", "huggingface 布局：{} 个张量，{} 个文件"},
-    {"huggingface layout: {} tensors, {} files of the source", "huggingface 布局：{} 个张量，源的 {} 个文件"},
-    {"huggingface layout of {}: {} tensors, {} files", "huggingface 布局，{}：{} 个张量，{} 个文件"},
-    {"huggingface layout of {}: {} tensors, {} files of the source", "huggingface 布局，{}：{} 个张量，源的 {} 个文件"},
-    {"{} layout: {} tensors, {} file", "{} 布局：{} 个张量，{} 个文件"},
-    {"{} layout: {} tensors, {} files", "{} 布局：{} 个张量，{} 个文件"},
     {"{} layout: one rank with all tensors", "{} 布局：一个 rank，包含全部张量"},
 };
 
 }  // namespace
 
-std::span<const CatalogueEntry> MessageCatalogue() { return kEntries; }
+std::span<const CatalogueEntry> CheckMessages() { return kEntries; }
 
 }  // namespace shardfs

@@ -13,10 +13,13 @@
 #include <span>
 
 #include "base/quote_name.h"
+#include "console/message_text.h"
 #include "layout/mindie/shown_json.h"
 
 namespace shardfs {
 namespace {
+
+Text Shown(const JsonValue& value) { return TextOfMessage(ShownJson(value)); }
 
 enum class Rule : std::uint8_t {
   kNotZero,
@@ -124,7 +127,7 @@ class Checker {
     if (absent && (!row.absent || !config_.generation_status().ok())) return;
     const JsonValue value = absent ? JsonValue::Integer(*row.absent) : *setting.value;
     const Text shown =
-        absent ? Tr("is absent, which counts as {}", *row.absent) : Tr("is {} in {}", ShownJson(value), setting.file);
+        absent ? Tr("is absent, which counts as {}", *row.absent) : Tr("is {} in {}", Shown(value), setting.file);
     if (!Takes(row, value)) {
       Refuse(row, setting, Tr("{}, and MindIE takes {}", shown, Accepted(row)), row.decides_shapes);
     } else if (!row.at_most.empty()) {
@@ -184,7 +187,7 @@ class Checker {
     const std::optional<double> limit = most.value == nullptr ? std::nullopt : NumberOf(*most.value);
     if (!limit || NumberOf(value) <= limit) return;
     Refuse(row, setting,
-           Tr("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, ShownJson(*most.value)), false);
+           Tr("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, Shown(*most.value)), false);
   }
 
   void Refuse(const Row& row, const EffectiveConfig::Setting& setting, Text problem, bool decides_shapes) {
@@ -201,7 +204,7 @@ class Checker {
     refused_.push_back({std::string(kRope), absent ? "config.json" : std::string(setting.file),
                         absent
                             ? Tr("is absent, and MindIE's DeepSeek configuration requires it")
-                            : Tr("is {} in {}, and MindIE takes an object", ShownJson(*setting.value), setting.file)});
+                            : Tr("is {} in {}, and MindIE takes an object", Shown(*setting.value), setting.file)});
   }
 
   // Refuses topk_method greedy, except where experts have one group, or as many as are picked.
@@ -223,7 +226,7 @@ class Checker {
     const bool are_numbers = (all == nullptr || groups) && (some == nullptr || picked);
     const bool are_same = all != nullptr && some != nullptr && all->type() == some->type() && all->text() == some->text();
     if (groups == 1 || (are_numbers ? groups == picked : are_same)) return;
-    const auto shown = [](const JsonValue* value) { return value == nullptr ? Tr("absent") : Text(ShownJson(*value)); };
+    const auto shown = [](const JsonValue* value) { return value == nullptr ? Tr("absent") : Shown(*value); };
     refused_.push_back({"topk_group", std::string(method.file),
                         Tr("is {} with \"topk_method\" greedy, and MindIE takes the value of \"n_group\" "
                            "then, which is {}, unless that is 1",
