@@ -52,16 +52,26 @@ std::size_t LiteralSize(std::string_view pattern) {
   return size;
 }
 
-// Returns whether the values are those of one sentence: none holds another sentence of a list, but for a list that the
-// pattern introduces or goes on behind, none the end of one parenthesis and the begin of another, and the first no context ("NAME: ")
-// that belongs in front of the whole.
+// "'a'; 'b'"
+bool AreNames(std::string_view value) {
+  bool is_quoted = false;
+  for (const char c : value) {
+    if (c == '\'') is_quoted = !is_quoted;
+    if (c != '\'' && !is_quoted && c != ';' && c != ' ') return false;
+  }
+  return true;
+}
+
+// Returns whether the values are those of one sentence: none holds another sentence of a list, but for a list of names
+// and one that the pattern introduces or goes on behind; none the end of one parenthesis and the begin of another; and
+// the first no context ("NAME: ") that belongs in front of the whole.
 bool IsOneSentence(std::string_view pattern, const Values& values) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < values.size(); ++i, at += 2) {
     at = pattern.find("{}", at);
     const std::string_view before = pattern.substr(0, at);
     const bool is_list = before.ends_with(": ") || before.ends_with("(") || pattern.substr(at).starts_with("{}; ");
-    if (!is_list && values[i].find("; ") != std::string_view::npos) return false;
+    if (!is_list && !AreNames(values[i]) && values[i].find("; ") != std::string_view::npos) return false;
     if (values[i].find(')') < values[i].find('(')) return false;  // of two parentheses
     const bool is_context = pattern.starts_with("{}:") || pattern.starts_with("{};");
     const std::size_t context = values[i].find(": ");
@@ -143,7 +153,9 @@ std::optional<std::string> ChineseOfMessage(std::string_view message, int depth)
   constexpr std::size_t kSentence = 6;  // less literal text, as in "{}: \"{}\" {}", may hide a better reading
   if (depth > kMostDepth || message.empty()) return std::nullopt;
   if (auto count = ChineseOfCount(message)) return count;
-  if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) return InChinese(std::move(found), depth);
+  if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) {
+    return InChinese(std::move(found), depth);
+  }
   if (const std::size_t end = message.rfind("; "); end != message.npos) {
     const auto last = ChineseOfMessage(message.substr(end + 2), depth + 1);
     const auto before = last ? ChineseOfMessage(message.substr(0, end), depth) : std::nullopt;

@@ -186,7 +186,9 @@ TEST_F(ChineseTest, WarningsOfDoctorAre) {
   json config = json::parse(ReadFile(source + "/config.json"));
   config["num_experts_per_tok"] = 1000;
   WriteFile(source + "/config.json", config.dump());
-  for (const std::vector<std::string>& sizes : std::vector<std::vector<std::string>>{{}, {"--tp", "2", "--dp", "2", "--moe-tp", "2", "--moe-ep", "2"}}) {
+  const std::vector<std::vector<std::string>> all_sizes = {
+      {}, {"--tp", "2", "--dp", "2", "--moe-tp", "2", "--moe-ep", "2"}};
+  for (const std::vector<std::string>& sizes : all_sizes) {
     std::vector<std::string> words = {"doctor", source};
     words.insert(words.end(), sizes.begin(), sizes.end());
     const ProgramResult result = RunShardfs(words);

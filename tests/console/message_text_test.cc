@@ -264,6 +264,8 @@ TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
   EXPECT_EQ(chinese("source '/a': \"moe_tp\" of b.json is -1, not a whole number between 1 and 8"),
             "source '/a'：b.json 的 \"moe_tp\" 为 -1，不是 1 到 8 之间的整数");
   EXPECT_EQ(chinese("bad-rule: split of layers must be even or ceil"), "bad-rule：layers 的 split 必须是 even 或 ceil");
+  EXPECT_EQ(chinese("nothing uses 'a'; 'b': the engine's model has no such tensor; --drop leaves tensors out"),
+            "没有用到 'a'; 'b'：推理引擎的模型中没有该张量；可用 --drop 略去张量");
   EXPECT_EQ(chinese("not-divisible: experts: 5 over ep 4"), "not-divisible：专家：5 个不能按 ep 4 切分");
   EXPECT_EQ(chinese("cannot open '/a: b': Permission denied"), "无法打开 '/a: b'：权限不够");
   EXPECT_EQ(chinese("a.safetensors: the header is not valid JSON at line 1, column 2 (byte 1): \"x\""),

@@ -119,6 +119,8 @@ constexpr CatalogueEntry kEntries[] = {
     {"layer {} is an MTP layer where config.json has none", "第 {} 层是 MTP 层，而 config.json 中没有"},
     {"layer {} is no MTP layer, because it has no {}", "第 {} 层不是 MTP 层，因为它没有 {}"},
     {"{} in {} is not a tensor of this model", "{1} 中的 {0} 不是该模型的张量"},
+    {"{} in {} is not a tensor of this model, nor are {} more of its layer",
+     "{1} 中的 {0} 不是该模型的张量，该层另有 {2} 个也不是"},
     {", nor are {} more of its layer", "，该层另有 {} 个也不是"},
     {"{}{}: {}, and {}; correct \"{}\" if it is wrong", "{}{}：{}，且 {}；如 \"{}\" 有误请修正"},
     {"correct \"{}\" if it is wrong", "如 \"{}\" 有误请修正"},
