@@ -20,6 +20,18 @@ namespace {
 
 using Values = std::vector<std::string_view>;
 
+// How deep a reading is in values within values, and how often the whole reading may still go through the catalogue.
+// A checkpoint's names stand in messages: without a bound, names made of separators would keep doctor busy for seconds.
+struct Reading {
+  static constexpr int kMostDepth = 6;
+  static constexpr int kMostLooks = 500;  // the messages of the tests take up to a few dozen
+
+  int depth = 0;
+  int* looks = nullptr;
+
+  Reading Within() const { return {depth + 1, looks}; }
+};
+
 constexpr std::size_t kShortest = 5;  // patterns of less literal text, as "{} or {}", are for values within messages
 
 // The values of the placeholders; nothing where the message is not of the pattern. Patterns here have plain "{}" only.
@@ -86,11 +98,12 @@ struct Recognised {
 };
 
 // The pattern with the most literal text that matches, of at least `least` bytes; with `one_sentence`, of those whose
-// values are of one. What the checks for MindIE say is in messages, too, as a plan warns of it: at `depth` 0 not by its
+// values are of one. What the checks for MindIE say is in messages, too, as a plan warns of it: at depth 0 not by its
 // short patterns, which say nothing without their subject.
-Recognised Recognise(std::string_view message, bool one_sentence, std::size_t least, int depth) {
+Recognised Recognise(std::string_view message, bool one_sentence, std::size_t least, Reading reading) {
   constexpr std::size_t kTelling = 12;
   Recognised best;
+  if (--*reading.looks < 0) return best;
   std::size_t most = 0;
   const auto look = [&](const CatalogueEntry& entry, std::size_t smallest) {
     const std::size_t size = LiteralSize(entry.english);
@@ -103,32 +116,32 @@ Recognised Recognise(std::string_view message, bool one_sentence, std::size_t le
     most = size;
   };
   for (const CatalogueEntry& entry : MessageCatalogue()) look(entry, least);
-  for (const CatalogueEntry& entry : MindieCatalogue()) look(entry, depth == 0 ? kTelling : least);
+  for (const CatalogueEntry& entry : MindieCatalogue()) look(entry, reading.depth == 0 ? kTelling : least);
   return best;
 }
 
-std::optional<std::string> ChineseOfMessage(std::string_view message, int depth);
+std::optional<std::string> ChineseOfMessage(std::string_view message, Reading reading);
 
 // Two placeholders side by side, as in "({}{})": all that stands there is the value of the second at first. It is parted
 // where the end of it is known by itself, as " among them" is.
-void PartNeighbours(std::string_view pattern, Values& values, int depth) {
+void PartNeighbours(std::string_view pattern, Values& values, Reading reading) {
   std::vector<std::size_t> begins;
   for (std::size_t at = 0; (at = pattern.find("{}", at)) != pattern.npos; at += 2) begins.push_back(at);
   for (std::size_t i = begins.size() - 1; i > 0; --i) {
-    if (begins[i - 1] + 2 != begins[i] || ChineseOfMessage(values[i], depth + 1)) continue;
+    if (begins[i - 1] + 2 != begins[i] || ChineseOfMessage(values[i], reading.Within())) continue;
     const std::string_view both = values[i];
     std::size_t at = both.find_first_of(" ,;:(", 1);
-    while (at < both.size() && !ChineseOfMessage(both.substr(at), depth + 1)) at = both.find_first_of(" ,;:(", at + 1);
+    while (at < both.size() && !ChineseOfMessage(both.substr(at), reading.Within())) at = both.find_first_of(" ,;:(", at + 1);
     values[i - 1] = both.substr(0, at);
     values[i] = at < both.size() ? both.substr(at) : std::string_view();
   }
 }
 
-std::string InChinese(Recognised found, int depth) {
-  if (!found.values.empty()) PartNeighbours(found.entry->english, found.values, depth);
+std::string InChinese(Recognised found, Reading reading) {
+  if (!found.values.empty()) PartNeighbours(found.entry->english, found.values, reading);
   fmt::dynamic_format_arg_store<fmt::format_context> arguments;
   for (const std::string_view value : found.values) {
-    arguments.push_back(ChineseOfMessage(value, depth + 1).value_or(std::string(value)));
+    arguments.push_back(ChineseOfMessage(value, reading.Within()).value_or(std::string(value)));
   }
   const std::string_view chinese = found.entry->chinese;
   return fmt::vformat(fmt::string_view(chinese.data(), chinese.size()), arguments);
@@ -148,17 +161,16 @@ std::optional<std::string> ChineseOfCount(std::string_view message) {
 
 // As one sentence; as the last of a list and what stands before it; as a context and a message; and where none of
 // these is known, as a sentence whatever its values hold.
-std::optional<std::string> ChineseOfMessage(std::string_view message, int depth) {
-  constexpr int kMostDepth = 6;         // of values within values
+std::optional<std::string> ChineseOfMessage(std::string_view message, Reading reading) {
   constexpr std::size_t kSentence = 6;  // less literal text, as in "{}: \"{}\" {}", may hide a better reading
-  if (depth > kMostDepth || message.empty()) return std::nullopt;
+  if (reading.depth > Reading::kMostDepth || *reading.looks <= 0 || message.empty()) return std::nullopt;
   if (auto count = ChineseOfCount(message)) return count;
-  if (Recognised found = Recognise(message, true, kSentence, depth); found.entry != nullptr) {
-    return InChinese(std::move(found), depth);
+  if (Recognised found = Recognise(message, true, kSentence, reading); found.entry != nullptr) {
+    return InChinese(std::move(found), reading);
   }
   if (const std::size_t end = message.rfind("; "); end != message.npos) {
-    const auto last = ChineseOfMessage(message.substr(end + 2), depth + 1);
-    const auto before = last ? ChineseOfMessage(message.substr(0, end), depth) : std::nullopt;
+    const auto last = ChineseOfMessage(message.substr(end + 2), reading.Within());
+    const auto before = last ? ChineseOfMessage(message.substr(0, end), reading) : std::nullopt;
     if (before) return *before + "；" + *last;
   }
   for (std::size_t context = 0; (context = message.find(": ", context)) != message.npos; context += 2) {
@@ -166,14 +178,23 @@ std::optional<std::string> ChineseOfMessage(std::string_view message, int depth)
     const bool is_open = std::count(name.begin(), name.end(), '\'') % 2 == 1;
     const bool is_within_quotes = name.starts_with('\'') && !name.ends_with('\'') && is_open;
     if (is_within_quotes) continue;
-    if (const auto rest = ChineseOfMessage(message.substr(context + 2), depth + 1)) {
-      return ChineseOfMessage(name, depth + 1).value_or(std::string(name)) + "：" + *rest;
+    if (const auto rest = ChineseOfMessage(message.substr(context + 2), reading.Within())) {
+      return ChineseOfMessage(name, reading.Within()).value_or(std::string(name)) + "：" + *rest;
     }
     break;
   }
-  Recognised found = Recognise(message, false, depth == 0 ? kShortest : 0, depth);
+  Recognised found = Recognise(message, false, reading.depth == 0 ? kShortest : 0, reading);
   if (found.entry == nullptr) return std::nullopt;
-  return InChinese(std::move(found), depth);
+  return InChinese(std::move(found), reading);
+}
+
+// A message that is too long, or that takes too many looks, is not taken for known in part.
+std::optional<std::string> ChineseOfMessage(std::string_view message) {
+  constexpr std::size_t kMostBytes = 4096;
+  if (message.size() > kMostBytes) return std::nullopt;
+  int looks = Reading::kMostLooks;
+  auto chinese = ChineseOfMessage(message, Reading{0, &looks});
+  return looks > 0 ? chinese : std::nullopt;
 }
 
 // At the last `separator`; the second is empty where there is none.
@@ -194,7 +215,7 @@ bool IsList(std::string_view message, std::string_view last) {
 // Introduces a message that no pattern is known for as an English one.
 Text KnownOrEnglish(const std::string& english) {
   if (english.empty()) return {};
-  if (auto chinese = ChineseOfMessage(english, 0)) return {english, *chinese};
+  if (auto chinese = ChineseOfMessage(english)) return {english, *chinese};
   constexpr std::string_view kIntroduction = "（英文原文）";
   return {english, std::string(kIntroduction) + english};
 }
@@ -202,7 +223,7 @@ Text KnownOrEnglish(const std::string& english) {
 }  // namespace
 
 Text TextOfMessage(std::string_view english) {
-  return {std::string(english), ChineseOfMessage(english, 0).value_or(std::string(english))};
+  return {std::string(english), ChineseOfMessage(english).value_or(std::string(english))};
 }
 
 RefusalText RefusalOf(const Status& status) {
@@ -212,7 +233,7 @@ RefusalText RefusalOf(const Status& status) {
     problem = message;
     remedy.clear();
   }
-  if (const auto chinese = ChineseOfMessage(message, 0)) {
+  if (const auto chinese = ChineseOfMessage(message)) {
     const auto [chinese_problem, chinese_remedy] = SplitAtLast(*chinese, "；");
     if (remedy.empty()) return {Text(problem, *chinese), {}};
     if (!chinese_remedy.empty()) return {Text(problem, chinese_problem), Text(remedy, chinese_remedy)};

@@ -276,5 +276,17 @@ TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
             "由 '/a' 合并 2 个权重，缩放系数 0.5，1 个 bias 相加");
 }
 
+// A name that is made of what parts messages could be read in more ways than a lifetime has room for.
+TEST(MessageTextTest, NamesOfSeparatorsAreReadForAMomentOnly) {
+  for (const char* part : {"; ", ": ", " (", " or ", ", ", "a: b; ", "cannot open a: b; c ("}) {
+    for (const std::size_t size : {std::size_t{300}, std::size_t{4000}, std::size_t{1} << 20}) {
+      std::string name;
+      while (name.size() < size) name += part;
+      const std::string message = "x " + name + "{} is";
+      EXPECT_EQ(TextOf(Status::Corruption(message)).english(), message) << part << " of " << size;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shardfs
