@@ -71,8 +71,8 @@ int ExitCodeOf(const CLI::App& program, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
     return Refuse(name, WrongCount(message));
   }
-  return Refuse(name, Status::InvalidArgument(
-                          fmt::format("{} (see shardfs {}--help)", message, name.empty() ? "" : name + " ")));
+  return Refuse(
+      name, Status::InvalidArgument(fmt::format("{} (see shardfs {}--help)", message, name.empty() ? "" : name + " ")));
 }
 
 int RunParsed(const std::vector<Command>& commands) {
@@ -110,21 +110,12 @@ int Main(int argc, char** argv) {
   CLI::App program("Any cut of a large model's checkpoint, as files", "shardfs");
   program.set_version_flag("--version", "shardfs " SHARDFS_VERSION);
   program.require_subcommand(1);
-  const std::vector<Command> commands{AddMountCommand(program),
-                                      AddUmountCommand(program),
-                                      AddMaterializeCommand(program),
-                                      AddPlanCommand(program),
-                                      AddVerifyCommand(program),
-                                      AddStatusCommand(program),
-                                      AddExplainCommand(program),
-                                      AddLayoutsCommand(program),
-                                      AddMergeStrategiesCommand(program),
-                                      AddCheckCommand(program),
-                                      AddCheckMindieCommand(program),
-                                      AddCheckSglangCommand(program),
-                                      AddCheckVllmCommand(program),
-                                      AddDoctorCommand(program),
-                                      AddWarmCommand(program)};
+  const std::vector<Command> commands{
+      AddMountCommand(program),     AddUmountCommand(program),      AddMaterializeCommand(program),
+      AddPlanCommand(program),      AddVerifyCommand(program),      AddStatusCommand(program),
+      AddExplainCommand(program),   AddLayoutsCommand(program),     AddMergeStrategiesCommand(program),
+      AddCheckCommand(program),     AddCheckMindieCommand(program), AddCheckSglangCommand(program),
+      AddCheckVllmCommand(program), AddDoctorCommand(program),      AddWarmCommand(program)};
   AddValueRules(program);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if ((argc > 0 && IsMountHelper(argv[0])) || IsHelperCall(words, program)) {

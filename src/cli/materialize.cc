@@ -12,17 +12,17 @@
 #include <string>
 #include <vector>
 
-#include "console/cancel_signals.h"
-#include "cli/commands.h"
 #include "base/file_mode.h"
+#include "base/quote_name.h"
+#include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/rank_options.h"
+#include "console/cancel_signals.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/progress_json.h"
-#include "cli/rank_options.h"
 #include "pipeline/view_identity.h"
 #include "pipeline/view_time.h"
-#include "base/quote_name.h"
 #include "shardfs/base/format_bytes.h"
 #include "shardfs/materialize/materializer.h"
 

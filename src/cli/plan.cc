@@ -137,7 +137,8 @@ int RunPlan(const PlanOptions& options) {
     if (options.check && answers.empty()) std::cout << "\nChecks: this source and layout have none beyond headers\n";
     for (const Answered& one : answers) std::cout << "\n" << one.answer.text;
   }
-  const bool differ = std::any_of(answers.begin(), answers.end(), [](const Answered& one) { return one.answer.differs; });
+  const bool differ =
+      std::any_of(answers.begin(), answers.end(), [](const Answered& one) { return one.answer.differs; });
   return FinishOutput("plan", differ ? ToExitCode(StatusCode::kDifferent) : 0);
 }
 

@@ -111,7 +111,8 @@ Recognised Recognise(std::string_view message, bool one_sentence, std::size_t le
     auto values = Match(entry.english, message);
     if (!values || (one_sentence && !IsOneSentence(entry.english, *values))) return;
     // "{} or {}" is of two names, not of two halves of a sentence.
-    if (size < kShortest && entry.english.starts_with("{}") && values->front().find(' ') != values->front().npos) return;
+    if (size < kShortest && entry.english.starts_with("{}") && values->front().find(' ') != values->front().npos)
+      return;
     best = {&entry, std::move(*values)};
     most = size;
   };
@@ -122,8 +123,8 @@ Recognised Recognise(std::string_view message, bool one_sentence, std::size_t le
 
 std::optional<std::string> ChineseOfMessage(std::string_view message, Reading reading);
 
-// Two placeholders side by side, as in "({}{})": all that stands there is the value of the second at first. It is parted
-// where the end of it is known by itself, as " among them" is.
+// Two placeholders side by side, as in "({}{})": all that stands there is the value of the second at first. It is
+// parted where the end of it is known by itself, as " among them" is.
 void PartNeighbours(std::string_view pattern, Values& values, Reading reading) {
   std::vector<std::size_t> begins;
   for (std::size_t at = 0; (at = pattern.find("{}", at)) != pattern.npos; at += 2) begins.push_back(at);
@@ -131,7 +132,8 @@ void PartNeighbours(std::string_view pattern, Values& values, Reading reading) {
     if (begins[i - 1] + 2 != begins[i] || ChineseOfMessage(values[i], reading.Within())) continue;
     const std::string_view both = values[i];
     std::size_t at = both.find_first_of(" ,;:(", 1);
-    while (at < both.size() && !ChineseOfMessage(both.substr(at), reading.Within())) at = both.find_first_of(" ,;:(", at + 1);
+    while (at < both.size() && !ChineseOfMessage(both.substr(at), reading.Within()))
+      at = both.find_first_of(" ,;:(", at + 1);
     values[i - 1] = both.substr(0, at);
     values[i] = at < both.size() ? both.substr(at) : std::string_view();
   }

@@ -6,9 +6,9 @@
 #include <charconv>
 #include <sstream>
 
-#include "doctor/doctor.h"
 #include "base/text_file.h"
 #include "console/message_text.h"
+#include "doctor/doctor.h"
 #include "materialize/memory_limits.h"
 #include "shardfs/base/format_bytes.h"
 

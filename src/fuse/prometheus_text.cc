@@ -10,9 +10,9 @@ namespace shardfs {
 namespace {
 
 // Bounds of the duration histogram that is shown, in microseconds.
-constexpr std::uint64_t kBounds[] = {10,     25,     50,      100,     250,       500,       1'000,     2'500,    5'000,
-                                     10'000, 25'000, 50'000,  100'000, 250'000,   500'000,   1'000'000, 2'500'000,
-                                     5'000'000, 10'000'000, 30'000'000};
+constexpr std::uint64_t kBounds[] = {10,      25,        50,        100,       250,        500,       1'000,
+                                     2'500,   5'000,     10'000,    25'000,    50'000,     100'000,   250'000,
+                                     500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000};
 
 // A label's value: UTF-8 (what is not is replaced), with backslash, quote and newline escaped.
 std::string Escape(const std::string& value) {
@@ -106,8 +106,7 @@ void WriteMount(const StatusReport& report, Writer& out) {
              report.sources.changed.size());
   out.Single("shardfs_source_unreachable_files", "gauge", "Source files that could not be looked at.",
              report.sources.unreachable.size());
-  out.Single("shardfs_source_silent_files", "gauge", "Source files that do not answer.",
-             report.sources.silent.size());
+  out.Single("shardfs_source_silent_files", "gauge", "Source files that do not answer.", report.sources.silent.size());
 }
 
 void WriteDurations(const LatencyHistogram::Snapshot& latency, Writer& out) {

@@ -23,7 +23,8 @@ std::string PageHeader(const BuiltView& view, const PlanReport& report, const Pa
   };
   const auto code = [](const std::string& what) { return "<code>" + EscapeHtml(what) + "</code>"; };
   std::string account;
-  for (const std::string& sentence : source.account()) account += "<br>" + EscapeHtml(TextOfMessage(sentence).In(language));
+  for (const std::string& sentence : source.account())
+    account += "<br>" + EscapeHtml(TextOfMessage(sentence).In(language));
   const Text stored = Tr("{} in {} tensors, {} files", FormatBytes(source.stored_bytes()),
                          Grouped(source.stored_tensors()), CountOwnFiles(source.sources()));
   row(Tr("Source"), code(source.path()));

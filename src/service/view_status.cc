@@ -11,8 +11,8 @@
 #include <system_error>
 #include <utility>
 
-#include "service/read_with_deadline.h"
 #include "base/mount_table.h"
+#include "service/read_with_deadline.h"
 
 namespace shardfs {
 namespace {
@@ -38,11 +38,12 @@ ViewStatus Unread(const std::string& mount_point, int error_number) {
   if (error_number == ENOTCONN || error_number == ECONNABORTED) {
     status.answer = ViewStatus::Answer::kDead;
     status.problem = Tr("{} is dead: its daemon has ended without unmounting", mount_point);
-    status.remedy = Tr(
-        "take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) "
-        "says why it ended, or nothing where the kernel killed it, as for want of memory; `journalctl -k` and `dmesg` say "
-        "that",
-        mount_point);
+    status.remedy =
+        Tr("take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) "
+           "says why it ended, or nothing where the kernel killed it, as for want of memory; `journalctl -k` and "
+           "`dmesg` say "
+           "that",
+           mount_point);
     return status;
   }
   status.error_number = error_number;

@@ -141,7 +141,8 @@ TEST_F(ChineseTest, TheRefusalOfEveryGoldenCaseIs) {
     const json golden = json::parse(ReadFile(entry.path()));
     if (!golden.value("refused", false) || !golden.contains("layout")) continue;
     std::vector<std::string> words = {
-        "doctor", (directory / golden.value("source_of", ".") / golden.value("source_dir", "source")).lexically_normal(),
+        "doctor",
+        (directory / golden.value("source_of", ".") / golden.value("source_dir", "source")).lexically_normal(),
         "--layout", golden["layout"].get<std::string>()};
     const std::vector<std::string> options = OptionsOf(golden, directory);
     words.insert(words.end(), options.begin(), options.end());
@@ -156,22 +157,22 @@ TEST_F(ChineseTest, TheRefusalOfEveryGoldenCaseIs) {
 
 TEST_F(ChineseTest, WrongCommandLinesAre) {
   const std::string full = kGolden + "mindie/bf16_dp2tp2_mtp2ep2/source";
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"doctor", "--no-such-option"},
-           {"doctor", "--tp", "x", full},
-           {"doctor", "--tp"},
-           {"doctor", full, "mountpoint", "third"},
-           {"doctor", full, "--tp", "2", "--tp", "4"},
-           {"doctor", full, "--uid", "no-such-user"},
-           {"doctor", full, "--config", root_ / "none.json"},
-           {"doctor", full, "-O", "nothing"},
-           {"doctor", full, "--layout", "mindie", "--tp", "2", "--expert-parallel"},
-           {"doctor", full, "--layout", "none"},
-           {"doctor", full, "--from", "none"},
-           {"doctor", full, "--layout", "huggingface", "--max-shard-size", "big"},
-           {"check-mindie"},
-           {"check-vllm"},
-           {"plan", full, "--layout", "rank-cut", "--html", root_ / "plan.html"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"doctor", "--no-such-option"},
+                                             {"doctor", "--tp", "x", full},
+                                             {"doctor", "--tp"},
+                                             {"doctor", full, "mountpoint", "third"},
+                                             {"doctor", full, "--tp", "2", "--tp", "4"},
+                                             {"doctor", full, "--uid", "no-such-user"},
+                                             {"doctor", full, "--config", root_ / "none.json"},
+                                             {"doctor", full, "-O", "nothing"},
+                                             {"doctor", full, "--layout", "mindie", "--tp", "2", "--expert-parallel"},
+                                             {"doctor", full, "--layout", "none"},
+                                             {"doctor", full, "--from", "none"},
+                                             {"doctor", full, "--layout", "huggingface", "--max-shard-size", "big"},
+                                             {"check-mindie"},
+                                             {"check-vllm"},
+                                             {"plan", full, "--layout", "rank-cut", "--html", root_ / "plan.html"}}) {
     const ProgramResult result = RunShardfs(words);
     EXPECT_NE(result.exit_code, 0) << fmt::format("{}", fmt::join(words, " "));
     EXPECT_THAT(EnglishLines(result.out + result.err), IsEmpty()) << fmt::format("{}", fmt::join(words, " "));

@@ -151,14 +151,13 @@ TEST_F(MountMetricsTest, ARefusedMountLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(mount_.path()));
 }
 
-// What a daemon that was killed has left says that its view is up. The next mount takes it away, even where the source is
-// not there any more and the mount is refused.
+// What a daemon that was killed has left says that its view is up. The next mount takes it away, even where the source
+// is not there any more and the mount is refused.
 TEST_F(MountMetricsTest, AKilledDaemonsFileGoesWithTheNextMount) {
   const std::string point = mount_.path().string();
   const std::string file = scratch_ / ("textfile/" + MetricsFileName(point));
   WriteFile(file, "shardfs_up 1\n");
-  std::vector<std::string> arguments =
-      GoldenArguments("mount", {point, "--metrics-textfile", scratch_ / "textfile"});
+  std::vector<std::string> arguments = GoldenArguments("mount", {point, "--metrics-textfile", scratch_ / "textfile"});
   arguments[1] = scratch_ / "no-source";
   EXPECT_EQ(RunShardfs(arguments).exit_code, 1);
   EXPECT_FALSE(fs::exists(file));

@@ -14,9 +14,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/mount_table.h"
 #include "cli/run_shardfs.h"
 #include "fuse/fuse_available.h"
-#include "base/mount_table.h"
 #include "fuse/prometheus_parser.h"
 #include "fuse/temporary_mount.h"
 #include "shardfs/base/file_descriptor.h"

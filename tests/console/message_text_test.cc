@@ -29,8 +29,8 @@ namespace fs = std::filesystem;
 // materialize, service, verify) speak English alone, and those of `tensor` and `view` are programmers' errors, which
 // no checkpoint and no option causes.
 constexpr const char* kPlacesOfMessages[] = {
-    "base",   "checkpoint", "cli/check_mindie.cc", "cli/check_server.cc",    "format",    "layout", "option",
-    "parallel", "pipeline", "source",              "service/mount_point.cc", "transform",
+    "base",     "checkpoint", "cli/check_mindie.cc",    "cli/check_server.cc", "format", "layout", "option", "parallel",
+    "pipeline", "source",     "service/mount_point.cc", "transform",
 };
 
 struct NotShown {
@@ -117,7 +117,8 @@ TEST(MessageCatalogueTest, HasEveryMessageThatAPlanMayGive) {
   EXPECT_GT(sentences, 800u);
 }
 
-// Every finding is made of a Text, and a message becomes one by TextOf: as a string it would be English in all languages.
+// Every finding is made of a Text, and a message becomes one by TextOf: as a string it would be English in all
+// languages.
 TEST(MessageCatalogueTest, NoFindingTakesAMessageAsItIs) {
   const std::regex bare(R"re((?:Wrong|Advice|Ok)\([^;]*std::string\([\w.>()-]*message\(\)\))re");
   for (const char* const folder : {"doctor", "cli", "layout/mindie/check", "layout/sharded_state/check"}) {
@@ -225,7 +226,8 @@ TEST(MessageTextTest, KnowsMessagesByTheirPattern) {
   EXPECT_EQ(chinese("config.json: ModelConfig[0]: \"tp\" must be a whole number"),
             "config.json：ModelConfig[0]：\"tp\" 必须是整数");
   EXPECT_EQ(chinese("a.json: tp 2 * dp 2 * cp 1 = 4, but the world size is 8"),
-            "a.json：tp 2 * dp 2 * cp 1 = 4，而 world size 为 8") << "behind the name of a file";
+            "a.json：tp 2 * dp 2 * cp 1 = 4，而 world size 为 8")
+      << "behind the name of a file";
   EXPECT_EQ(chinese("nothing knows {} this; do that"), "（英文原文）nothing knows {} this；（英文原文）do that");
   const RefusalText refusal = RefusalOf(Status::InvalidArgument("cp is 2 and dp is 2; one of them must be 1"));
   EXPECT_EQ(refusal.problem.english(), "cp is 2 and dp is 2");
@@ -237,11 +239,12 @@ TEST(MessageTextTest, KnowsMessagesByTheirPattern) {
   EXPECT_TRUE(list.remedy.empty()) << "the last of a list is not what to do";
   EXPECT_EQ(list.problem.english(), "a is missing; b is missing; and 104 more");
   EXPECT_EQ(TextOfMessage("nothing knows this").chinese(), "nothing knows this");
-  EXPECT_EQ(TextOfMessage("mindie layout (as weight_sharder writes it) of deepseek_v3 (BF16, 5 layers and MTP, 16 "
-                          "experts) for 2 ranks: dp 1, tp 2, moe_tp 1, moe_ep 2, sp 1, cp 1")
-                .chinese(),
-            "mindie 布局（与 weight_sharder 写出的相同），deepseek_v3（BF16，5 层及 MTP，16 个专家），2 个 rank：dp 1，tp 2，"
-            "moe_tp 1，moe_ep 2，sp 1，cp 1");
+  EXPECT_EQ(
+      TextOfMessage("mindie layout (as weight_sharder writes it) of deepseek_v3 (BF16, 5 layers and MTP, 16 "
+                    "experts) for 2 ranks: dp 1, tp 2, moe_tp 1, moe_ep 2, sp 1, cp 1")
+          .chinese(),
+      "mindie 布局（与 weight_sharder 写出的相同），deepseek_v3（BF16，5 层及 MTP，16 个专家），2 个 rank：dp 1，tp 2，"
+      "moe_tp 1，moe_ep 2，sp 1，cp 1");
 }
 
 TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
@@ -251,16 +254,20 @@ TEST(MessageTextTest, PutsTogetherWhatIsMadeOfParts) {
             "m.index.json 列出 2 个文件，缺失（a.safetensors 等）；huggingface 布局要求索引正确：请修正或删除它");
   EXPECT_EQ(chinese("the checkpoint does not fit its config.json: a.weight is missing; b.weight is U8 [2] in x, but "
                     "config.json makes it U8 [3]; and at least 7 more"),
-            "权重与其 config.json 不符：缺少 a.weight；b.weight 在 x 中为 U8 [2]，而按 config.json 应为 U8 [3]；另有 至少 7 处")
+            "权重与其 config.json 不符：缺少 a.weight；b.weight 在 x 中为 U8 [2]，而按 config.json 应为 U8 [3]；另有 "
+            "至少 7 处")
       << "each sentence of a list on its own";
-  EXPECT_EQ(TextOfMessage("MindIE will refuse this model: \"num_experts_per_tok\" is -1 in config.json, and MindIE takes a "
-                          "number from 1 to 128")
-                .chinese(),
-            "MindIE 会拒绝该模型：\"num_experts_per_tok\" 在 config.json 中为 -1，MindIE 只接受数字，取值范围 1 至 128");
-  EXPECT_EQ(chinese("names 1 file that is missing ('c'); it maps 2 tensors that no header has ('x' to 'a' among them); it "
-                    "does not map 2 tensors that the files hold ('a' in 'b' among them)"),
-            "列出 1 个文件，缺失（'c'）；把 2 个张量 映射到文件，而没有文件头含有它们（'x' 到 'a' 等）；没有映射文件中的 2 个张量（'a' 在 'b' "
-            "等）");
+  EXPECT_EQ(
+      TextOfMessage("MindIE will refuse this model: \"num_experts_per_tok\" is -1 in config.json, and MindIE takes a "
+                    "number from 1 to 128")
+          .chinese(),
+      "MindIE 会拒绝该模型：\"num_experts_per_tok\" 在 config.json 中为 -1，MindIE 只接受数字，取值范围 1 至 128");
+  EXPECT_EQ(
+      chinese("names 1 file that is missing ('c'); it maps 2 tensors that no header has ('x' to 'a' among them); it "
+              "does not map 2 tensors that the files hold ('a' in 'b' among them)"),
+      "列出 1 个文件，缺失（'c'）；把 2 个张量 映射到文件，而没有文件头含有它们（'x' 到 'a' 等）；没有映射文件中的 2 "
+      "个张量（'a' 在 'b' "
+      "等）");
   EXPECT_EQ(chinese("source '/a': \"moe_tp\" of b.json is -1, not a whole number between 1 and 8"),
             "source '/a'：b.json 的 \"moe_tp\" 为 -1，不是 1 到 8 之间的整数");
   EXPECT_EQ(chinese("bad-rule: split of layers must be even or ceil"), "bad-rule：layers 的 split 必须是 even 或 ceil");

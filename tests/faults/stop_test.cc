@@ -117,8 +117,8 @@ TEST_F(StopFaults, F13_UnmountWhileBusyIsRefusedWithTheWayOut) {
     Child child = Start(holder);
     const ProgramResult refused = RunShardfs({"umount", point_});
     EXPECT_EQ(refused.exit_code, 1);
-    EXPECT_THAT(refused.err,
-                AllOf(StartsWith("shardfs: " + point_ + " is busy: "), HasSubstr("`shardfs umount --lazy " + point_ + "`")));
+    EXPECT_THAT(refused.err, AllOf(StartsWith("shardfs: " + point_ + " is busy: "),
+                                   HasSubstr("`shardfs umount --lazy " + point_ + "`")));
     EXPECT_EQ(Occurrences(refused.err, "\n"), 1u) << refused.err;
     EXPECT_EQ(ReadPastTheCache(point_ + "/tokenizer.json").error, 0) << "the mount must live on";
 

@@ -177,9 +177,7 @@ TEST(StatusReportTest, PrometheusTextIsWellFormedAndRight) {
   const PrometheusText metrics(ToPrometheus(report));
   ASSERT_EQ(metrics.error(), "");
   EXPECT_EQ(metrics["shardfs_build_info{version=\"" SHARDFS_VERSION "\"}"], 1);
-  EXPECT_EQ(
-      metrics["shardfs_mount_info{source=\"/models/a \\\"b\\\"\\\\c\\nd\",dp=\"2\",moe_tp=\"4\"}"],
-      1);
+  EXPECT_EQ(metrics["shardfs_mount_info{source=\"/models/a \\\"b\\\"\\\\c\\nd\",dp=\"2\",moe_tp=\"4\"}"], 1);
   EXPECT_EQ(metrics["shardfs_reads_total{kind=\"tensors\"}"], 3);
   EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"tensors\"}"], 3e12);
   EXPECT_EQ(metrics["shardfs_read_bytes_total{kind=\"passthrough\"}"], 0);

@@ -14,9 +14,9 @@ std::span<const std::span<const CatalogueEntry>> Catalogue() {
 std::span<const CatalogueEntry> MessageCatalogue() {
   static const auto* const kAll = [] {
     auto* const all = new std::vector<CatalogueEntry>;
-    for (const auto part : {CheckMessages(), CheckpointMessages(), CkptMessages(), FileMessages(), LayoutMessages(),
-                            MindieMessages(), MindieReaderMessages(), MindsporeMessages(), OptionMessages(),
-                            RankCutMessages(), TransformMessages()}) {
+    for (const auto part :
+         {CheckMessages(), CheckpointMessages(), CkptMessages(), FileMessages(), LayoutMessages(), MindieMessages(),
+          MindieReaderMessages(), MindsporeMessages(), OptionMessages(), RankCutMessages(), TransformMessages()}) {
       all->insert(all->end(), part.begin(), part.end());
     }
     return all;

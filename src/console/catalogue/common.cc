@@ -34,7 +34,8 @@ constexpr CatalogueEntry kEntries[] = {
      "--allow-other",
      "只有挂载者可以查看：请执行 `sudo -u \"#{}\" shardfs status {}`，或使用 --allow-other 重新挂载"},
     {"{} is dead: its daemon has ended without unmounting", "{} 已失效：守护进程已退出，但未卸载"},
-    {"take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) says why "
+    {"take it away with `shardfs umount {}` and mount it again; its log (`journalctl -t shardfs`, or --log-file) says "
+     "why "
      "it ended, or nothing where the kernel killed it, as for want of memory; `journalctl -k` and `dmesg` say that",
      "执行 `shardfs umount {}` 卸载后重新挂载；退出原因见其日志（`journalctl -t shardfs` 或 --log-file "
      "的文件）；若被内核杀死（例如内存不足），日志中没有记录，请看 `journalctl -k` 或 `dmesg`"},

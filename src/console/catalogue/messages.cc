@@ -8,7 +8,8 @@ namespace {
 constexpr CatalogueEntry kEntries[] = {
     // ---- files ----
     {"cannot read {}: {}", "无法读取 {}：{}"},
-    {"cannot read {}: it is not a regular file, nor a link to one", "无法读取 {}：不是普通文件，也不是指向普通文件的链接"},
+    {"cannot read {}: it is not a regular file, nor a link to one",
+     "无法读取 {}：不是普通文件，也不是指向普通文件的链接"},
     {"{} is larger than {} bytes", "{} 超过 {} 字节"},
     {"MindIE's configuration", "MindIE 的配置"},
     {"{} is no directory; give the one that the server is to load", "{} 不是目录；请给出服务要加载的目录"},
@@ -72,14 +73,16 @@ constexpr CatalogueEntry kEntries[] = {
      "{}：\"{}\" 为 {}，切分后的目录没有对应的权重；请让 MindIE 加载完整权重，或去掉 \"{}\""},
     {"{} has no models in \"BackendConfig\", \"ModelDeployConfig\", \"ModelConfig\"; give the config.json of MindIE "
      "Server, not that of a model",
-     "{} 的 \"BackendConfig\"、\"ModelDeployConfig\"、\"ModelConfig\" 中没有模型；请给出 MindIE Server 的 config.json，而不是模型的"},
+     "{} 的 \"BackendConfig\"、\"ModelDeployConfig\"、\"ModelConfig\" 中没有模型；请给出 MindIE Server 的 "
+     "config.json，而不是模型的"},
     {"{}: \"multiNodesInferEnabled\" is {}, and must be true or false",
      "{}：\"multiNodesInferEnabled\" 为 {}，必须是 true 或 false"},
     {"{} has {} models, and {} is the modelWeightPath of none of them ({}); set the one that is meant",
      "{} 中有 {} 个模型，{} 不是其中任何一个的 modelWeightPath（{}）；请设置对应的那一个"},
     {"{}: worldSize {} is one node's, because \"multiNodesInferEnabled\" is true, and no tp says how many ranks there "
      "are; give --rank-table",
-     "{}：\"multiNodesInferEnabled\" 为 true，worldSize {} 是单个节点的，又没有 tp 说明总 rank 数；请给出 --rank-table"},
+     "{}：\"multiNodesInferEnabled\" 为 true，worldSize {} 是单个节点的，又没有 tp 说明总 rank 数；请给出 "
+     "--rank-table"},
     {"{}: the parallel sizes come to {} ranks, which nodes of worldSize {} do not make up",
      "{}：并行参数合计 {} 个 rank，不是单节点 worldSize {} 的整数倍"},
     {"{} is {} in the options, and {} for MindIE with {}; leave --{} out to take MindIE's, or set {} in that file",
@@ -95,7 +98,8 @@ constexpr CatalogueEntry kEntries[] = {
     {"{}; if several nodes serve it, set \"multiNodesInferEnabled\" to true",
      "{}；若由多个节点提供服务，请将 \"multiNodesInferEnabled\" 设为 true"},
     // ---- MindIE's parallel sizes ----
-    {"{} is {}; it must be between 1 and {}, or -1 for the default", "{} 为 {}；必须在 1 到 {} 之间，或为 -1（默认值）"},
+    {"{} is {}; it must be between 1 and {}, or -1 for the default",
+     "{} 为 {}；必须在 1 到 {} 之间，或为 -1（默认值）"},
     {"the world size is not given and does not follow from the parallel sizes; give --world-size, or --tp and --dp",
      "未给出 world size，也无法由并行参数推出；请给出 --world-size，或 --tp 与 --dp"},
     {"the world size is {}; at most {} ranks are possible", "world size 为 {}；最多支持 {} 个 rank"},
@@ -147,7 +151,8 @@ constexpr CatalogueEntry kEntries[] = {
     // ---- directories of sharded_state ----
     {"{} has no model-rank-R-part-P.safetensors; give a directory that --layout sharded-state shows",
      "{} 中没有 model-rank-R-part-P.safetensors；请给出 --layout sharded-state 显示的目录"},
-    {"rank {} has {} parts, and the last is number {}: one is missing", "rank {} 有 {} 个分片，末尾编号为 {}：缺少一个"},
+    {"rank {} has {} parts, and the last is number {}: one is missing",
+     "rank {} 有 {} 个分片，末尾编号为 {}：缺少一个"},
     {"rank {} has {} in two parts", "rank {} 的两个分片中都有 {}"},
     {"expert_parallel is for models with experts, and this {} has none; leave it out",
      "expert_parallel 用于有专家的模型，而该 {} 没有专家；请去掉它"},
@@ -155,17 +160,20 @@ constexpr CatalogueEntry kEntries[] = {
      "{} 个专家分给 {} 个 rank：有的 rank 将没有专家；请给出更小的 --tp"},
     {"{} experts do not divide by tp {}, and SGLang takes equal shares only",
      "{} 个专家不能被 tp {} 整除，而 SGLang 只支持均分"},
-    {"SGLang ignores mlp_only_layers and decoder_sparse_step, which this config.json has: it would take every layer for "
+    {"SGLang ignores mlp_only_layers and decoder_sparse_step, which this config.json has: it would take every layer "
+     "for "
      "one with experts",
      "SGLang 忽略 mlp_only_layers 与 decoder_sparse_step，而该 config.json 中有它们：SGLang 会把每一层都当作专家层"},
     {"shared_experts_fusion is for SGLang, DeepSeek, one shared expert, without expert_parallel; leave it out",
      "shared_experts_fusion 仅用于 SGLang、DeepSeek、一个共享专家且没有 expert_parallel 的情形；请去掉它"},
-    {"the sharded-state layout needs the tensor-parallel size; add --tp N", "sharded-state 布局需要张量并行参数；请加上 --tp N"},
+    {"the sharded-state layout needs the tensor-parallel size; add --tp N",
+     "sharded-state 布局需要张量并行参数；请加上 --tp N"},
     {"tp is {}, more than {}", "tp 为 {}，超过 {}"},
     {"{}: there is no engine {}; there is {}", "{}：没有推理引擎 {}；有 {}"},
     {"{} {}: the names of its state dict are not known here; the nearest that is known is {} (--engine-version), and "
      "--names FILE takes those of another release",
-     "{} {}：不认识其 state dict 的名称；最接近的已知版本是 {}（--engine-version），其他版本的名称可用 --names FILE 给出"},
+     "{} {}：不认识其 state dict 的名称；最接近的已知版本是 {}（--engine-version），其他版本的名称可用 --names FILE "
+     "给出"},
     {"{} {} has no {}; the first release that has is {}", "{} {} 没有 {}；最早支持的版本是 {}"},
     // ---- summaries of layouts ----
     {"as weight_sharder writes it", "与 weight_sharder 写出的相同"},

@@ -186,8 +186,8 @@ class Checker {
     const EffectiveConfig::Setting most = config_.Find(row.at_most);
     const std::optional<double> limit = most.value == nullptr ? std::nullopt : NumberOf(*most.value);
     if (!limit || NumberOf(value) <= limit) return;
-    Refuse(row, setting,
-           Tr("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, Shown(*most.value)), false);
+    Refuse(row, setting, Tr("{}, and MindIE takes at most \"{}\", which is {}", shown, row.at_most, Shown(*most.value)),
+           false);
   }
 
   void Refuse(const Row& row, const EffectiveConfig::Setting& setting, Text problem, bool decides_shapes) {
@@ -202,9 +202,8 @@ class Checker {
     if (setting.value != nullptr && setting.value->is_object()) return;
     const bool absent = setting.value == nullptr || setting.value->is_null();
     refused_.push_back({std::string(kRope), absent ? "config.json" : std::string(setting.file),
-                        absent
-                            ? Tr("is absent, and MindIE's DeepSeek configuration requires it")
-                            : Tr("is {} in {}, and MindIE takes an object", Shown(*setting.value), setting.file)});
+                        absent ? Tr("is absent, and MindIE's DeepSeek configuration requires it")
+                               : Tr("is {} in {}, and MindIE takes an object", Shown(*setting.value), setting.file)});
   }
 
   // Refuses topk_method greedy, except where experts have one group, or as many as are picked.
@@ -224,7 +223,8 @@ class Checker {
     const JsonValue* const all = given("n_group");
     const JsonValue* const some = given("topk_group");
     const bool are_numbers = (all == nullptr || groups) && (some == nullptr || picked);
-    const bool are_same = all != nullptr && some != nullptr && all->type() == some->type() && all->text() == some->text();
+    const bool are_same =
+        all != nullptr && some != nullptr && all->type() == some->type() && all->text() == some->text();
     if (groups == 1 || (are_numbers ? groups == picked : are_same)) return;
     const auto shown = [](const JsonValue* value) { return value == nullptr ? Tr("absent") : Shown(*value); };
     refused_.push_back({"topk_group", std::string(method.file),
