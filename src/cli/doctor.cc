@@ -98,12 +98,15 @@ Finding ExamineSource(const DoctorArguments& arguments, DoctorTask& task) {
 }
 
 // A lone path on which a view is mounted is asked about as the mountpoint: a dead one could not be opened as SOURCE.
+// With sizes, a view that answers is a SOURCE like any other, which they are to cut.
 void TakeViewAsMountPoint(DoctorArguments& arguments) {
   if (arguments.view.source.empty() || !arguments.mount_point.empty()) return;
   const auto path = CanonicalMountPath(arguments.view.source);
   if (!path.ok()) return;
   const auto mount = FindMount(*path);
-  if (mount.ok() && *mount && (*mount)->type == kShardfsType) std::swap(arguments.view.source, arguments.mount_point);
+  if (!mount.ok() || !*mount || (*mount)->type != kShardfsType) return;
+  if (SaysSizes(arguments.view) && AskView(*path).answer == ViewStatus::Answer::kGiven) return;
+  std::swap(arguments.view.source, arguments.mount_point);
 }
 
 int RunDoctor(DoctorArguments arguments) {

@@ -111,8 +111,8 @@ std::string DescribeMended(const std::vector<std::string>& mended) {
 
 std::string ToText(const Materialized& run) {
   const MaterializeSummary& summary = run.summary;
-  if (summary.kept_files == summary.files && summary.mended.empty()) {
-    return fmt::format("{}: {} files, {} ({} bytes), all of which were there: nothing was written", run.destination,
+  if (summary.files > 0 && summary.kept_files == summary.files && summary.mended.empty()) {
+    return fmt::format("{}: {} files, {} ({} bytes), all of which were there: none was written", run.destination,
                        summary.files, FormatBytes(summary.bytes), summary.bytes);
   }
   std::string kept;

@@ -58,6 +58,9 @@ TEST(DoctorCommandTest, FindsAMountOfOtherSizes) {
   }
   EXPECT_THAT(RunShardfs({"doctor", source, point}).out, HasSubstr("ok      mountpoint: ")) << "no sizes are asked for";
   EXPECT_THAT(RunShardfs({"doctor", point}).out, HasSubstr("ok      mountpoint: ")) << "a mountpoint may stand alone";
+  EXPECT_THAT(RunShardfs({"doctor", point, "--dp", "1", "--tp", "2", "--moe-tp", "2", "--moe-ep", "1"}).out,
+              HasSubstr("plan: "))
+      << "with sizes it is the SOURCE";
   const ProgramResult fidelity = RunShardfs(GoldenArguments("doctor", {point, "-O", "fidelity=loader"}));
   EXPECT_THAT(fidelity.out, HasSubstr("fidelity 'sharder' where 'loader' is asked for"));
   EXPECT_EQ(RunShardfs({"umount", point}).exit_code, 0);

@@ -175,7 +175,7 @@ TEST_F(MaterializeSourceFilesTest, DefaultsThatAreSpelledOutAreTheSameRun) {
                                                {"--sp", "1"}}) {
     const ProgramResult result = Materialize(more);
     EXPECT_EQ(result.exit_code, 0) << more.front() << ": " << result.err;
-    EXPECT_THAT(result.out, HasSubstr(", all of which were there: nothing was written"));
+    EXPECT_THAT(result.out, HasSubstr(", all of which were there: none was written"));
   }
 }
 
