@@ -67,7 +67,14 @@ void TouchMemory(std::uint64_t bytes) {
   ::munmap(memory, bytes);
 }
 
+// A file that was written a little at a time lies in the page cache in other pages than one that was read in, and is
+// copied and mapped at another speed: what is compared has to be read in alike.
 Status WarmFiles(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    SHARDFS_ASSIGN_OR_RETURN(const FileDescriptor file, Open(path));
+    if (::fdatasync(file.get()) != 0) return Status::FromErrno(errno, "cannot write back " + path);
+  }
+  SHARDFS_RETURN_IF_ERROR(DropFiles(paths));
   std::vector<char> buffer(std::size_t{1} << 20);
   for (const std::string& path : paths) {
     SHARDFS_ASSIGN_OR_RETURN(const FileDescriptor file, Open(path));

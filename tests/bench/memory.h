@@ -19,7 +19,8 @@ std::uint64_t MemoryInfo(const std::string& field);
 // again waits for it: this is done right before what is timed. Leaves the page cache alone.
 void TouchMemory(std::uint64_t bytes);
 
-// Reads files from one end to the other, so that they are in the page cache if there is room.
+// Throws files out of the page cache and reads them in from one end to the other, so that they are in it if there is
+// room, in such pages as read-ahead makes.
 Status WarmFiles(const std::vector<std::string>& paths);
 
 // Throws the pages of files out of the page cache. They must have been written back.
