@@ -61,6 +61,7 @@ case $1 in
       *-6.1) suite=bookworm ;;
       *-6.12) suite=trixie ;;
     esac
+    if [[ $1 == *-5.10 ]]; then make_disk; fi
     machine_row amd64 "$suite" linux-image-cloud-amd64 "$SHARDFS_STATIC_EXECUTABLE"
     ;;
   aarch64-user)

@@ -9,7 +9,7 @@ Usage: tests/platforms/run.sh [--build-dir DIR] [ROW...]
 
 Each ROW is a machine, or a way to install; without any, all of them are run, which takes about an hour on two cores:
 
-  amd64-5.10 amd64-6.1 amd64-6.12      virtual machines of Debian's kernels with pages of 4 KiB
+  amd64-5.10 amd64-6.1 amd64-6.12      virtual machines of Debian's kernels with pages of 4 KiB (5.10: a disk with ext4)
   aarch64-user                         every golden case on this kernel, the processor being emulated (qemu-user)
   aarch64-5.10                         a virtual machine with pages of 4 KiB
   aarch64-6.12-16k                     one with pages of 16 KiB, a disk with ext4, and the unit tests that know of pages
