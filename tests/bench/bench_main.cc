@@ -134,9 +134,9 @@ Status Run(const Arguments& arguments) {
                                         "medians of the rounds' ratios",
                                         arguments.workplace.rounds(), arguments.workplace.short_rounds()));
   const Status measured = MeasureAll(arguments, report.rows);
-  if (report.rows.empty()) return measured;
-  SHARDFS_RETURN_IF_ERROR(WriteReport(arguments, report));  // what there is, also where a later row has failed
-  return measured;
+  if (arguments.prepare || (!measured.ok() && report.rows.empty())) return measured;
+  const Status written = WriteReport(arguments, report);  // what there is, also where a later row has failed
+  return measured.ok() ? written : measured;
 }
 
 int Main(int argc, char** argv) {
